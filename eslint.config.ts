@@ -1,0 +1,15 @@
+import { defineConfig, globalIgnores } from 'eslint/config'
+import tseslint from 'typescript-eslint'
+
+export default defineConfig(globalIgnores(['dist/']), tseslint.configs.strictTypeChecked, {
+  languageOptions: {
+    parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+  },
+  linterOptions: { reportUnusedDisableDirectives: 'error' },
+  rules: {
+    '@typescript-eslint/switch-exhaustiveness-check': 'error',
+    '@typescript-eslint/consistent-type-imports': 'error',
+    // Without it every number in a template wants String(n).
+    '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+  },
+})

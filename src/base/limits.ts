@@ -1,0 +1,29 @@
+// Every bound that a stranger can meet, in one place. Each has a test on both sides.
+
+/** Bounds of what is accepted; bytes unless the name says otherwise. */
+export const limits = Object.freeze({
+  /** Nesting of JSON arrays and objects. */
+  jsonDepth: 64,
+  /** Request body of the API. */
+  bodyBytes: 262_144,
+  /** DSSE payload of one entry. */
+  payloadBytes: 262_144,
+  /** Leaf of one entry (DESIGN §3). */
+  leafBytes: 1024,
+  /** A dossier file. */
+  dossierBytes: 64 * 1024 * 1024,
+  /** Entries of one dossier. */
+  dossierEntries: 10_000,
+  /** A trust root file. */
+  trustRootBytes: 4 * 1024 * 1024,
+  /** Signature lines of a signed note. */
+  noteLines: 64,
+  /** A signed note. */
+  noteBytes: 1_048_576,
+  /** Hashes of an inclusion or consistency proof. */
+  proofHashes: 63,
+  /** Entries of one commit. */
+  batchEntries: 256,
+  /** Entries that wait for a commit. */
+  queueEntries: 4096,
+})

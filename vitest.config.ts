@@ -1,0 +1,30 @@
+import { defineConfig } from 'vitest/config'
+
+const project = (name: string, options = {}) => ({
+  extends: true as const,
+  test: { name, include: [`test/${name}/**/*.test.ts`], ...options },
+})
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    restoreMocks: true,
+    projects: [
+      {
+        extends: true as const,
+        test: {
+          name: 'unit',
+          include: ['test/*.test.ts', 'test/{unit,vectors,contract,property,pins}/**/*.test.ts'],
+          testTimeout: 30_000,
+        },
+      },
+      project('integration', { testTimeout: 60_000, hookTimeout: 60_000 }),
+      project('fault', {
+        sequence: { groupOrder: 1 },
+        maxWorkers: 1,
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
+      }),
+    ],
+  },
+})

@@ -1,0 +1,170 @@
+// What an entry of each kind says: the `matter` of its predicate, one schema a kind, frozen as v1. Kinds whose workflow is not built yet have no
+// schema here; a verifier reports them inconclusive instead of calling valid what it did not understand.
+import { z } from 'zod'
+import { isUuid } from '../base/uuid.ts'
+import type { Kind } from './kinds.ts'
+
+const count = z.int().min(0)
+const hex32 = z.string().regex(/^[0-9a-f]{64}$/)
+const uuid = z.string().refine(isUuid, 'UUID in lower case expected')
+const name = z.string().min(1).max(256)
+const json = z.unknown()
+
+/** Who called, as authenticated; never taken from the body. */
+const caller = z.strictObject({
+  type: z.enum(['apiKey', 'local']),
+  /** Id of the API key; for `local` the operating-system user. */
+  id: name,
+  owner: name,
+})
+
+/** The five answers to an intent. */
+export const statuses = ['ALLOW', 'BLOCK', 'ESCALATE', 'REVIEW_REQUIRED', 'ERROR'] as const
+
+/** What somebody wants to do. */
+export const intentSchema = z.strictObject({
+  actor: z.looseObject({ id: name, type: name.optional() }),
+  action: z.looseObject({ type: name }),
+  resource: z.looseObject({}).optional(),
+  context: z.looseObject({}).optional(),
+  policyRefs: z.array(name).max(64).optional(),
+})
+
+/** A code of the registry and its text. */
+export const reasonSchema = z.strictObject({
+  code: z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/),
+  text: z.string().max(2048).optional(),
+})
+
+/** What must be done with an allowed action. */
+export const obligationSchema = z.looseObject({
+  type: z.enum([
+    'redact',
+    'transform_input',
+    'transform_output',
+    'route',
+    'sandbox',
+    'log_only',
+  ]),
+})
+
+/** A policy that decided. */
+export const policySchema = z.strictObject({
+  id: name,
+  version: name.optional(),
+  sha256: hex32.optional(),
+  /** Index of the `policy` entry in the log. */
+  index: count.optional(),
+  effect: name.optional(),
+})
+
+/** A quantitative gate that decided. */
+export const gateSchema = z.strictObject({
+  name,
+  version: name.optional(),
+  sha256: hex32.optional(),
+  passed: z.boolean(),
+  score: z.number().optional(),
+  threshold: z.number().optional(),
+  reason: z.string().max(2048).optional(),
+})
+
+/** References to what stands elsewhere. */
+export const linksSchema = z.strictObject({
+  correlationId: name.optional(),
+  parents: z.array(uuid).max(64).optional(),
+  url: z.url().max(2048).optional(),
+})
+
+const decision = z.strictObject({
+  id: uuid,
+  time: count,
+  producer: z.strictObject({ name, version: name }),
+  caller,
+  source: z.enum(['evaluated', 'submitted']),
+  intent: intentSchema,
+  status: z.enum(statuses),
+  reasons: z.array(reasonSchema).max(64),
+  obligations: z.array(obligationSchema).max(64),
+  confidence: z.number().min(0).max(1).nullable(),
+  policies: z.array(policySchema).max(256),
+  gates: z.array(gateSchema).max(64),
+  trace: json,
+  overridable: z.boolean(),
+  maxUses: z.int().min(1).max(1_000_000).nullable(),
+  mode: z.enum(['enforce', 'shadow']),
+  idempotencyKey: z.string().nullable(),
+  links: linksSchema,
+})
+
+const execution = z.strictObject({
+  decision: uuid,
+  phase: z.literal('started'),
+  /** The how-manieth use this is, from 1. */
+  use: z.int().min(1),
+  caller,
+  time: count,
+  note: z.string().max(2048).nullable(),
+})
+
+const erasure = z.strictObject({
+  stream: uuid,
+  seqs: z.array(count).min(1).max(1024),
+  reason: z.string().min(1).max(2048),
+  by: caller,
+  time: count,
+})
+
+const key = z.strictObject({
+  event: z.enum(['activated', 'retired', 'revoked', 'destroyed']),
+  purpose: z.enum(['master', 'evidence', 'fast', 'log']),
+  version: z.int().min(1),
+  keyId: uuid,
+  algorithm: name,
+  publicKey: z.base64(),
+  /** SPKI digest for keys that sign entries, null for others. */
+  keyid: hex32.nullable(),
+  /** Verifier keys of a log key. */
+  vkeys: z.array(name).max(8),
+  /** Position from which the event counts; null is this entry's own. */
+  from: count.nullable(),
+  time: count,
+})
+
+const trust = z.strictObject({
+  version: z.int().min(1),
+  sha256: hex32,
+  previous: hex32.nullable(),
+  time: count,
+})
+
+const admin = z.strictObject({
+  action: z.enum(['tenant.create', 'apikey.create', 'apikey.revoke', 'export']),
+  subject: name,
+  detail: z.looseObject({}),
+  by: caller,
+  time: count,
+})
+
+/** The schemas of the matters this version writes and understands. */
+export const matters = Object.freeze({ decision, execution, erasure, key, trust, admin })
+
+/** A kind whose matter this version understands. */
+export type KnownKind = keyof typeof matters
+/** The matter of a decision. */
+export type DecisionMatter = z.infer<typeof decision>
+/** The matter of an execution. */
+export type ExecutionMatter = z.infer<typeof execution>
+/** The matter of an erasure. */
+export type ErasureMatter = z.infer<typeof erasure>
+/** The matter of a key event. */
+export type KeyMatter = z.infer<typeof key>
+/** The matter of a trust root version. */
+export type TrustMatter = z.infer<typeof trust>
+/** The matter of an administrative act. */
+export type AdminMatter = z.infer<typeof admin>
+/** Who called, as authenticated. */
+export type Caller = z.infer<typeof caller>
+
+/** Whether this version understands the matter of a kind. */
+export const isKnownKind = (kind: Kind): kind is Kind & KnownKind => kind in matters

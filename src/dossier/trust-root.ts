@@ -1,0 +1,115 @@
+// The trust root, version 1: the public file by which anybody verifies. Keys count by position, never by date: an entry at index i under a key
+// counts when from ≤ i < to and i < revokedAt; a checkpoint likewise by its tree size.
+import { z } from 'zod'
+import { canonicalBytes, parseCanonical } from '../base/canonical-json.ts'
+import { decodeBase64 } from '../base/base64.ts'
+import { encodeHex } from '../base/bytes.ts'
+import { asFailure } from '../base/failure.ts'
+import { limits } from '../base/limits.ts'
+import { sha256 } from '../crypto/hash.ts'
+import { kinds } from './kinds.ts'
+import { firstIssue } from './statement.ts'
+
+const position = z.int().min(0)
+const hex32 = z.string().regex(/^[0-9a-f]{64}$/)
+const root32 = z.string().refine((text) => decodeBase64(text)?.length === 32, '32 bytes in base64 expected')
+const treeHead = z.strictObject({ size: position, root: root32 })
+
+const logKey = z.strictObject({
+  vkey: z.string().max(8192),
+  /** Tree sizes from which and up to which (exclusive) its checkpoints count. */
+  from: position,
+  to: position.nullable(),
+  revokedAt: position.nullable(),
+  /** The last tree head it signed; set when it stops. */
+  final: treeHead.nullable(),
+})
+
+const signingKey = z.strictObject({
+  keyid: hex32,
+  algorithm: z.enum(['id-MLDSA65-Ed25519-SHA512', 'Ed25519']),
+  publicKey: z.base64(),
+  kinds: z.array(z.enum(kinds)).min(1),
+  profile: z.enum(['each', 'checkpoint']),
+  from: position,
+  to: position.nullable(),
+  revokedAt: position.nullable(),
+})
+
+const originSection = z.strictObject({
+  origin: z.string().min(1).max(256),
+  instance: z.uuid(),
+  tenant: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
+  /** The tree head up to which this file knows every key. */
+  asOf: treeHead,
+  logKeys: z.array(logKey).min(1).max(256),
+  keys: z.array(signingKey).min(1).max(1024),
+  rosters: z.array(z.never()),
+  /** Witness, group and quorum lines of a C2SP tlog-policy. */
+  witnesses: z.string().max(262_144),
+})
+
+const schema = z.strictObject({
+  v: z.literal(1),
+  version: z.int().min(1),
+  /** Hex SHA-256 of the version before; null at version 1. */
+  previous: hex32.nullable(),
+  dev: z.boolean(),
+  origins: z.array(originSection).min(1).max(64),
+})
+
+/** A parsed trust root. */
+export type TrustRoot = z.infer<typeof schema>
+/** What a trust root says of one log. */
+export type OriginSection = z.infer<typeof originSection>
+/** A key that signs checkpoints. */
+export type TrustedLogKey = z.infer<typeof logKey>
+/** A key that signs entries. */
+export type TrustedSigningKey = z.infer<typeof signingKey>
+/** Size and root of a tree. */
+export type TreeHead = z.infer<typeof treeHead>
+
+/** The bytes of a trust root file. */
+export const formatTrustRoot = (trustRoot: TrustRoot): Uint8Array => canonicalBytes(trustRoot)
+
+/** The name of a trust root file: lower-case hex SHA-256 of its bytes. */
+export const fingerprint = (file: Uint8Array): string => encodeHex(sha256(file))
+
+/** The trust root of a file's bytes, or the reason why it is none. */
+export function parseTrustRoot(file: Uint8Array): TrustRoot | string {
+  if (file.length > limits.trustRootBytes) return `Trust root is larger than ${limits.trustRootBytes} bytes`
+  try {
+    const parsed = schema.safeParse(parseCanonical(file))
+    if (!parsed.success) return `Not a v1 trust root: ${firstIssue(parsed.error)}`
+    return inconsistency(parsed.data) ?? parsed.data
+  } catch (error) {
+    return `Trust root: ${asFailure(error).message}`
+  }
+}
+
+function inconsistency(root: TrustRoot): string | undefined {
+  if ((root.version === 1) !== (root.previous === null))
+    return 'Trust root version 1 has no previous, every later one has'
+  if (new Set(root.origins.map(({ origin }) => origin)).size !== root.origins.length)
+    return 'Trust root names an origin twice'
+  for (const { keys, logKeys, origin } of root.origins) {
+    if (new Set(keys.map(({ keyid }) => keyid)).size !== keys.length)
+      return `Trust root names a key twice: ${origin}`
+    if (new Set(logKeys.map(({ vkey }) => vkey)).size !== logKeys.length)
+      return `Trust root names a log key twice: ${origin}`
+  }
+  return undefined
+}
+
+/** How a position stands to a key's validity. */
+export type Standing = 'valid' | 'early' | 'late' | 'revoked'
+
+/** Whether a key counts at a position; `revoked` means it counted when the position was made. */
+export function standingAt(
+  key: { readonly from: number; readonly to: number | null; readonly revokedAt: number | null },
+  at: number,
+): Standing {
+  if (at < key.from) return 'early'
+  if (key.to !== null && at >= key.to) return 'late'
+  return key.revokedAt !== null && at >= key.revokedAt ? 'revoked' : 'valid'
+}

@@ -48,4 +48,3 @@ export function parseLeaf(bytes: Uint8Array): Leaf | string {
     return `Leaf: ${asFailure(error).message}`
   }
 }
-

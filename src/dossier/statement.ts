@@ -1,7 +1,12 @@
 // The in-toto statement that an entry signs. Every predicate repeats its place in the log, so that a payload signed for one place proves nothing
 // in another.
 import { z } from 'zod'
-import { CanonicalText, canonicalBytes, canonicalize, parseCanonical } from '../base/canonical-json.ts'
+import {
+  CanonicalText,
+  canonicalBytes,
+  canonicalize,
+  parseCanonical,
+} from '../base/canonical-json.ts'
 import { encodeHex, utf8 } from '../base/bytes.ts'
 import { asFailure } from '../base/failure.ts'
 import { sha256 } from '../crypto/hash.ts'
@@ -39,7 +44,9 @@ const statementSchema = z.strictObject({
   _type: z.literal(statementType),
   predicate: predicateSchema,
   predicateType: z.string(),
-  subject: z.tuple([z.strictObject({ name: z.string(), digest: z.strictObject({ sha256: hex32 }) })]),
+  subject: z.tuple([
+    z.strictObject({ name: z.string(), digest: z.strictObject({ sha256: hex32 }) }),
+  ]),
 })
 
 /** A parsed statement. */

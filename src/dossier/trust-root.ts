@@ -12,7 +12,9 @@ import { firstIssue } from './statement.ts'
 
 const position = z.int().min(0)
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/)
-const root32 = z.string().refine((text) => decodeBase64(text)?.length === 32, '32 bytes in base64 expected')
+const root32 = z
+  .string()
+  .refine((text) => decodeBase64(text)?.length === 32, '32 bytes in base64 expected')
 const treeHead = z.strictObject({ size: position, root: root32 })
 
 const logKey = z.strictObject({
@@ -77,7 +79,8 @@ export const fingerprint = (file: Uint8Array): string => encodeHex(sha256(file))
 
 /** The trust root of a file's bytes, or the reason why it is none. */
 export function parseTrustRoot(file: Uint8Array): TrustRoot | string {
-  if (file.length > limits.trustRootBytes) return `Trust root is larger than ${limits.trustRootBytes} bytes`
+  if (file.length > limits.trustRootBytes)
+    return `Trust root is larger than ${limits.trustRootBytes} bytes`
   try {
     const parsed = schema.safeParse(parseCanonical(file))
     if (!parsed.success) return `Not a v1 trust root: ${firstIssue(parsed.error)}`

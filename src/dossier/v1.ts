@@ -79,7 +79,8 @@ export const formatDossier = (dossier: Dossier): Uint8Array =>
 
 /** The dossier of a file's bytes, or the reason why it is none. */
 export function parseDossier(file: Uint8Array): Dossier | string {
-  if (file.length > limits.dossierBytes) return `Dossier is larger than ${limits.dossierBytes} bytes`
+  if (file.length > limits.dossierBytes)
+    return `Dossier is larger than ${limits.dossierBytes} bytes`
   try {
     const parsed = schema.safeParse(parseCanonical(file))
     return parsed.success ? parsed.data : `Not a v1 dossier: ${firstIssue(parsed.error)}`

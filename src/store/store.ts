@@ -1,0 +1,255 @@
+// The port to the database of one instance: tenants, their logs, keys and API keys. It keeps what it is told and interprets nothing; JSON is
+// rebuilt on export, payloads, signatures and leaves are kept as their exact bytes.
+//
+// When `commit` resolves, everything in it is durable. When it rejects with STORE_FULL, LOG_CONFLICT or LOG_KEY_STALE, nothing of it is. When it
+// rejects with LOG_STATE_UNKNOWN either may hold: the store must be closed and opened again before it is believed. At most one store is open for
+// writing per data directory, in this process or any other. Nothing is visible to a reader before it is durable.
+import type { Kind, Profile } from '../dossier/kinds.ts'
+
+/** The identity of an installation. */
+export interface Instance {
+  /** UUID. */
+  readonly id: string
+  /** Prefix of every log's origin, a schema-less URL. */
+  readonly origin: string
+  readonly createdAt: number
+  /** True where the keys are of a `memory` provider or `--dev` was given: its evidence proves nothing to others. */
+  readonly dev: boolean
+}
+
+/** Size and root of a log, and the time of its last leaf. */
+export interface LogHead {
+  readonly size: number
+  /** 32 bytes. */
+  readonly root: Uint8Array
+  readonly time: number
+}
+
+/** A tenant and the head of its log. */
+export interface Tenant {
+  readonly name: string
+  readonly origin: string
+  readonly profile: Profile
+  /** Whether anybody may read the log (its leaves, not its payloads). */
+  readonly public: boolean
+  readonly createdAt: number
+  readonly head: LogHead
+}
+
+/** By what a decision can be found. Erased together with its payload. */
+export interface DecisionFilter {
+  readonly status: string
+  readonly actor: string
+  readonly action: string
+}
+
+/** An entry as it is kept. */
+export interface StoredEntry {
+  readonly index: number
+  readonly kind: Kind
+  readonly stream: string
+  readonly seq: number
+  readonly time: number
+  /** Hex SHA-256 of the SPKI of the key that signed it. */
+  readonly keyid: string
+  readonly leaf: Uint8Array
+  /** 32 bytes. */
+  readonly leafHash: Uint8Array
+  /** Null when erased. */
+  readonly payload: Uint8Array | null
+  readonly signature: Uint8Array
+}
+
+/** All hashes of a tile so far, 32 bytes each, at most 256. */
+export interface StoredTile {
+  readonly level: number
+  readonly n: number
+  readonly hashes: Uint8Array
+}
+
+/** A signed note and what it says. */
+export interface StoredCheckpoint {
+  readonly size: number
+  readonly root: Uint8Array
+  readonly note: string
+  readonly time: number
+}
+
+/** The states of a key, in the order of its life. */
+export const keyStates = Object.freeze([
+  'pending',
+  'active',
+  'retired',
+  'revoked',
+  'destroyed',
+] as const)
+
+/** A state of a key. */
+export type KeyState = (typeof keyStates)[number]
+
+/** A signing key as the store keeps it: its sealed record and where it counts. */
+export interface StoredKey {
+  /** UUID. */
+  readonly keyId: string
+  readonly purpose: 'evidence' | 'fast' | 'log'
+  readonly version: number
+  readonly state: KeyState
+  /** Hex SHA-256 of the SPKI for keys that sign entries; null for log keys. */
+  readonly keyid: string | null
+  /** Canonical JSON of the sealed record. */
+  readonly body: Uint8Array
+  /** First position it signs; null while pending. */
+  readonly from: number | null
+  /** Position behind the last it signs. */
+  readonly to: number | null
+  readonly revokedAt: number | null
+}
+
+/** A slot that opens the master key. */
+export interface StoredSlot {
+  /** UUID. */
+  readonly id: string
+  /** Canonical JSON of the slot. */
+  readonly body: Uint8Array
+}
+
+/** All key material of a tenant, sealed. */
+export interface StoredKeys {
+  readonly slots: readonly StoredSlot[]
+  readonly keys: readonly StoredKey[]
+  /** Canonical JSON of the manifest with its tag. */
+  readonly manifest: Uint8Array
+}
+
+/** An API key; the secret itself is never kept. */
+export interface StoredApiKey {
+  /** Public id, part of the token. */
+  readonly id: string
+  /** SHA-256 of the token, 32 bytes. */
+  readonly hash: Uint8Array
+  readonly tenant: string
+  readonly owner: string
+  readonly scopes: readonly string[]
+  readonly createdAt: number
+  readonly revokedAt: number | null
+}
+
+/** The memory of an idempotency key: whose request it stands for. */
+export interface IdempotencyRecord {
+  readonly owner: string
+  readonly key: string
+  /** The decision that answered it. */
+  readonly stream: string
+  /** 16 bytes. */
+  readonly salt: Uint8Array
+  /** 32 bytes; null when the decision was erased. */
+  readonly fingerprint: Uint8Array | null
+}
+
+/** A version of a trust root as published. */
+export interface StoredTrustRoot {
+  readonly version: number
+  /** Hex. */
+  readonly sha256: string
+  readonly file: Uint8Array
+}
+
+/** What else becomes true in the transaction that appends an entry. */
+export type Effect =
+  | { readonly type: 'idempotency'; readonly record: IdempotencyRecord }
+  | { readonly type: 'erase'; readonly stream: string; readonly seqs: readonly number[] }
+  | { readonly type: 'apiKey'; readonly apiKey: StoredApiKey }
+  | { readonly type: 'keys'; readonly keys: StoredKeys }
+  | { readonly type: 'trustRoot'; readonly trustRoot: StoredTrustRoot }
+
+/** An entry to be appended. */
+export interface NewEntry extends StoredEntry {
+  readonly payload: Uint8Array
+  readonly filter: DecisionFilter | null
+}
+
+/** One transaction of one log. */
+export interface Commit {
+  readonly tenant: string
+  /** The head it stands on: compared and swapped. */
+  readonly expected: { readonly size: number; readonly root: Uint8Array }
+  readonly head: LogHead
+  readonly entries: readonly NewEntry[]
+  readonly tiles: readonly StoredTile[]
+  readonly checkpoint: StoredCheckpoint
+  /** Whether this checkpoint is kept for ever; else the next commit replaces it. */
+  readonly keepCheckpoint: boolean
+  readonly effects: readonly Effect[]
+}
+
+/** Which decisions to list, newest first. */
+export interface DecisionQuery {
+  readonly status?: string
+  readonly actor?: string
+  readonly action?: string
+  /** Leaf time in ms, inclusive. */
+  readonly since?: number
+  /** Leaf time in ms, exclusive. */
+  readonly until?: number
+  /** Only decisions with a smaller index. */
+  readonly before?: number
+  readonly limit: number
+}
+
+/** One row of a list; `filter` is null when erased. */
+export interface DecisionRow {
+  readonly stream: string
+  readonly index: number
+  readonly time: number
+  readonly filter: DecisionFilter | null
+}
+
+/** The last step of a stream. */
+export interface StreamHead {
+  readonly seq: number
+  readonly leafHash: Uint8Array
+}
+
+/** What anybody with the data directory may read. */
+export interface StoreReader {
+  readInstance(): Promise<Instance | undefined>
+  listTenants(): Promise<readonly Tenant[]>
+  readTenant(name: string): Promise<Tenant | undefined>
+  readEntry(tenant: string, index: number): Promise<StoredEntry | undefined>
+  /** Entries from `start` (inclusive) to `end` (exclusive), by index, payloads included. */
+  readEntries(tenant: string, start: number, end: number): Promise<readonly StoredEntry[]>
+  /** Leaves only, for tiles and fsck: exact bytes by index. */
+  readLeaves(tenant: string, start: number, end: number): Promise<readonly Uint8Array[]>
+  /** All entries of a stream, by seq. */
+  readStream(tenant: string, stream: string): Promise<readonly StoredEntry[]>
+  readStreamHead(tenant: string, stream: string): Promise<StreamHead | undefined>
+  listDecisions(tenant: string, query: DecisionQuery): Promise<readonly DecisionRow[]>
+  readTile(tenant: string, level: number, n: number): Promise<Uint8Array | undefined>
+  /** The checkpoint of the last commit. */
+  readLastCheckpoint(tenant: string): Promise<StoredCheckpoint | undefined>
+  /** The newest kept checkpoint: what the static tree serves. */
+  readKeptCheckpoint(tenant: string): Promise<StoredCheckpoint | undefined>
+  readKeys(tenant: string): Promise<StoredKeys | undefined>
+  readIdempotency(
+    tenant: string,
+    owner: string,
+    key: string,
+  ): Promise<IdempotencyRecord | undefined>
+  readApiKey(id: string): Promise<StoredApiKey | undefined>
+  listApiKeys(tenant: string): Promise<readonly StoredApiKey[]>
+  /** The newest version, or the one asked for. */
+  readTrustRoot(tenant: string, version?: number): Promise<StoredTrustRoot | undefined>
+  close(): Promise<void>
+}
+
+/** The one writer of a data directory. */
+export interface Store extends StoreReader {
+  createInstance(instance: Instance): Promise<void>
+  /** Makes a tenant with an empty log and its sealed keys; the keys count only once their entries are committed. */
+  createTenant(tenant: Omit<Tenant, 'head'>, keys: StoredKeys): Promise<void>
+  /**
+   * @throws {@link Failure} LOG_CONFLICT when the head or a (stream, seq) is taken, LOG_KEY_STALE when a key does not count at its entry's index,
+   * STORE_FULL, STORE_FAILED when nothing was written, LOG_STATE_UNKNOWN when that is not known
+   */
+  commit(commit: Commit): Promise<void>
+}

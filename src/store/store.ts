@@ -252,4 +252,6 @@ export interface Store extends StoreReader {
    * STORE_FULL, STORE_FAILED when nothing was written, LOG_STATE_UNKNOWN when that is not known
    */
   commit(commit: Commit): Promise<void>
+  /** Writes a row of its own and makes it durable; rejects as `commit` would. Tells whether it is worth trying again. */
+  probe(): Promise<void>
 }

@@ -1,0 +1,369 @@
+// The log of one tenant: it gives signed entries their place. Entries wait in one bounded queue; a commit takes a batch of them, and its order is
+// the product's promise:
+//
+//   1. times, leaves and tree are computed in memory and one checkpoint is signed. A crash here loses only what nobody was told.
+//   2. the store commits entries, tiles, checkpoint and effects in one transaction, with fsync. A crash here leaves either head, whole.
+//   3. the pin is written, with fdatasync. A crash between 2 and 3 leaves the database one commit ahead of its pin: consistent growth, which the
+//      next start proves and pins.
+//   4. only then do callers get index, proof and checkpoint, and only then may this checkpoint leave the process.
+//
+// A commit whose outcome is unknown ends this log: it must be opened again from the store before anything more is signed, because the entries may
+// be there, and a second checkpoint of the same size with another root would be a fork.
+import { encodeHex, equalBytes } from '../base/bytes.ts'
+import { asFailure, Failure, invariant } from '../base/failure.ts'
+import { limits } from '../base/limits.ts'
+import { sha256 } from '../crypto/hash.ts'
+import type { Signer } from '../crypto/signatures.ts'
+import { formatLeaf } from '../dossier/leaf.ts'
+import type { Kind } from '../dossier/kinds.ts'
+import { signCheckpoint } from '../merkle/checkpoint.ts'
+import { leafHash } from '../merkle/hash.ts'
+import { rootAt } from '../merkle/proof.ts'
+import { TileTree } from '../merkle/tiles.ts'
+import type {
+  DecisionFilter,
+  Effect,
+  LogHead,
+  NewEntry,
+  Store,
+  StoredTile,
+} from '../store/store.ts'
+import type { PinStore } from './pin.ts'
+import { loadNodes, loadRightEdge } from './tree-reading.ts'
+
+/** An entry that is signed and wants its place. */
+export interface SignedEntry {
+  readonly kind: Kind
+  readonly stream: string
+  readonly seq: number
+  /** Hex leaf hash of the stream's previous leaf; null at seq 0. */
+  readonly prev: string | null
+  /** Hex SHA-256 of the signing key's SPKI. */
+  readonly keyid: string
+  readonly payload: Uint8Array
+  /** SHA-512 of the DSSE pre-authentication encoding, 64 bytes. */
+  readonly digest: Uint8Array
+  readonly signature: Uint8Array
+  readonly filter: DecisionFilter | null
+  readonly effects: readonly Effect[]
+}
+
+/** An entry in its place, with the proof of it. */
+export interface Appended {
+  readonly index: number
+  readonly time: number
+  readonly leaf: Uint8Array
+  readonly leafHash: Uint8Array
+  readonly proof: readonly Uint8Array[]
+  /** The signed note under which the proof holds. */
+  readonly checkpoint: string
+  readonly size: number
+}
+
+/** The two keys that sign a log's checkpoints. */
+export interface LogSigners {
+  readonly ed25519: Signer
+  readonly mlDsa44: Signer
+}
+
+/** What a log is made of. */
+export interface LogParts {
+  readonly store: Store
+  readonly tenant: string
+  readonly origin: string
+  readonly signers: LogSigners
+  readonly pin: PinStore
+  /** Epoch of the key manifest, pinned along. */
+  readonly epoch: () => number
+  /** ms since 1970. */
+  readonly clock: () => number
+  /** How long an entry may wait for company before it is committed. */
+  readonly windowMs: number
+  /** Told once when the log can no longer be believed. */
+  readonly onBroken: (failure: Failure) => void
+}
+
+interface Waiting {
+  readonly entry: SignedEntry
+  readonly resolve: (appended: Appended) => void
+  readonly reject: (failure: Failure) => void
+}
+
+/** How far behind the last leaf's time the clock may be and is clamped; beyond it is refused. */
+const clockToleranceMs = 5000
+/** Entries of one commit: half of a usual crowd of connections, so that one half is answered while the other is committed. */
+const batchEntries = 32
+const keepCheckpointEveryMs = 1000
+
+/** The sequencer of one log. `append` resolves only when the entry is durable, provable and pinned. */
+export class Log {
+  readonly #parts: LogParts
+  readonly #tiles = new Map<string, Uint8Array>()
+  #tree: TileTree
+  #head: LogHead
+  #queue: Waiting[] = []
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
+  #broken: Failure | undefined
+  #closing = false
+  #lastKept = 0
+
+  private constructor(parts: LogParts, head: LogHead, edge: ReadonlyMap<string, Uint8Array>) {
+    this.#parts = parts
+    this.#head = head
+    for (const [name, hashes] of edge) this.#tiles.set(name, hashes)
+    this.#tree = this.#makeTree()
+  }
+
+  /**
+   * Opens a log at the store's head after holding it against the pin.
+   * @throws {@link Failure} LOG_ROLLBACK when the pinned head is not a prefix of what the store holds
+   */
+  static async open(parts: LogParts): Promise<Log> {
+    const tenant = await parts.store.readTenant(parts.tenant)
+    if (tenant === undefined)
+      throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${parts.tenant}`)
+    const log = new Log(
+      parts,
+      tenant.head,
+      await loadRightEdge(parts.store, parts.tenant, tenant.head.size),
+    )
+    if (!equalBytes(log.#tree.root(), tenant.head.root))
+      throw new Failure('STORE_CORRUPT', `Tiles do not give the stored root of ${parts.origin}`)
+    await log.#checkPin()
+    return log
+  }
+
+  get head(): LogHead {
+    return this.#head
+  }
+
+  /** Entries that wait. */
+  get backlog(): number {
+    return this.#queue.length
+  }
+
+  /**
+   * Gives an entry its place.
+   * @throws {@link Failure} LOG_BUSY when the queue is full, LOG_CONFLICT when another entry took its step in the stream, LOG_KEY_STALE when its
+   * key does not count at its index, LOG_CLOCK, LOG_CLOSED, STORE_*, LOG_STATE_UNKNOWN
+   */
+  append(entry: SignedEntry): Promise<Appended> {
+    if (this.#broken !== undefined) return Promise.reject(this.#broken)
+    if (this.#closing) return Promise.reject(new Failure('LOG_CLOSED', 'Log is closing'))
+    if (this.#queue.length >= limits.queueEntries)
+      return Promise.reject(new Failure('LOG_BUSY', `Entries waiting: ${this.#queue.length}`))
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ entry, resolve, reject })
+      this.#schedule()
+    })
+  }
+
+  /** Commits what waits without waiting for more. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#running ??= this.#drain().finally(() => {
+      this.#running = undefined
+    })
+    await this.#running
+  }
+
+  /** Refuses new entries, commits those that wait, and ends. */
+  async close(): Promise<void> {
+    this.#closing = true
+    await this.flush()
+    await this.#parts.pin.close()
+  }
+
+  #schedule(): void {
+    if (this.#running !== undefined || this.#timer !== undefined) return
+    if (this.#parts.windowMs === 0 || this.#queue.length >= batchEntries) {
+      void this.flush()
+      return
+    }
+    this.#timer = setTimeout(() => void this.flush(), this.#parts.windowMs)
+  }
+
+  async #drain(): Promise<void> {
+    // Entries handed over in the same turn of the event loop belong to one batch.
+    await Promise.resolve()
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, batchEntries)
+      try {
+        await this.#commit(batch)
+      } catch (error) {
+        this.#fail(asFailure(error), batch)
+      }
+    }
+  }
+
+  /** After a failed commit the tree in memory is ahead of the store: nothing more may be signed from it. */
+  #fail(failure: Failure, batch: readonly Waiting[]): void {
+    for (const { reject } of batch) reject(failure)
+    if (failure.code === 'LOG_CLOCK') return
+    this.#broken = failure
+    for (const { reject } of this.#queue.splice(0)) reject(failure)
+    this.#parts.onBroken(failure)
+  }
+
+  async #commit(batch: readonly Waiting[]): Promise<void> {
+    const time = this.#nextTime()
+    const admitted = await this.#admit(batch)
+    if (admitted.length === 0) return
+    const { store, tenant, origin, signers } = this.#parts
+    const expected = this.#head
+    const entries = admitted.map(({ entry }, i) => place(entry, expected.size + i, time))
+    const tiles = this.#tree.append(entries.map((entry) => entry.leafHash))
+    this.#remember(tiles)
+    const size = expected.size + entries.length
+    const root = this.#tree.root()
+    const note = signCheckpoint({ origin, root, size }, signers)
+    const keepCheckpoint = time - this.#lastKept >= keepCheckpointEveryMs
+    await store.commit({
+      tenant,
+      expected,
+      head: { root, size, time },
+      entries,
+      tiles,
+      checkpoint: { note, root, size, time },
+      keepCheckpoint,
+      effects: admitted.flatMap(({ entry }) => entry.effects),
+    })
+    if (keepCheckpoint) this.#lastKept = time
+    await this.#writePin(root, size)
+    this.#head = { root, size, time }
+    for (const [i, { resolve }] of admitted.entries()) {
+      const entry = entries[i]
+      invariant(entry !== undefined, 'Entry without a place')
+      resolve({
+        index: entry.index,
+        time,
+        leaf: entry.leaf,
+        leafHash: entry.leafHash,
+        proof: this.#tree.inclusionProof(entry.index),
+        checkpoint: note,
+        size,
+      })
+    }
+  }
+
+  /** Those of a batch whose step in their stream is free; the others are refused one by one, so that they do not spoil the batch. */
+  async #admit(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
+    const { store, tenant } = this.#parts
+    const admitted: Waiting[] = []
+    const inBatch = new Set<string>()
+    for (const waiting of batch) {
+      const { stream, seq, prev } = waiting.entry
+      // A decision's stream begins with its fresh id: only the unique index needs to know of it.
+      const fresh = seq === 0 && waiting.entry.kind === 'decision'
+      const last = fresh ? undefined : await store.readStreamHead(tenant, stream)
+      const follows =
+        last === undefined
+          ? seq === 0 && prev === null
+          : seq === last.seq + 1 && prev === encodeHex(last.leafHash)
+      if (!follows || inBatch.has(stream))
+        waiting.reject(new Failure('LOG_CONFLICT', `Another entry took step ${seq} of ${stream}`))
+      else {
+        inBatch.add(stream)
+        admitted.push(waiting)
+      }
+    }
+    return admitted
+  }
+
+  #nextTime(): number {
+    const now = this.#parts.clock()
+    if (now < this.#head.time - clockToleranceMs)
+      throw new Failure(
+        'LOG_CLOCK',
+        `Clock is behind the last entry by ms: ${this.#head.time - now}`,
+      )
+    return Math.max(now, this.#head.time)
+  }
+
+  async #writePin(root: Uint8Array, size: number): Promise<void> {
+    const { origin, pin, epoch } = this.#parts
+    try {
+      await pin.write({ epoch: epoch(), origin, root, size })
+    } catch (cause) {
+      // The entries are durable but not pinned: neither acknowledged nor lost.
+      throw new Failure('LOG_STATE_UNKNOWN', 'Entries are stored but could not be pinned', {
+        cause,
+      })
+    }
+  }
+
+  async #checkPin(): Promise<void> {
+    const { origin, pin, store, tenant, epoch } = this.#parts
+    const pinned = await pin.read()
+    const { size, root } = this.#head
+    if (pinned === undefined) {
+      if (size === 0) return
+      throw rollback(
+        `Pin of ${origin} is missing but its log has ${size} entries: bring the pin back`,
+      )
+    }
+    if (pinned.origin !== origin) throw rollback(`Pin is of another log: ${pinned.origin}`)
+    if (pinned.size > size)
+      throw rollback(
+        `Database of ${origin} is behind its pin: ${size} < ${pinned.size}; bring the newer database back`,
+      )
+    const nodes = await loadNodes(store, tenant, size, [pinned.size, Math.max(0, pinned.size - 1)])
+    if (!equalBytes(rootAt(pinned.size, nodes), pinned.root))
+      throw rollback(`Database of ${origin} is not the one that was pinned at size ${pinned.size}`)
+    if (pinned.size < size || pinned.epoch < epoch())
+      await pin.write({ epoch: epoch(), origin, root, size })
+  }
+
+  #remember(tiles: readonly StoredTile[]): void {
+    for (const { level, n, hashes } of tiles) {
+      const name = `${level}/${n}`
+      // Newest last, so that the oldest is the first to go.
+      this.#tiles.delete(name)
+      this.#tiles.set(name, hashes)
+    }
+    for (const name of this.#tiles.keys()) {
+      if (this.#tiles.size <= 32) break
+      this.#tiles.delete(name)
+    }
+  }
+
+  #makeTree(): TileTree {
+    return new TileTree(this.#head.size, (level, n) => {
+      const hashes = this.#tiles.get(`${level}/${n}`)
+      invariant(hashes !== undefined, `Tile is not at hand: ${level}/${n}`)
+      return hashes
+    })
+  }
+}
+
+const rollback = (message: string): Failure => new Failure('LOG_ROLLBACK', message)
+
+function place(entry: SignedEntry, index: number, time: number): NewEntry {
+  const { kind, stream, seq, prev, keyid, payload, signature, filter } = entry
+  const leaf = formatLeaf({
+    keyid,
+    kind,
+    pae: encodeHex(entry.digest),
+    prev,
+    seq,
+    sig: encodeHex(sha256(signature)),
+    stream,
+    time,
+    v: 1,
+  })
+  return {
+    index,
+    kind,
+    stream,
+    seq,
+    time,
+    keyid,
+    leaf,
+    leafHash: leafHash(leaf),
+    payload,
+    signature,
+    filter,
+  }
+}

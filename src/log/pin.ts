@@ -1,0 +1,146 @@
+// The pin: a note outside the database of the last tree head we acknowledged, so that a database copied back from yesterday is not believed.
+// Two slots are written in turn, each with its checksum, so that a write torn by a crash leaves the one before it whole.
+import {
+  closeSync,
+  fdatasyncSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { z } from 'zod'
+import { canonicalize, parseCanonical } from '../base/canonical-json.ts'
+import { decodeBase64, encodeBase64 } from '../base/base64.ts'
+import { encodeHex, utf8 } from '../base/bytes.ts'
+import { Failure } from '../base/failure.ts'
+import { sha256 } from '../crypto/hash.ts'
+
+/** What is pinned of one log. */
+export interface Pin {
+  readonly origin: string
+  readonly size: number
+  /** 32 bytes. */
+  readonly root: Uint8Array
+  /** Epoch of the key manifest. */
+  readonly epoch: number
+}
+
+/** Where a log's pin is kept. When `write` resolves, the pin is durable; a crash during it leaves the old or the new one, never neither. */
+export interface PinStore {
+  /** The pin, or undefined when none was ever written. @throws {@link Failure} LOG_ROLLBACK when what is there is not a pin */
+  read(): Promise<Pin | undefined>
+  write(pin: Pin): Promise<void>
+  close(): Promise<void>
+}
+
+// A slot has a disk page of its own: a torn write cannot reach into the other.
+const slotBytes = 4096
+
+const schema = z.strictObject({
+  count: z.int().min(1),
+  epoch: z.int().min(0),
+  origin: z.string(),
+  root: z.string(),
+  size: z.int().min(0),
+})
+
+interface Slot {
+  readonly pin: Pin
+  readonly count: number
+}
+
+function formatSlot(pin: Pin, count: number): Uint8Array {
+  const { epoch, origin, size } = pin
+  const text = canonicalize({ count, epoch, origin, root: encodeBase64(pin.root), size })
+  const bytes = utf8(`${text}\n${encodeHex(sha256(utf8(text)))}\n`)
+  if (bytes.length > slotBytes) throw new Failure('BUG', `Pin is too long: ${bytes.length}`)
+  const slot = new Uint8Array(slotBytes)
+  slot.set(bytes)
+  return slot
+}
+
+function parseSlot(bytes: Uint8Array): Slot | undefined {
+  const [text, sum, rest] = Buffer.from(bytes).toString('latin1').split('\n')
+  if (text === undefined || sum !== encodeHex(sha256(utf8(text)))) return undefined
+  if (rest === undefined || /[^\0]/.test(rest)) return undefined
+  const { count, epoch, origin, root, size } = schema.parse(parseCanonical(utf8(text)))
+  const rootBytes = decodeBase64(root)
+  return rootBytes?.length === 32
+    ? { count, pin: { epoch, origin, root: rootBytes, size } }
+    : undefined
+}
+
+/** A pin in a file of two slots. */
+export class PinFile implements PinStore {
+  readonly #path: string
+  #fd: number | undefined
+  #count = 0
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  read(): Promise<Pin | undefined> {
+    return Promise.resolve().then(() => this.#read())
+  }
+
+  #read(): Pin | undefined {
+    const fd = this.#open()
+    const file = new Uint8Array(2 * slotBytes)
+    const length = readSync(fd, file, 0, file.length, 0)
+    if (length === 0) return undefined
+    const slots = [file.subarray(0, slotBytes), file.subarray(slotBytes)].map(parseSlot)
+    const newest = slots
+      .filter((slot) => slot !== undefined)
+      .sort((a, b) => b.count - a.count)
+      .at(0)
+    if (newest === undefined)
+      throw new Failure('LOG_ROLLBACK', `Pin file holds no whole pin, restore it: ${this.#path}`)
+    this.#count = newest.count
+    return newest.pin
+  }
+
+  write(pin: Pin): Promise<void> {
+    return Promise.resolve().then(() => {
+      this.#write(pin)
+    })
+  }
+
+  #write(pin: Pin): void {
+    const fd = this.#open()
+    if (this.#count === 0) this.#read()
+    const count = this.#count + 1
+    try {
+      writeSync(fd, formatSlot(pin, count), 0, slotBytes, (count % 2) * slotBytes)
+      fdatasyncSync(fd)
+    } catch (cause) {
+      throw new Failure('STORE_FAILED', `Pin could not be written: ${this.#path}`, { cause })
+    }
+    this.#count = count
+  }
+
+  #open(): number {
+    if (this.#fd !== undefined) return this.#fd
+    try {
+      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 })
+      this.#fd = openSync(this.#path, 'r+')
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')
+        throw new Failure('STORE_FAILED', `Pin cannot be opened: ${this.#path}`, { cause })
+      this.#fd = openSync(this.#path, 'wx+', 0o600)
+      // The name must survive a crash as well as the content.
+      const folder = openSync(dirname(this.#path), 'r')
+      fsyncSync(folder)
+      closeSync(folder)
+    }
+    return this.#fd
+  }
+
+  close(): Promise<void> {
+    if (this.#fd !== undefined) closeSync(this.#fd)
+    this.#fd = undefined
+    return Promise.resolve()
+  }
+}

@@ -1,0 +1,90 @@
+// Reading the Merkle tree back from stored tiles: only the few tiles that a proof needs are loaded, whatever the size of the log.
+import { Failure } from '../base/failure.ts'
+import { nodeHash } from '../merkle/hash.ts'
+import type { NodeReader } from '../merkle/proof.ts'
+import type { StoreReader } from '../store/store.ts'
+
+const tileWidth = 256
+const hashBytes = 32
+
+const nameOf = (level: number, n: number): string => `${level}/${n}`
+
+/** Loads tiles by name, each once. */
+async function load(
+  store: StoreReader,
+  tenant: string,
+  wanted: Iterable<readonly [level: number, n: number]>,
+): Promise<Map<string, Uint8Array>> {
+  const tiles = new Map<string, Uint8Array>()
+  for (const [level, n] of wanted) {
+    if (tiles.has(nameOf(level, n))) continue
+    const hashes = await store.readTile(tenant, level, n)
+    if (hashes === undefined)
+      throw new Failure('STORE_CORRUPT', `Tile is missing: ${nameOf(level, n)}`)
+    tiles.set(nameOf(level, n), hashes)
+  }
+  return tiles
+}
+
+/** The partial tile at the right end of every level that has one. */
+function* rightEdge(size: number): Generator<readonly [number, number]> {
+  let level = 0
+  for (let count = size; count > 0; count = Math.floor(count / tileWidth)) {
+    if (count % tileWidth !== 0) yield [level, Math.floor(count / tileWidth)]
+    level++
+  }
+}
+
+/** The tiles on the way from a leaf to the root. */
+function* above(index: number, size: number): Generator<readonly [number, number]> {
+  let level = 0
+  let at = index
+  for (let count = size; count > 0; count = Math.floor(count / tileWidth)) {
+    // Where the leaf's ancestor is not whole yet, the right edge stands for it.
+    if (at >= count) return
+    yield [level, Math.floor(at / tileWidth)]
+    at = Math.floor(at / tileWidth)
+    level++
+  }
+}
+
+/** The right-edge tiles of a log, by `level/n`. */
+export const loadRightEdge = (
+  store: StoreReader,
+  tenant: string,
+  size: number,
+): Promise<Map<string, Uint8Array>> => load(store, tenant, rightEdge(size))
+
+/** The perfect subtree's hash, folded from 2^height hashes of a tile. */
+function fold(hashes: Uint8Array, from: number, height: number): Uint8Array {
+  if (height === 0) return hashes.slice(from * hashBytes, (from + 1) * hashBytes)
+  const half = 2 ** (height - 1)
+  return nodeHash(fold(hashes, from, height - 1), fold(hashes, from + half, height - 1))
+}
+
+/**
+ * A reader of the nodes that proofs for the given leaves need in a tree of the given size.
+ * @throws {@link Failure} STORE_CORRUPT when a tile is missing or short
+ */
+export async function loadNodes(
+  store: StoreReader,
+  tenant: string,
+  size: number,
+  indexes: readonly number[],
+): Promise<NodeReader> {
+  const wanted = [
+    ...rightEdge(size),
+    ...indexes.filter((index) => index < size).flatMap((index) => [...above(index, size)]),
+  ]
+  const tiles = await load(store, tenant, wanted)
+  return (level, index) => {
+    const height = level % 8
+    const first = index * 2 ** height
+    const name = nameOf((level - height) / 8, Math.floor(first / tileWidth))
+    const hashes = tiles.get(name)
+    const from = first % tileWidth
+    if (hashes === undefined || hashes.length < (from + 2 ** height) * hashBytes)
+      throw new Failure('STORE_CORRUPT', `Tile is missing or short: ${name}`)
+    return fold(hashes, from, height)
+  }
+}

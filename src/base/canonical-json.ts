@@ -20,7 +20,6 @@ export class CanonicalText {
 }
 
 // Characters that JSON.stringify leaves alone; everything else takes the slow path.
-// eslint-disable-next-line no-control-regex -- the control characters are what must be found
 const special = /[\x00-\x1f"\\\x7f-\uffff]/
 
 function refuse(what: string, path: string): never {

@@ -1,0 +1,86 @@
+// What a verification says. Bad evidence is a value: a report names every check with its outcome, says what could not be checked, and never turns
+// silence into assent.
+
+/** How a check came out; from `pass` downward each is worse for the verdict. */
+export type Outcome = 'pass' | 'erased' | 'inconclusive' | 'unprovable' | 'fail'
+
+/** What a dossier is worth. Only `valid` is a yes. */
+export type Verdict = 'valid' | 'erased' | 'inconclusive' | 'unprovable' | 'invalid'
+
+/** One check by name. */
+export interface Check {
+  readonly name: string
+  /** True for `pass` only. */
+  readonly ok: boolean
+  readonly outcome: Outcome
+  /** What was found, for a person. */
+  readonly reason: string
+}
+
+/** What is said of one entry. */
+export interface EntryReport {
+  readonly index: number
+  readonly seq: number
+  readonly kind: string
+  /** The sequencer's clock, ms since 1970: the operator's word. */
+  readonly time: number
+  readonly keyid: string
+  readonly erased: boolean
+}
+
+/** The result of verifying a dossier. */
+export interface Report {
+  readonly verdict: Verdict
+  /** Whether the verdict is `valid`. */
+  readonly ok: boolean
+  readonly checks: readonly Check[]
+  readonly stream: string | null
+  readonly origin: string | null
+  readonly tenant: string | null
+  /** Status of the decision, when there is one that could be read. */
+  readonly status: string | null
+  readonly treeSize: number | null
+  readonly entries: readonly EntryReport[]
+  /** Who vouches that everybody sees the same log: the operator alone, or k witnesses. */
+  readonly assurance: 'operator' | `witnessed(${number})`
+  /** Whether the stream is known to have no further entry, and up to which size. */
+  readonly complete: 'no' | `as of size ${number}`
+  /** Hex SHA-256 of the trust root used. */
+  readonly trustRoot: string
+  /** True when the trust root is of a development installation: its keys protect nothing. */
+  readonly dev: boolean
+  /** What this report does not say, and by whose word the rest stands. */
+  readonly notes: readonly string[]
+}
+
+const order: readonly Outcome[] = ['pass', 'erased', 'inconclusive', 'unprovable', 'fail']
+
+const verdicts: Readonly<Record<Outcome, Verdict>> = Object.freeze({
+  pass: 'valid',
+  erased: 'erased',
+  inconclusive: 'inconclusive',
+  unprovable: 'unprovable',
+  fail: 'invalid',
+})
+
+/** Collects checks in the order they are made. */
+export class Checks {
+  readonly list: Check[] = []
+
+  add(name: string, outcome: Outcome, reason: string): void {
+    this.list.push({ name, ok: outcome === 'pass', outcome, reason })
+  }
+
+  /** Adds a check that either holds or fails; gives back whether it held. */
+  expect(name: string, holds: boolean, whenGood: string, whenBad: string): boolean {
+    this.add(name, holds ? 'pass' : 'fail', holds ? whenGood : whenBad)
+    return holds
+  }
+
+  get verdict(): Verdict {
+    // No check at all is not a yes.
+    const worst = this.list.reduce((at, { outcome }) => Math.max(at, order.indexOf(outcome)), -1)
+    const outcome = order[worst]
+    return outcome === undefined ? 'invalid' : verdicts[outcome]
+  }
+}

@@ -1,0 +1,207 @@
+// Whether a checkpoint counts: its origin is the one of the trust root's section, every log key valid at its size has signed it (Ed25519 and
+// ML-DSA-44, neither alone), and the quorum of witnesses holds.
+import { decodeBase64 } from '../base/base64.ts'
+import { equalBytes } from '../base/bytes.ts'
+import {
+  standingAt,
+  type OriginSection,
+  type TreeHead,
+  type TrustedLogKey,
+} from '../dossier/trust-root.ts'
+import {
+  parseCheckpoint,
+  parseCheckpointVkey,
+  verifyCheckpoint,
+  type Checkpoint,
+  type VerifiedLine,
+} from '../merkle/checkpoint.ts'
+import { parseNote, type Vkey } from '../merkle/note.ts'
+import { ed25519Note, mlDsa44Cosignature } from '../merkle/note-signature.ts'
+import { verifyConsistency } from '../merkle/proof.ts'
+import { parseWitnessPolicy, quorumHolds } from '../merkle/witness-policy.ts'
+import type { Checks } from './report.ts'
+
+/** A proof that a checkpoint's tree is a prefix of the `final` tree of a revoked log key. */
+export type FinalProof = readonly Uint8Array[]
+
+/** A checkpoint that counts as far as it was looked at, and who else vouches for it. */
+export interface JudgedCheckpoint {
+  readonly checkpoint: Checkpoint
+  /** How many witnesses of the trust root have cosigned. */
+  readonly witnesses: number
+  /** The earliest cosignature, seconds since 1970, or null. */
+  readonly cosignedAt: number | null
+}
+
+/** The origin that a note claims, unverified; undefined when it is not a checkpoint. */
+export function claimedCheckpoint(note: string): Checkpoint | string {
+  const parsed = parseNote(note)
+  return typeof parsed === 'string' ? parsed : parseCheckpoint(parsed.text)
+}
+
+interface LogKey {
+  readonly trusted: TrustedLogKey
+  readonly vkey: Vkey
+}
+
+function parseLogKeys(section: OriginSection): readonly LogKey[] | string {
+  const keys: LogKey[] = []
+  for (const trusted of section.logKeys) {
+    const vkey = parseCheckpointVkey(trusted.vkey)
+    if (typeof vkey === 'string') return `Log key of the trust root: ${vkey}`
+    if (vkey.name !== section.origin) return `Log key is not named after its origin: ${vkey.name}`
+    keys.push({ trusted, vkey })
+  }
+  return keys
+}
+
+const same = (head: TreeHead, root: Uint8Array): boolean => {
+  const bytes = decodeBase64(head.root)
+  return bytes !== undefined && equalBytes(bytes, root)
+}
+
+/** Whether the log's own lines are all by keys that the trust root does not know: perhaps by later ones. */
+function signedByUnknownKeys(note: string, origin: string, known: readonly LogKey[]): boolean {
+  const parsed = parseNote(note)
+  if (typeof parsed === 'string') return false
+  const own = parsed.lines.filter(({ name }) => name === origin)
+  return own.length > 0 && own.every(({ keyId }) => known.every(({ vkey }) => vkey.keyId !== keyId))
+}
+
+function judgeLogKeys(
+  checks: Checks,
+  keys: readonly LogKey[],
+  checkpoint: Checkpoint,
+  lines: readonly VerifiedLine[],
+): readonly LogKey[] | undefined {
+  const name = 'checkpoint.signatures'
+  const due = keys.filter(({ trusted }) =>
+    ['valid', 'revoked'].includes(standingAt(trusted, checkpoint.size)),
+  )
+  const types = new Set(due.map(({ vkey }) => vkey.type))
+  if (!types.has(ed25519Note.type) || !types.has(mlDsa44Cosignature.type)) {
+    checks.add(name, 'fail', `No Ed25519 and ML-DSA-44 log key is valid at size ${checkpoint.size}`)
+    return undefined
+  }
+  const missing = due.find(({ vkey }) => !lines.some((line) => line.vkey === vkey))
+  if (missing !== undefined) {
+    const type = missing.vkey.type === ed25519Note.type ? 'Ed25519' : 'ML-DSA-44'
+    checks.add(name, 'fail', `A log key valid at size ${checkpoint.size} has not signed: ${type}`)
+    return undefined
+  }
+  checks.add(name, 'pass', `${due.length} log keys valid at size ${checkpoint.size} have signed`)
+  return due
+}
+
+/** A revoked key may have been in other hands: its checkpoints count only with a proof that does not rest on it. */
+function judgeRevocation(
+  checks: Checks,
+  due: readonly LogKey[],
+  { root, size }: Checkpoint,
+  witnessed: boolean,
+  finalProof: FinalProof | undefined,
+): void {
+  for (const { trusted } of due.filter(({ trusted }) => trusted.revokedAt !== null)) {
+    const name = 'checkpoint.revoked-key'
+    const { final, revokedAt } = trusted
+    if (revokedAt !== null && size >= revokedAt) {
+      checks.add(name, 'fail', `Log key is revoked from size ${revokedAt}`)
+      continue
+    }
+    const finalRoot = final === null ? undefined : decodeBase64(final.root)
+    const leadsToFinal =
+      final !== null &&
+      finalRoot !== undefined &&
+      ((final.size === size && equalBytes(finalRoot, root)) ||
+        (finalProof !== undefined &&
+          verifyConsistency(size, final.size, root, finalRoot, finalProof)))
+    if (leadsToFinal)
+      checks.add(name, 'pass', `Revoked log key, but consistent with its final tree head`)
+    else if (witnessed)
+      checks.add(name, 'pass', 'Revoked log key, but a witness quorum has cosigned')
+    else
+      checks.add(
+        name,
+        'unprovable',
+        `Log key was revoked at size ${revokedAt ?? 0}; a consistency proof to its final tree head or a witness quorum is needed`,
+      )
+  }
+}
+
+function judgeKnownHeads(checks: Checks, section: OriginSection, { root, size }: Checkpoint): void {
+  const heads = [
+    section.asOf,
+    ...section.logKeys.flatMap(({ final }) => (final === null ? [] : [final])),
+  ]
+  const forked = heads.find((head) => head.size === size && !same(head, root))
+  checks.expect(
+    'checkpoint.known-heads',
+    forked === undefined,
+    'No contradiction to the tree heads of the trust root',
+    `Root differs from the trust root's at size ${size}: the log has been forked`,
+  )
+}
+
+/** Judges a note by a section of the trust root; undefined when it does not count and nothing can be proved under it. */
+export function judgeCheckpoint(
+  checks: Checks,
+  note: string,
+  section: OriginSection,
+  finalProof: FinalProof | undefined,
+): JudgedCheckpoint | undefined {
+  const keys = parseLogKeys(section)
+  const policy = parseWitnessPolicy(section.witnesses)
+  if (typeof keys === 'string') {
+    checks.add('trust-root.keys', 'fail', keys)
+    return undefined
+  }
+  if (typeof policy === 'string') {
+    checks.add('trust-root.witnesses', 'fail', policy)
+    return undefined
+  }
+  const witnessKeys = policy.witnesses.map(({ vkey }) => vkey)
+  const verified = verifyCheckpoint(note, [...keys.map(({ vkey }) => vkey), ...witnessKeys])
+  if ('reason' in verified) {
+    const claimed = claimedCheckpoint(note)
+    const later =
+      typeof claimed !== 'string' &&
+      claimed.size > section.asOf.size &&
+      signedByUnknownKeys(note, section.origin, keys)
+    checks.add(
+      'checkpoint.signatures',
+      later ? 'inconclusive' : 'fail',
+      later
+        ? 'Signed by log keys that this trust root does not know yet: a newer one is needed'
+        : verified.reason,
+    )
+    return undefined
+  }
+  const { checkpoint, lines } = verified
+  const due = judgeLogKeys(checks, keys, checkpoint, lines)
+  if (due === undefined) return undefined
+  judgeKnownHeads(checks, section, checkpoint)
+  const cosigned = lines.filter(({ vkey }) => witnessKeys.includes(vkey))
+  const holds = quorumHolds(
+    policy,
+    cosigned.map(({ vkey }) => vkey),
+  )
+  judgeRevocation(checks, due, checkpoint, policy.quorum !== undefined && holds, finalProof)
+  if (holds)
+    checks.add(
+      'checkpoint.witnesses',
+      'pass',
+      `${cosigned.length} of ${witnessKeys.length} witnesses have cosigned`,
+    )
+  else
+    checks.add(
+      'checkpoint.witnesses',
+      'unprovable',
+      `The witness quorum is missing: ${cosigned.length} have cosigned`,
+    )
+  const times = cosigned.flatMap(({ timestamp }) => (timestamp === undefined ? [] : [timestamp]))
+  return {
+    checkpoint,
+    witnesses: cosigned.length,
+    cosignedAt: times.length === 0 ? null : Math.min(...times),
+  }
+}

@@ -1,0 +1,64 @@
+// Whether a dossier holds all of its stream: a proof of inclusion cannot show that nothing else is there, but the leaves of the whole log can.
+import { encodeHex, equalBytes } from '../base/bytes.ts'
+import { parseLeaf } from '../dossier/leaf.ts'
+import type { Checkpoint } from '../merkle/checkpoint.ts'
+import { emptyRoot, leafHash, nodeHash } from '../merkle/hash.ts'
+import type { Checks, Report } from './report.ts'
+import type { JudgedEntry } from './verify-entry.ts'
+
+/** The root of a growing tree, from the roots of its perfect subtrees. */
+class Frontier {
+  readonly #peaks: { size: number; hash: Uint8Array }[] = []
+
+  append(hash: Uint8Array): void {
+    let peak = { size: 1, hash }
+    for (let last = this.#peaks.at(-1); last?.size === peak.size; last = this.#peaks.at(-1)) {
+      this.#peaks.pop()
+      peak = { size: 2 * peak.size, hash: nodeHash(last.hash, peak.hash) }
+    }
+    this.#peaks.push(peak)
+  }
+
+  root(): Uint8Array {
+    const hashes = this.#peaks.map(({ hash }) => hash)
+    return hashes.length === 0
+      ? emptyRoot
+      : hashes.reduceRight((right, left) => nodeHash(left, right))
+  }
+}
+
+/** Reads every leaf of the log, holds them against the checkpoint, and looks for leaves of the stream that the dossier does not have. */
+export function judgeCompleteness(
+  checks: Checks,
+  leaves: Iterable<Uint8Array>,
+  stream: string,
+  entries: readonly JudgedEntry[],
+  { root, size }: Checkpoint,
+): Report['complete'] {
+  const known = new Set(entries.map(({ leafHash }) => leafHash))
+  const frontier = new Frontier()
+  let count = 0
+  let missing: number | undefined
+  for (const bytes of leaves) {
+    if (count === size) break
+    const hash = leafHash(bytes)
+    const leaf = parseLeaf(bytes)
+    if (typeof leaf !== 'string' && leaf.stream === stream && !known.has(encodeHex(hash)))
+      missing ??= count
+    frontier.append(hash)
+    count++
+  }
+  const whole = checks.expect(
+    'complete.log',
+    count === size && equalBytes(frontier.root(), root),
+    `${size} leaves give the root of the checkpoint`,
+    `The leaves given are not those of the checkpoint: ${count} of ${size}`,
+  )
+  const none = checks.expect(
+    'complete.stream',
+    missing === undefined,
+    'No further entry of this stream',
+    `An entry of this stream is not in the dossier: index ${missing ?? 0}`,
+  )
+  return whole && none ? `as of size ${size}` : 'no'
+}

@@ -1,0 +1,246 @@
+// Verifying a dossier needs its bytes, a trust root and nothing else: no network, no clock, no key store. What an attacker sent becomes a report;
+// nothing in here throws on it.
+import {
+  fingerprint,
+  parseTrustRoot,
+  type OriginSection,
+  type TrustRoot,
+} from '../dossier/trust-root.ts'
+import type { DecisionMatter } from '../dossier/matters.ts'
+import { parseDossier, type Dossier } from '../dossier/v1.ts'
+import type { Checkpoint } from '../merkle/checkpoint.ts'
+import { judgeCompleteness } from './verify-completeness.ts'
+import {
+  claimedCheckpoint,
+  judgeCheckpoint,
+  type FinalProof,
+  type JudgedCheckpoint,
+} from './verify-checkpoint.ts'
+import { judgeEntry, type JudgedEntry } from './verify-entry.ts'
+import { judgeStream } from './verify-stream.ts'
+import { Checks, type EntryReport, type Report } from './report.ts'
+
+/** What may be given along with a dossier. */
+export interface VerifyOptions {
+  /** Hex SHA-256 that the trust root must have; compare it with what the operator told you by another channel. */
+  readonly trustSha256?: string
+  /** Every leaf of the log from index 0 to the dossier's tree size, in order: shows whether the stream has further entries. */
+  readonly leaves?: Iterable<Uint8Array>
+  /** Consistency proof from the dossier's tree to the `final` tree head of a revoked log key. */
+  readonly finalProof?: FinalProof
+}
+
+interface Findings {
+  checks: Checks
+  trustRoot: TrustRoot | undefined
+  section: OriginSection | undefined
+  judged: JudgedCheckpoint | undefined
+  dossier: Dossier | undefined
+  entries: readonly JudgedEntry[]
+  decision: DecisionMatter | undefined
+  complete: Report['complete']
+}
+
+/** Finds the section of the origin that the checkpoint claims. */
+function findSection(
+  checks: Checks,
+  trustRoot: TrustRoot,
+  claimed: Checkpoint | string,
+): OriginSection | undefined {
+  if (typeof claimed === 'string') {
+    checks.add('checkpoint.format', 'fail', claimed)
+    return undefined
+  }
+  const section = trustRoot.origins.find(({ origin }) => origin === claimed.origin)
+  checks.expect(
+    'checkpoint.origin',
+    section !== undefined,
+    `Log ${claimed.origin}`,
+    `Trust root does not know this log: ${claimed.origin}`,
+  )
+  return section
+}
+
+function judgeCited(
+  checks: Checks,
+  dossier: Dossier,
+  judged: JudgedCheckpoint,
+  section: OriginSection,
+): readonly JudgedEntry[] {
+  const cited = dossier.cited.flatMap((entry, i) => {
+    const one = judgeEntry(checks, `cited[${i}]`, entry, section, judged.checkpoint)
+    return one === undefined ? [] : [one]
+  })
+  const wrong = cited.find(({ leaf, index }, i) => {
+    const before = cited[i - 1]
+    return (
+      leaf.kind !== 'policy' ||
+      leaf.stream !== 'policies' ||
+      (before !== undefined && index <= before.index)
+    )
+  })
+  if (wrong !== undefined)
+    checks.add(
+      'cited',
+      'fail',
+      `Only policy entries are cited, each once, by index: ${wrong.index}`,
+    )
+  return cited
+}
+
+/** Every cited entry is named by the decision, and every policy that the decision names by index is cited with its digest. */
+function judgeCitations(
+  checks: Checks,
+  decision: DecisionMatter | undefined,
+  cited: readonly JudgedEntry[],
+): void {
+  const named = new Set(
+    (decision?.policies ?? []).flatMap(({ index }) => (index === undefined ? [] : [index])),
+  )
+  const stray = cited.find(({ index }) => !named.has(index))
+  if (stray !== undefined)
+    checks.add('cited.named', 'fail', `Decision does not cite the entry at index ${stray.index}`)
+  const absent = [...named].find((index) => !cited.some((entry) => entry.index === index))
+  if (absent !== undefined)
+    checks.add(
+      'cited.present',
+      'inconclusive',
+      `Policy entry that the decision cites is not in the dossier: index ${absent}`,
+    )
+}
+
+function inspect(
+  file: Uint8Array,
+  trustFile: Uint8Array,
+  options: VerifyOptions,
+  found: Findings,
+): void {
+  const { checks } = found
+  const trustRoot = parseTrustRoot(trustFile)
+  if (options.trustSha256 !== undefined)
+    checks.expect(
+      'trust-root.fingerprint',
+      fingerprint(trustFile) === options.trustSha256.toLowerCase(),
+      'Trust root has the fingerprint demanded',
+      `Trust root has another fingerprint: ${fingerprint(trustFile)}`,
+    )
+  if (typeof trustRoot === 'string') {
+    checks.add('trust-root.format', 'fail', trustRoot)
+    return
+  }
+  found.trustRoot = trustRoot
+  const dossier = parseDossier(file)
+  if (typeof dossier === 'string') {
+    checks.add('dossier.format', 'fail', dossier)
+    return
+  }
+  checks.add('dossier.format', 'pass', 'Canonical v1 dossier')
+  found.dossier = dossier
+  const section = findSection(checks, trustRoot, claimedCheckpoint(dossier.checkpoint))
+  if (section === undefined) return
+  found.section = section
+  const judged = judgeCheckpoint(checks, dossier.checkpoint, section, options.finalProof)
+  if (judged === undefined) return
+  found.judged = judged
+  found.entries = dossier.entries.flatMap((entry, i) => {
+    const one = judgeEntry(checks, `entries[${i}]`, entry, section, judged.checkpoint)
+    return one === undefined ? [] : [one]
+  })
+  // An entry that could not be read has failed already; the rules of the stream are for whole streams.
+  if (found.entries.length !== dossier.entries.length) return
+  const cited = judgeCited(checks, dossier, judged, section)
+  found.decision = judgeStream(checks, dossier.stream, found.entries)
+  judgeCitations(checks, found.decision, cited)
+  if (options.leaves !== undefined)
+    found.complete = judgeCompleteness(
+      checks,
+      options.leaves,
+      dossier.stream,
+      found.entries,
+      judged.checkpoint,
+    )
+}
+
+function notesOf({ trustRoot, section, judged, decision, complete, entries }: Findings): string[] {
+  const notes: string[] = []
+  if (trustRoot?.dev === true)
+    notes.push('Development installation: its keys protect nothing, this proves nothing to others')
+  if (judged === undefined || section === undefined) return notes
+  if (judged.witnesses === 0)
+    notes.push('No witness has cosigned: the operator could show others another log')
+  notes.push(
+    judged.cosignedAt === null
+      ? 'Times are the operator’s word'
+      : `Times are the operator’s word; in the log since ${new Date(judged.cosignedAt * 1000).toISOString()} at the latest, by the witnesses’ clocks`,
+  )
+  if (complete === 'no')
+    notes.push(
+      'Later entries of this stream are not excluded: compare with the log’s own leaves to know',
+    )
+  if (decision?.source === 'submitted')
+    notes.push(`Status was submitted by ${decision.caller.owner}, not evaluated by Countersign`)
+  if (entries.some(({ index }) => index >= section.asOf.size))
+    notes.push(`Trust root knows of revocations up to size ${section.asOf.size} only`)
+  return notes
+}
+
+const entryReport = ({ erased, index, leaf }: JudgedEntry): EntryReport => ({
+  index,
+  seq: leaf.seq,
+  kind: leaf.kind,
+  time: leaf.time,
+  keyid: leaf.keyid,
+  erased,
+})
+
+/**
+ * Verifies a dossier offline.
+ * @param file the dossier's bytes
+ * @param trustFile the trust root's bytes, from a source you trust
+ */
+export function verifyDossier(
+  file: Uint8Array,
+  trustFile: Uint8Array,
+  options: VerifyOptions = {},
+): Report {
+  const found: Findings = {
+    checks: new Checks(),
+    trustRoot: undefined,
+    section: undefined,
+    judged: undefined,
+    dossier: undefined,
+    entries: [],
+    decision: undefined,
+    complete: 'no',
+  }
+  try {
+    inspect(file, trustFile, options, found)
+  } catch (error) {
+    // Our own mistake; it must not become a yes, nor take down who asked.
+    found.checks.add(
+      'verifier',
+      'fail',
+      `Internal error: ${error instanceof Error ? error.message : 'unknown'}`,
+    )
+  }
+  const { verdict, list } = found.checks
+  return {
+    verdict,
+    ok: verdict === 'valid',
+    checks: list,
+    stream: found.dossier?.stream ?? null,
+    origin: found.section?.origin ?? null,
+    tenant: found.section?.tenant ?? null,
+    status: found.decision?.status ?? null,
+    treeSize: found.judged?.checkpoint.size ?? null,
+    entries: found.entries.map(entryReport),
+    assurance:
+      found.judged !== undefined && found.judged.witnesses > 0
+        ? `witnessed(${found.judged.witnesses})`
+        : 'operator',
+    complete: found.complete,
+    trustRoot: fingerprint(trustFile),
+    dev: found.trustRoot?.dev ?? false,
+    notes: notesOf(found),
+  }
+}

@@ -1,0 +1,189 @@
+import { Failure } from '../base/failure.ts'
+import { DecisionList } from './sqlite-decisions.ts'
+import type { Database } from './sqlite-database.ts'
+import { storeFailure } from './sqlite-failure.ts'
+import { prepareReads } from './sqlite-reads.ts'
+import * as rows from './sqlite-rows.ts'
+import type * as port from './store.ts'
+
+/** The reading half of the store on one connection; each call is one statement, or one transaction where it takes several. */
+export class SqliteReader implements port.StoreReader {
+  protected readonly db: Database
+  readonly #reads: ReturnType<typeof prepareReads>
+  readonly #decisions: DecisionList
+  readonly #tenantIds = new Map<string, number>()
+  #closed = false
+  #poison: Failure | undefined
+
+  constructor(db: Database) {
+    this.db = db
+    this.#reads = prepareReads(db)
+    this.#decisions = new DecisionList(db)
+  }
+
+  readInstance(): Promise<port.Instance | undefined> {
+    return this.run('read the instance', () => map(this.#reads.instance.get(), rows.toInstance))
+  }
+
+  listTenants(): Promise<readonly port.Tenant[]> {
+    return this.run('list tenants', () => this.#reads.tenants.all().map(rows.toTenant))
+  }
+
+  readTenant(name: string): Promise<port.Tenant | undefined> {
+    return this.run('read a tenant', () => map(this.#reads.tenant.get(name), rows.toTenant))
+  }
+
+  readEntry(tenant: string, index: number): Promise<port.StoredEntry | undefined> {
+    return this.#of(tenant, 'read an entry', undefined, (id) =>
+      map(this.#reads.entry.get(id, index), rows.toEntry),
+    )
+  }
+
+  readEntries(tenant: string, start: number, end: number): Promise<readonly port.StoredEntry[]> {
+    return this.#of(tenant, 'read entries', [], (id) =>
+      this.#reads.entries.all(id, start, end).map(rows.toEntry),
+    )
+  }
+
+  readLeaves(tenant: string, start: number, end: number): Promise<readonly Uint8Array[]> {
+    return this.#of(tenant, 'read leaves', [], (id) =>
+      this.#reads.leaves.all(id, start, end).map(rows.ownBytes),
+    )
+  }
+
+  readStream(tenant: string, stream: string): Promise<readonly port.StoredEntry[]> {
+    return this.#of(tenant, 'read a stream', [], (id) =>
+      this.#reads.stream.all(id, stream).map(rows.toEntry),
+    )
+  }
+
+  readStreamHead(tenant: string, stream: string): Promise<port.StreamHead | undefined> {
+    return this.#of(tenant, 'read the head of a stream', undefined, (id) =>
+      map(this.#reads.streamHead.get(id, stream), (row) => ({
+        seq: row.seq,
+        leafHash: rows.ownBytes(row.leaf_hash),
+      })),
+    )
+  }
+
+  listDecisions(tenant: string, query: port.DecisionQuery): Promise<readonly port.DecisionRow[]> {
+    return this.#of(tenant, 'list decisions', [], (id) =>
+      this.#decisions.read(id, this.#reads.size.get(id) ?? 0, query),
+    )
+  }
+
+  readTile(tenant: string, level: number, n: number): Promise<Uint8Array | undefined> {
+    return this.#of(tenant, 'read a tile', undefined, (id) =>
+      map(this.#reads.tile.get(id, level, n), rows.ownBytes),
+    )
+  }
+
+  readLastCheckpoint(tenant: string): Promise<port.StoredCheckpoint | undefined> {
+    return this.#of(tenant, 'read the last checkpoint', undefined, (id) =>
+      map(this.#reads.lastCheckpoint.get(id), rows.toCheckpoint),
+    )
+  }
+
+  readKeptCheckpoint(tenant: string): Promise<port.StoredCheckpoint | undefined> {
+    return this.#of(tenant, 'read a kept checkpoint', undefined, (id) =>
+      map(this.#reads.keptCheckpoint.get(id), rows.toCheckpoint),
+    )
+  }
+
+  readKeys(tenant: string): Promise<port.StoredKeys | undefined> {
+    const { slots, keys, manifest } = this.#reads
+    const read = this.db.transaction((id: number) =>
+      map(manifest.get(id), (bytes) => ({
+        slots: slots.all(id).map((row) => ({ id: row.id, body: rows.ownBytes(row.body) })),
+        keys: keys.all(id).map(rows.toKey),
+        manifest: rows.ownBytes(bytes),
+      })),
+    )
+    return this.#of(tenant, 'read keys', undefined, (id) => read(id))
+  }
+
+  readIdempotency(
+    tenant: string,
+    owner: string,
+    key: string,
+  ): Promise<port.IdempotencyRecord | undefined> {
+    return this.#of(tenant, 'read an idempotency key', undefined, (id) =>
+      map(this.#reads.idempotency.get(id, owner, key), rows.toIdempotency),
+    )
+  }
+
+  readApiKey(id: string): Promise<port.StoredApiKey | undefined> {
+    return this.run('read an API key', () => map(this.#reads.apiKey.get(id), rows.toApiKey))
+  }
+
+  listApiKeys(tenant: string): Promise<readonly port.StoredApiKey[]> {
+    return this.#of(tenant, 'list API keys', [], (id) =>
+      this.#reads.apiKeys.all(id).map(rows.toApiKey),
+    )
+  }
+
+  readTrustRoot(tenant: string, version?: number): Promise<port.StoredTrustRoot | undefined> {
+    const { trustRoot, newestTrustRoot } = this.#reads
+    return this.#of(tenant, 'read a trust root', undefined, (id) =>
+      map(
+        version === undefined ? newestTrustRoot.get(id) : trustRoot.get(id, version),
+        rows.toTrustRoot,
+      ),
+    )
+  }
+
+  close(): Promise<void> {
+    if (this.#closed) return Promise.resolve()
+    this.#closed = true
+    return attempt('close the database', () => {
+      this.dispose()
+    })
+  }
+
+  /** Gives back what the store holds. */
+  protected dispose(): void {
+    this.db.close()
+  }
+
+  /** Makes the store refuse every later call but `close` with this failure. */
+  protected poison(failure: Failure): Failure {
+    this.#poison ??= failure
+    return failure
+  }
+
+  /** Runs what one call does, as the port promises it: rejecting, not throwing, and with failures of our table only. */
+  protected run<T>(what: string, work: () => T): Promise<T> {
+    if (this.#closed)
+      return Promise.reject(new Failure('STORE_FAILED', `Cannot ${what}: the store is closed`))
+    if (this.#poison) return Promise.reject(this.#poison)
+    return attempt(what, work)
+  }
+
+  /** The number a tenant has inside the database. */
+  protected tenantId(name: string): number | undefined {
+    const known = this.#tenantIds.get(name)
+    if (known !== undefined) return known
+    const id = this.#reads.tenantId.get(name)
+    // A tenant is never removed or renamed, so a number once seen stays true.
+    if (id !== undefined) this.#tenantIds.set(name, id)
+    return id
+  }
+
+  #of<T>(tenant: string, what: string, absent: T, work: (id: number) => T): Promise<T> {
+    return this.run(what, () => {
+      const id = this.tenantId(tenant)
+      return id === undefined ? absent : work(id)
+    })
+  }
+}
+
+const map = <Row, T>(row: Row | undefined, make: (row: Row) => T): T | undefined =>
+  row === undefined ? undefined : make(row)
+
+function attempt<T>(what: string, work: () => T): Promise<T> {
+  try {
+    return Promise.resolve(work())
+  } catch (error) {
+    return Promise.reject(storeFailure(error, `Cannot ${what}`))
+  }
+}

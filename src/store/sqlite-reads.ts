@@ -1,0 +1,67 @@
+import type { Database } from './sqlite-database.ts'
+import type * as rows from './sqlite-rows.ts'
+
+const entry =
+  'SELECT idx, kind, stream, seq, time, keyid, leaf_hash, erased, leaf, signature, payload FROM entries'
+const tenant = 'SELECT id, name, origin, profile, public, created_at, size, root, time FROM tenants'
+const apiKey =
+  'SELECT k.id, t.name AS tenant, k.hash, k.owner, k.scopes, k.created_at, k.revoked_at FROM api_keys k JOIN tenants t ON t.id = k.tenant'
+
+/** The prepared statements of the reading half, by what they read. */
+export const prepareReads = (db: Database) => ({
+  instance: db.prepare<[], rows.InstanceRow>('SELECT id, origin, created_at, dev FROM instance'),
+  tenants: db.prepare<[], rows.TenantRow>(`${tenant} ORDER BY name`),
+  tenant: db.prepare<[name: string], rows.TenantRow>(`${tenant} WHERE name = ?`),
+  tenantId: db.prepare<[name: string], number>('SELECT id FROM tenants WHERE name = ?').pluck(),
+  size: db.prepare<[tenant: number], number>('SELECT size FROM tenants WHERE id = ?').pluck(),
+  entry: db.prepare<[tenant: number, index: number], rows.EntryRow>(
+    `${entry} WHERE tenant = ? AND idx = ?`,
+  ),
+  entries: db.prepare<[tenant: number, start: number, end: number], rows.EntryRow>(
+    `${entry} WHERE tenant = ? AND idx >= ? AND idx < ? ORDER BY idx`,
+  ),
+  leaves: db
+    .prepare<[tenant: number, start: number, end: number], Uint8Array>(
+      'SELECT leaf FROM entries WHERE tenant = ? AND idx >= ? AND idx < ? ORDER BY idx',
+    )
+    .pluck(),
+  stream: db.prepare<[tenant: number, stream: string], rows.EntryRow>(
+    `${entry} WHERE tenant = ? AND stream = ? ORDER BY seq`,
+  ),
+  streamHead: db.prepare<[tenant: number, stream: string], { seq: number; leaf_hash: Uint8Array }>(
+    'SELECT seq, leaf_hash FROM entries WHERE tenant = ? AND stream = ? ORDER BY seq DESC LIMIT 1',
+  ),
+  tile: db
+    .prepare<[tenant: number, level: number, n: number], Uint8Array>(
+      'SELECT hashes FROM tiles WHERE tenant = ? AND level = ? AND n = ?',
+    )
+    .pluck(),
+  lastCheckpoint: db.prepare<[tenant: number], rows.CheckpointRow>(
+    'SELECT size, root, note, time FROM last_checkpoints WHERE tenant = ?',
+  ),
+  keptCheckpoint: db.prepare<[tenant: number], rows.CheckpointRow>(
+    'SELECT size, root, note, time FROM kept_checkpoints WHERE tenant = ? ORDER BY size DESC LIMIT 1',
+  ),
+  slots: db.prepare<[tenant: number], { id: string; body: Uint8Array }>(
+    'SELECT id, body FROM slots WHERE tenant = ? ORDER BY place',
+  ),
+  keys: db.prepare<[tenant: number], rows.KeyRow>(
+    'SELECT * FROM keys WHERE tenant = ? ORDER BY place',
+  ),
+  manifest: db
+    .prepare<[tenant: number], Uint8Array>('SELECT manifest FROM tenants WHERE id = ?')
+    .pluck(),
+  idempotency: db.prepare<[tenant: number, owner: string, key: string], rows.IdempotencyRow>(
+    'SELECT owner, key, stream, erased, salt, fingerprint FROM idempotency WHERE tenant = ? AND owner = ? AND key = ?',
+  ),
+  apiKey: db.prepare<[id: string], rows.ApiKeyRow>(`${apiKey} WHERE k.id = ?`),
+  apiKeys: db.prepare<[tenant: number], rows.ApiKeyRow>(
+    `${apiKey} WHERE k.tenant = ? ORDER BY k.created_at, k.id`,
+  ),
+  trustRoot: db.prepare<[tenant: number, version: number], rows.TrustRootRow>(
+    'SELECT version, sha256, file FROM trust_roots WHERE tenant = ? AND version = ?',
+  ),
+  newestTrustRoot: db.prepare<[tenant: number], rows.TrustRootRow>(
+    'SELECT version, sha256, file FROM trust_roots WHERE tenant = ? ORDER BY version DESC LIMIT 1',
+  ),
+})

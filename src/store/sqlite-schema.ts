@@ -1,0 +1,112 @@
+import { Failure } from '../base/failure.ts'
+import type { Database } from './sqlite-database.ts'
+
+/** "CsgN" in the header of the file says whose database it is. */
+export const applicationId = 0x4373674e
+
+// Rows with content that may be erased are appended at the end of their table and never change their length, so SQLite never moves them: where
+// it splits or merges pages it leaves copies behind that secure_delete does not overwrite. Indexes do split; so none holds such content. The
+// *_hash columns are ten bits of a hash, always two bytes long, -129 when erased, and the text beside them decides.
+const version1 = `
+  CREATE TABLE instance (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    id TEXT NOT NULL, origin TEXT NOT NULL, created_at INTEGER NOT NULL, dev INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL) STRICT;
+  CREATE TABLE tenants (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE, origin TEXT NOT NULL UNIQUE, profile TEXT NOT NULL, public INTEGER NOT NULL, created_at INTEGER NOT NULL,
+    size INTEGER NOT NULL, root BLOB NOT NULL, time INTEGER NOT NULL,
+    manifest BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE entries (
+    id INTEGER PRIMARY KEY,
+    tenant INTEGER NOT NULL, idx INTEGER NOT NULL,
+    kind TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, keyid TEXT NOT NULL, leaf_hash BLOB NOT NULL,
+    erased INTEGER NOT NULL DEFAULT 0,
+    status_hash INTEGER, actor_hash INTEGER, action_hash INTEGER, status TEXT, actor TEXT, action TEXT,
+    leaf BLOB NOT NULL, signature BLOB NOT NULL, payload BLOB NOT NULL,
+    UNIQUE (tenant, idx),
+    UNIQUE (tenant, stream, seq)
+  ) STRICT;
+  CREATE INDEX entries_decision ON entries (tenant, idx) WHERE status_hash IS NOT NULL;
+  CREATE INDEX entries_status ON entries (tenant, status_hash, idx) WHERE status_hash IS NOT NULL;
+  CREATE INDEX entries_actor ON entries (tenant, actor_hash, idx) WHERE actor_hash IS NOT NULL;
+  CREATE INDEX entries_action ON entries (tenant, action_hash, idx) WHERE action_hash IS NOT NULL;
+  CREATE TABLE tiles (
+    tenant INTEGER NOT NULL, level INTEGER NOT NULL, n INTEGER NOT NULL, hashes BLOB NOT NULL,
+    PRIMARY KEY (tenant, level, n)
+  ) STRICT;
+  CREATE TABLE last_checkpoints (
+    tenant INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL, time INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE kept_checkpoints (
+    tenant INTEGER NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL, time INTEGER NOT NULL,
+    PRIMARY KEY (tenant, size)
+  ) STRICT;
+  CREATE TABLE slots (
+    tenant INTEGER NOT NULL REFERENCES tenants, place INTEGER NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (tenant, place), UNIQUE (tenant, id)
+  ) STRICT;
+  CREATE TABLE keys (
+    tenant INTEGER NOT NULL REFERENCES tenants, place INTEGER NOT NULL, id TEXT NOT NULL,
+    purpose TEXT NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL, keyid TEXT, body BLOB NOT NULL,
+    from_index INTEGER, to_index INTEGER, revoked_at INTEGER,
+    PRIMARY KEY (tenant, place), UNIQUE (tenant, id)
+  ) STRICT;
+  CREATE UNIQUE INDEX keys_one_active ON keys (tenant, purpose) WHERE state = 'active';
+  CREATE TABLE idempotency (
+    id INTEGER PRIMARY KEY,
+    tenant INTEGER NOT NULL, owner TEXT NOT NULL, key TEXT NOT NULL, stream TEXT NOT NULL,
+    erased INTEGER NOT NULL DEFAULT 0, salt BLOB NOT NULL, fingerprint BLOB NOT NULL,
+    UNIQUE (tenant, owner, key)
+  ) STRICT;
+  CREATE INDEX idempotency_stream ON idempotency (tenant, stream);
+  CREATE TABLE api_keys (
+    id TEXT PRIMARY KEY,
+    tenant INTEGER NOT NULL REFERENCES tenants, hash BLOB NOT NULL, owner TEXT NOT NULL, scopes TEXT NOT NULL, created_at INTEGER NOT NULL,
+    revoked_at INTEGER
+  ) STRICT;
+  CREATE INDEX api_keys_tenant ON api_keys (tenant);
+  CREATE TABLE trust_roots (
+    tenant INTEGER NOT NULL REFERENCES tenants, version INTEGER NOT NULL, sha256 TEXT NOT NULL, file BLOB NOT NULL,
+    PRIMARY KEY (tenant, version)
+  ) STRICT;
+`
+
+const migrations: readonly string[] = [version1]
+
+/** The version of the schema this program knows. */
+export const schemaVersion = migrations.length
+
+/** Whether the file holds nothing yet: never written, or its making was cut off. */
+const isEmpty = (db: Database): boolean =>
+  db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0
+
+/**
+ * Refuses a database that is not ours or is newer than this program, before anything of it is changed; gives its version, 0 when it is empty.
+ * @throws {@link Failure} CONFIG_INVALID
+ */
+export function checkSchema(db: Database): number {
+  const version = db.pragma('user_version', { simple: true })
+  const application = db.pragma('application_id', { simple: true })
+  if (application === 0 && version === 0 && isEmpty(db)) return 0
+  if (application !== applicationId || typeof version !== 'number')
+    throw new Failure('CONFIG_INVALID', `Not a Countersign database: ${db.name}`)
+  if (version > schemaVersion)
+    throw new Failure(
+      'CONFIG_INVALID',
+      `Database is of a newer Countersign, version ${version} > ${schemaVersion}: ${db.name}`,
+    )
+  return version
+}
+
+/** Brings a database of an older version, or an empty one, to the present schema in one transaction. */
+export function migrate(db: Database, version: number): void {
+  if (version === schemaVersion) return
+  db.exec('BEGIN EXCLUSIVE')
+  for (const step of migrations.slice(version)) db.exec(step)
+  db.pragma(`application_id = ${applicationId}`)
+  db.pragma(`user_version = ${schemaVersion}`)
+  db.exec('COMMIT')
+}

@@ -1,0 +1,134 @@
+// The store on one SQLite file, `countersign.db`, for a laptop or a single server. WAL with synchronous=FULL: a commit is durable when it
+// resolves. secure_delete, and rows that never move: what is erased is gone from the files. A lock on `writer.lock` beside it admits one writer;
+// readers come and go. It keeps no plain file open but those, and whoever opens and closes one of them by other means in the same process drops
+// SQLite's locks: copy the directory from another process.
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { Failure } from '../base/failure.ts'
+import { loadSqlite } from './sqlite-database.ts'
+import type { Database, DatabaseConstructor } from './sqlite-database.ts'
+import { storeFailure } from './sqlite-failure.ts'
+import { createPrivateFile, lockDirectory } from './sqlite-lock.ts'
+import { SqliteReader } from './sqlite-reader.ts'
+import { checkSchema, migrate, schemaVersion } from './sqlite-schema.ts'
+import { emptyWal, SqliteStore } from './sqlite-store.ts'
+import type { Store, StoreReader } from './store.ts'
+
+/** What {@link openSqliteStore} needs. */
+export interface SqliteOptions {
+  /** The data directory. */
+  readonly path: string
+  readonly mode: 'write' | 'read'
+  /** Whether to make directory and database where there are none. */
+  readonly create?: boolean
+}
+
+const fileName = 'countersign.db'
+// How long a checkpoint waits for a reader in the middle of a statement.
+const busyMs = 250
+const pageBytes = 4096
+
+/**
+ * Opens the database of a data directory, the directory made with mode 0700 and files with 0600.
+ * @throws {@link Failure} STORE_LOCKED when there is another writer, CONFIG_INVALID when there is no database or it is not ours or newer,
+ * STORE_CORRUPT when it is damaged, STORE_FULL, STORE_FAILED
+ */
+export async function openSqliteStore(options: SqliteOptions & { mode: 'write' }): Promise<Store>
+export async function openSqliteStore(
+  options: SqliteOptions & { mode: 'read' },
+): Promise<StoreReader>
+export async function openSqliteStore(options: SqliteOptions): Promise<Store | StoreReader> {
+  const directory = resolve(options.path)
+  const present = existsSync(join(directory, fileName))
+  if (!present && !(options.mode === 'write' && options.create === true))
+    throw new Failure('CONFIG_INVALID', `There is no Countersign database in ${directory}`)
+  const sqlite = await loadSqlite()
+  try {
+    return options.mode === 'write' ? openWriter(sqlite, directory) : openReader(sqlite, directory)
+  } catch (error) {
+    throw storeFailure(error, `Cannot open the database in ${directory}`)
+  }
+}
+
+function openWriter(sqlite: DatabaseConstructor, directory: string): Store {
+  createDirectory(directory)
+  const lock = lockDirectory(sqlite, directory)
+  try {
+    const file = join(directory, fileName)
+    createPrivateFile(file)
+    const db = new sqlite(file, { timeout: busyMs })
+    return closedOnFailure(db, () => {
+      const version = checkSchema(db)
+      if (version === 0) db.pragma(`page_size = ${pageBytes}`)
+      setPragmas(db)
+      migrate(db, version)
+      syncDirectory(directory)
+      // A writer that died may have left commits in the WAL that no fsync has reached; before we believe them they are made durable.
+      if (!emptyWal(db))
+        throw new Failure('STORE_LOCKED', `A reader is in the way, stop it first: ${directory}`)
+      return new SqliteStore(db, lock)
+    })
+  } catch (error) {
+    lock.close()
+    throw error
+  }
+}
+
+function openReader(sqlite: DatabaseConstructor, directory: string): StoreReader {
+  const file = join(directory, fileName)
+  const db = new sqlite(file, { readonly: true, timeout: 4 * busyMs })
+  return closedOnFailure(db, () => {
+    const version = checkSchema(db)
+    if (version < schemaVersion)
+      throw new Failure(
+        'CONFIG_INVALID',
+        `Database is of an older version, open it once for writing: ${version} < ${schemaVersion}`,
+      )
+    db.pragma('temp_store = MEMORY')
+    return new SqliteReader(db)
+  })
+}
+
+function closedOnFailure<T>(db: Database, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+function setPragmas(db: Database): void {
+  const wanted = {
+    journal_mode: 'wal',
+    synchronous: 2,
+    secure_delete: 1,
+    foreign_keys: 1,
+    wal_autocheckpoint: 1000,
+    // Sorting and statement journals must not write content that may be erased to temporary files.
+    temp_store: 2,
+  }
+  for (const [name, value] of Object.entries(wanted)) {
+    db.pragma(`${name} = ${value}`)
+    const found = db.pragma(name, { simple: true })
+    if (found !== value)
+      throw new Failure('CONFIG_INVALID', `SQLite here refuses ${name} = ${value}: ${db.name}`)
+  }
+}
+
+// The first directory made is known to the disk only when its parent is synced; so on for each below.
+function createDirectory(directory: string): void {
+  const first = mkdirSync(directory, { recursive: true, mode: 0o700 })
+  if (first === undefined) return
+  for (let made = directory; made.length >= first.length; made = dirname(made))
+    syncDirectory(dirname(made))
+}
+
+function syncDirectory(directory: string): void {
+  const descriptor = openSync(directory, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}

@@ -78,9 +78,9 @@ class Composite implements CompositeSigner {
 
   async signDigestAsync(digest: Uint8Array, context: Uint8Array = noContext): Promise<Uint8Array> {
     const message = this.#message(digest, context)
-    const pending = this.#mlDsa.signAsync(message, label)
+    // First, so that a throw here cannot leave the other half behind as a rejection that nobody awaits.
     const ed = this.#ed.sign(message)
-    const mlDsa = await pending
+    const mlDsa = await this.#mlDsa.signAsync(message, label)
     this.#check(
       await this.#mlDsa.algorithm.verifyAsync(this.#mlDsa.publicKey, message, mlDsa, label),
       message,
@@ -112,21 +112,33 @@ class Composite implements CompositeSigner {
   }
 }
 
+type VerifyInput = Parameters<SignatureAlgorithm['verify']>
+
 /** The composite of two implementations of its parts. */
 export function compositeOf(mlDsa: SignatureAlgorithm, ed: SignatureAlgorithm): CompositeAlgorithm {
   const publicKeyBytes = mlDsa.publicKeyBytes + ed.publicKeyBytes
   const signatureBytes = mlDsa.signatureBytes + ed.signatureBytes
 
-  const fits = (
+  /** What each half has to verify, or undefined when a length is wrong. */
+  function split(
     publicKey: Uint8Array,
     digest: Uint8Array,
     signature: Uint8Array,
-    context: Uint8Array,
-  ): boolean =>
-    publicKey.length === publicKeyBytes &&
-    digest.length === digestBytes &&
-    signature.length === signatureBytes &&
-    context.length <= algorithm.contextBytes
+    context: Uint8Array = noContext,
+  ): { mlDsa: VerifyInput; ed: VerifyInput } | undefined {
+    const fits =
+      publicKey.length === publicKeyBytes &&
+      digest.length === digestBytes &&
+      signature.length === signatureBytes &&
+      context.length <= algorithm.contextBytes
+    if (!fits) return undefined
+    const message = representative(digest, context)
+    const [keySeam, signatureSeam] = [mlDsa.publicKeyBytes, mlDsa.signatureBytes]
+    return {
+      mlDsa: [publicKey.subarray(0, keySeam), message, signature.subarray(0, signatureSeam), label],
+      ed: [publicKey.subarray(keySeam), message, signature.subarray(signatureSeam)],
+    }
+  }
 
   const algorithm: CompositeAlgorithm = {
     name: 'id-MLDSA65-Ed25519-SHA512',
@@ -154,27 +166,14 @@ export function compositeOf(mlDsa: SignatureAlgorithm, ed: SignatureAlgorithm): 
     verify: (publicKey, message, signature, context) =>
       algorithm.verifyDigest(publicKey, sha512(message), signature, context),
 
-    verifyDigest(publicKey, digest, signature, context = noContext) {
-      if (!fits(publicKey, digest, signature, context)) return false
-      const message = representative(digest, context)
-      const edKey = publicKey.subarray(mlDsa.publicKeyBytes)
-      const mlDsaKey = publicKey.subarray(0, mlDsa.publicKeyBytes)
-      return (
-        ed.verify(edKey, message, signature.subarray(mlDsa.signatureBytes)) &&
-        mlDsa.verify(mlDsaKey, message, signature.subarray(0, mlDsa.signatureBytes), label)
-      )
+    verifyDigest(publicKey, digest, signature, context) {
+      const halves = split(publicKey, digest, signature, context)
+      return halves !== undefined && ed.verify(...halves.ed) && mlDsa.verify(...halves.mlDsa)
     },
 
-    async verifyAsync(publicKey, message, signature, context = noContext) {
-      const digest = sha512(message)
-      if (!fits(publicKey, digest, signature, context)) return false
-      const signed = representative(digest, context)
-      const edKey = publicKey.subarray(mlDsa.publicKeyBytes)
-      const mlDsaKey = publicKey.subarray(0, mlDsa.publicKeyBytes)
-      return (
-        ed.verify(edKey, signed, signature.subarray(mlDsa.signatureBytes)) &&
-        mlDsa.verifyAsync(mlDsaKey, signed, signature.subarray(0, mlDsa.signatureBytes), label)
-      )
+    async verifyAsync(publicKey, message, signature, context) {
+      const halves = split(publicKey, sha512(message), signature, context)
+      return halves !== undefined && ed.verify(...halves.ed) && mlDsa.verifyAsync(...halves.mlDsa)
     },
   }
   return algorithm

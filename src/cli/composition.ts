@@ -1,0 +1,81 @@
+// What the command line needs from the composition root: it hands over flags and gets services, and never sees an adapter.
+import type { Service } from '../decisions/service.ts'
+
+/** Flags that every command takes; what is undefined comes from the environment, the configuration file or a default, in falling order. */
+export interface GlobalFlags {
+  readonly config?: string
+  readonly data?: string
+  readonly keys?: string
+  readonly kek?: string
+  readonly dev?: boolean
+}
+
+/** Flags of `serve`. */
+export interface ServeFlags extends GlobalFlags {
+  readonly host?: string
+  readonly port?: number
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+}
+
+/** What `init` is told. */
+export interface InitFlags extends GlobalFlags {
+  /** Prefix of every log's origin: a schema-less URL. */
+  readonly origin?: string
+  readonly profile?: 'each' | 'checkpoint'
+  readonly public?: boolean
+}
+
+/** What `init` made. */
+export interface Initialised {
+  readonly instance: string
+  readonly data: string
+  readonly keys: string
+  readonly provider: string
+  /** Path of a KEK file that was made because none was configured. */
+  readonly kekFile: string | null
+  readonly tenant: string
+  readonly origin: string
+  /** Where the first trust root was written. */
+  readonly trustRootFile: string
+  readonly trustRootSha256: string
+}
+
+/** What can be asked without being the writer, also while a server runs. */
+export type ReadingService = Pick<
+  Service,
+  | 'readDecision'
+  | 'listDecisions'
+  | 'exportDossier'
+  | 'readTrustRoot'
+  | 'readCheckpoint'
+  | 'readTile'
+  | 'listTenants'
+  | 'listApiKeys'
+  | 'listKeys'
+  | 'close'
+>
+
+/** A server that listens. */
+export interface RunningServer {
+  readonly url: string
+  /** Resolves when the server has ended, by close or by itself. */
+  readonly ended: Promise<void>
+  close(): Promise<void>
+}
+
+/** The composition root as the command line sees it. */
+export interface Composition {
+  readonly version: string
+  /** Makes a data directory with its first tenant, `default`. @throws INPUT_EXISTS */
+  init(flags: InitFlags): Promise<Initialised>
+  /** Opens the data directory for writing, in this process. @throws STORE_LOCKED, CONFIG_INVALID, KEK_*, LOG_ROLLBACK … */
+  openService(flags: GlobalFlags): Promise<Service>
+  /** Opens the data directory for reading only; needs no key provider. */
+  openReading(flags: GlobalFlags): Promise<ReadingService>
+  serve(flags: ServeFlags): Promise<RunningServer>
+  /** The effective configuration without secrets, or the failure that says what is wrong. */
+  describeConfig(flags: ServeFlags): Promise<Readonly<Record<string, unknown>>>
+  /** JSON Schema of the configuration file. */
+  configSchema(): Readonly<Record<string, unknown>>
+}

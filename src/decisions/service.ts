@@ -1,0 +1,115 @@
+// The port between the edges (HTTP, command line) and the use cases. It can be had in the same thread, or across a message port from the thread that
+// owns the database and the keys; both behave the same, and everything that passes can be structured-cloned.
+//
+// Nothing is acknowledged before it is durable, provable and pinned. Every method rejects with a Failure of the table and nothing else.
+import type { Profile } from '../dossier/kinds.ts'
+import type { Caller } from '../dossier/matters.ts'
+import type { Report } from '../verify/report.ts'
+import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
+
+/** Who is calling, as authenticated, and what that allows. */
+export interface Principal {
+  readonly tenant: string
+  readonly profile: Profile
+  readonly caller: Caller
+  readonly scopes: readonly Scope[]
+}
+
+/** What can be told of one decision. */
+export interface DecisionView {
+  readonly id: string
+  readonly status: string | null
+  readonly erased: boolean
+  readonly index: number
+  readonly time: number
+  /** JSON text of the statement's matter, or null when erased. */
+  readonly decision: string | null
+  readonly executions: number
+  readonly dossierUrl: string
+}
+
+/** Which decisions to list. */
+export interface ListRequest {
+  readonly status?: string
+  readonly actor?: string
+  readonly action?: string
+  readonly since?: number
+  readonly until?: number
+  readonly cursor?: string
+  readonly limit: number
+}
+
+/** A key as `keys status` and the trust root tell it. */
+export interface KeyView {
+  readonly purpose: string
+  readonly version: number
+  readonly state: string
+  readonly algorithm: string
+  readonly keyId: string
+  readonly keyid: string | null
+  readonly from: number | null
+  readonly to: number | null
+  readonly revokedAt: number | null
+  readonly createdAt: number
+}
+
+/** A tenant as `tenant list` tells it. */
+export interface TenantView {
+  readonly name: string
+  readonly origin: string
+  readonly profile: Profile
+  readonly public: boolean
+  readonly createdAt: number
+  readonly size: number
+}
+
+/** Whether work can be done now. */
+export interface Health {
+  readonly ready: boolean
+  /** One sentence a part: what is wrong, or `ok`. */
+  readonly parts: Readonly<Record<string, string>>
+}
+
+/** Everything an edge can ask for. */
+export interface Service {
+  /** @throws AUTH_INVALID */
+  authenticate(token: string): Promise<Principal>
+  /**
+   * Notarises a decision; `text` has passed `parseDecisionRequest`. Gives the JSON text of a `Notarised`.
+   * @param idempotencyKey of the header; the body's counts when it is null
+   */
+  notarise(principal: Principal, text: string, idempotencyKey: string | null): Promise<string>
+  /** @throws INPUT_NOT_CLAIMABLE, INPUT_CLAIMED */
+  claim(principal: Principal, id: string, request: ClaimRequest): Promise<Claimed>
+  /** Erases every payload of the decision's stream; gives the index of the erasure entry. */
+  erase(principal: Principal, id: string, reason: string): Promise<{ readonly index: number }>
+  readDecision(tenant: string, id: string): Promise<DecisionView>
+  listDecisions(tenant: string, request: ListRequest): Promise<DecisionPage>
+  /** Bytes of a dossier file of a decision's or a system stream. */
+  exportDossier(tenant: string, stream: string): Promise<Uint8Array>
+  /** Bytes of the newest trust root, or of the version asked for. */
+  readTrustRoot(tenant: string, version?: number): Promise<Uint8Array>
+  /** Makes a new version of the trust root and logs it; gives its bytes. */
+  publishTrustRoot(tenant: string): Promise<Uint8Array>
+  /** Verifies a dossier under the tenant's own newest trust root. */
+  verify(tenant: string, dossier: Uint8Array): Promise<Report>
+  /** The checkpoint that the static tree serves. */
+  readCheckpoint(tenant: string): Promise<string>
+  /** Hashes of a tile, or leaves of an entry bundle, as C2SP tlog-tiles serves them. @throws INPUT_NOT_FOUND beyond the tree */
+  readTile(tenant: string, path: string): Promise<Uint8Array>
+  createTenant(name: string, options: { profile: Profile; public: boolean }, by: Caller): Promise<TenantView>
+  listTenants(): Promise<readonly TenantView[]>
+  /** The token is told once and never again. */
+  createApiKey(
+    tenant: string,
+    owner: string,
+    scopes: readonly Scope[],
+    by: Caller,
+  ): Promise<{ readonly apiKey: ApiKeyView; readonly token: string }>
+  listApiKeys(tenant: string): Promise<readonly ApiKeyView[]>
+  revokeApiKey(tenant: string, id: string, by: Caller): Promise<ApiKeyView>
+  listKeys(tenant: string): Promise<readonly KeyView[]>
+  health(): Promise<Health>
+  /** Refuses new work, finishes what was accepted, and ends. */
+  close(): Promise<void>
+}

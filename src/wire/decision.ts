@@ -1,0 +1,191 @@
+// The HTTP contract, shared by server and client: what is sent and what comes back, as schemas. Nothing here decides or verifies.
+import { z } from 'zod'
+import { Failure } from '../base/failure.ts'
+import { parseStrictJson } from '../base/strict-json.ts'
+import {
+  gateSchema,
+  intentSchema,
+  linksSchema,
+  obligationSchema,
+  policySchema,
+  reasonSchema,
+  statuses,
+} from '../dossier/matters.ts'
+
+/** What an API key may be allowed to do. */
+export const scopes = Object.freeze([
+  'decisions:submit',
+  'decisions:read',
+  'decisions:claim',
+  'decisions:erase',
+  'log:read',
+  'apikeys:manage',
+] as const)
+
+/** One of the scopes. */
+export type Scope = (typeof scopes)[number]
+
+// Visible ASCII: it travels in a header too.
+const idempotencyKeySchema = z.string().regex(/^[\x21-\x7e]{1,255}$/)
+
+/** A finished decision that wants to be notarised. */
+export const decisionRequestSchema = z
+  .strictObject({
+    intent: intentSchema,
+    status: z.enum(statuses),
+    reasons: z.array(reasonSchema).max(64).optional(),
+    obligations: z.array(obligationSchema).max(64).optional(),
+    confidence: z.number().min(0).max(1).optional(),
+    // The index of a policy entry is for the log to say, not for the caller.
+    policies: z.array(policySchema.omit({ index: true })).max(256).optional(),
+    gates: z.array(gateSchema).max(64).optional(),
+    trace: z.unknown().optional(),
+    overridable: z.boolean().optional(),
+    maxUses: z.int().min(1).max(1_000_000).optional(),
+    mode: z.enum(['enforce', 'shadow']).optional(),
+    idempotencyKey: idempotencyKeySchema.optional(),
+    links: linksSchema.optional(),
+  })
+  .meta({ id: 'DecisionRequest' })
+
+/** A finished decision that wants to be notarised. */
+export type DecisionRequest = z.infer<typeof decisionRequestSchema>
+
+const base64 = z.string().meta({ description: 'Standard padded base64' })
+
+const envelopeSchema = z
+  .strictObject({
+    payload: base64,
+    payloadType: z.literal('application/vnd.in-toto+json'),
+    signatures: z.tuple([z.strictObject({ keyid: z.string(), sig: base64 })]),
+  })
+  .meta({ id: 'Envelope', description: 'DSSE envelope of an in-toto statement' })
+
+/** A notarised entry with everything that proves it. */
+export const notarisedSchema = z
+  .strictObject({
+    id: z.string(),
+    status: z.enum(statuses),
+    /** Leaf time, ms since 1970. */
+    time: z.int(),
+    index: z.int(),
+    envelope: envelopeSchema.nullable(),
+    leaf: base64,
+    proof: z.array(base64),
+    checkpoint: z.string(),
+    dossierUrl: z.string(),
+    replayed: z.boolean(),
+  })
+  .meta({ id: 'Notarised' })
+
+/** A notarised entry with everything that proves it. */
+export type Notarised = z.infer<typeof notarisedSchema>
+
+/** Body of a claim. */
+export const claimRequestSchema = z
+  .strictObject({ note: z.string().max(2048).optional() })
+  .meta({ id: 'ClaimRequest' })
+
+/** Body of a claim. */
+export type ClaimRequest = z.infer<typeof claimRequestSchema>
+
+/** The entry by which a decision was claimed. */
+export const claimedSchema = z
+  .strictObject({
+    id: z.string(),
+    /** The how-manieth use this is, from 1. */
+    use: z.int(),
+    maxUses: z.int().nullable(),
+    index: z.int(),
+    time: z.int(),
+    envelope: envelopeSchema,
+    leaf: base64,
+    proof: z.array(base64),
+    checkpoint: z.string(),
+    dossierUrl: z.string(),
+  })
+  .meta({ id: 'Claimed' })
+
+/** The entry by which a decision was claimed. */
+export type Claimed = z.infer<typeof claimedSchema>
+
+/** One row of a list; what was erased is null. */
+export const decisionRowSchema = z
+  .strictObject({
+    id: z.string(),
+    index: z.int(),
+    time: z.int(),
+    status: z.string().nullable(),
+    actor: z.string().nullable(),
+    action: z.string().nullable(),
+    erased: z.boolean(),
+  })
+  .meta({ id: 'DecisionRow' })
+
+/** A page of a list, newest first. */
+export const decisionPageSchema = z
+  .strictObject({
+    decisions: z.array(decisionRowSchema),
+    /** Where the next page begins, or null. */
+    cursor: z.string().nullable(),
+  })
+  .meta({ id: 'DecisionPage' })
+
+/** A page of a list, newest first. */
+export type DecisionPage = z.infer<typeof decisionPageSchema>
+
+/** An API key without its secret. */
+export const apiKeySchema = z
+  .strictObject({
+    id: z.string(),
+    owner: z.string(),
+    scopes: z.array(z.enum(scopes)),
+    createdAt: z.int(),
+    revokedAt: z.int().nullable(),
+  })
+  .meta({ id: 'ApiKey' })
+
+/** An API key without its secret. */
+export type ApiKeyView = z.infer<typeof apiKeySchema>
+
+/** What a new API key is for. */
+export const apiKeyRequestSchema = z
+  .strictObject({
+    owner: z.string().min(1).max(256),
+    scopes: z.array(z.enum(scopes)).min(1),
+  })
+  .meta({ id: 'ApiKeyRequest' })
+
+/** RFC 9457 problem details. */
+export const problemSchema = z
+  .strictObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string(),
+    retryable: z.boolean(),
+    field: z.string().optional(),
+    requestId: z.string().optional(),
+  })
+  .meta({ id: 'Problem' })
+
+/** RFC 9457 problem details. */
+export type Problem = z.infer<typeof problemSchema>
+
+/**
+ * A value that fits a schema, from JSON text of a stranger.
+ * @throws {@link Failure} INPUT_MALFORMED, INPUT_INVALID naming the field
+ */
+export function parseBody<T>(schema: z.ZodType<T>, text: string): T {
+  const parsed = schema.safeParse(parseStrictJson(text))
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  const keys = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : []
+  const field = `/${[...(issue?.path ?? []), ...keys].join('/')}`
+  throw new Failure('INPUT_INVALID', `${field}: ${issue?.message ?? 'does not fit'}`, { field })
+}
+
+/** As {@link parseBody}, of a decision to notarise. */
+export const parseDecisionRequest = (text: string): DecisionRequest =>
+  parseBody(decisionRequestSchema, text)

@@ -1,0 +1,134 @@
+// The file of an environment KEK: readable by its owner alone, made so from its first moment.
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+  type Stats,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { Failure } from '../base/failure.ts'
+import { Secret } from '../crypto/secret.ts'
+import { generateEnvironmentKek } from './environment-key.ts'
+
+const setting = 'COUNTERSIGN_KEK_FILE'
+const maxBytes = 256
+const newline = 0x0a
+const carriageReturn = 0x0d
+
+const shellQuoted = (path: string): string => `'${path.replaceAll("'", String.raw`'\''`)}'`
+
+const errorCode = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+
+/** Why a file must not hold a key, or undefined. */
+function objection(stat: Stats, path: string): string | undefined {
+  if (!stat.isFile()) return `is not a regular file: ${path}`
+  const mode = stat.mode & 0o7777
+  if (mode !== 0o600 && mode !== 0o400)
+    return `has mode ${mode.toString(8).padStart(4, '0')}, run: chmod 600 ${shellQuoted(path)}`
+  const uid = process.geteuid?.()
+  if (uid !== undefined && stat.uid !== uid && stat.uid !== 0)
+    return `belongs to user ${stat.uid}, run: chown ${uid} ${shellQuoted(path)}`
+  return undefined
+}
+
+/** All bytes up to `maxBytes + 1`, in a buffer that is not pooled. */
+function readAll(fd: number): Uint8Array {
+  const buffer = new Uint8Array(maxBytes + 1)
+  let length = 0
+  for (;;) {
+    const read = readSync(fd, buffer, length, buffer.length - length, null)
+    length += read
+    if (read === 0 || length === buffer.length) break
+  }
+  const text = buffer.slice(0, length)
+  buffer.fill(0)
+  return text
+}
+
+function withoutNewline(text: Uint8Array): Uint8Array {
+  if (text.at(-1) !== newline) return text
+  return text.subarray(0, text.at(-2) === carriageReturn ? -2 : -1)
+}
+
+function openForReading(path: string): number {
+  try {
+    // O_NONBLOCK, or opening a FIFO would wait for its writer.
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (cause) {
+    throw new Failure(
+      'CONFIG_INVALID',
+      `${setting} cannot be read (${errorCode(cause)}): ${path}`,
+      {
+        cause,
+      },
+    )
+  }
+}
+
+/**
+ * The text of a key file without its trailing newline.
+ * @throws {@link Failure} CONFIG_INVALID when it cannot be read, is too long, or its kind, mode or owner let others at it
+ */
+export function readKekFile(path: string): Secret {
+  const fd = openForReading(path)
+  try {
+    // The open file is judged, not the name: what is checked is what is read.
+    const why = objection(fstatSync(fd), path)
+    if (why !== undefined) throw new Failure('CONFIG_INVALID', `${setting} ${why}`)
+    const text = readAll(fd)
+    try {
+      if (text.length > maxBytes)
+        throw new Failure('CONFIG_INVALID', `${setting} is longer than a key: ${path}`)
+      return new Secret(withoutNewline(text))
+    } finally {
+      text.fill(0)
+    }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function fsyncDirectory(path: string): void {
+  const fd = openSync(path, constants.O_RDONLY)
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/**
+ * Makes a new environment KEK in a new file, mode 0600; durable when it returns.
+ * @throws {@link Failure} INPUT_EXISTS when there is something at that path, which is left alone; STORE_FAILED when it could not be written
+ */
+export function createKekFile(path: string): void {
+  let fd: number
+  try {
+    fd = openSync(path, 'wx', 0o600)
+  } catch (cause) {
+    if (errorCode(cause) === 'EEXIST')
+      throw new Failure('INPUT_EXISTS', `Key file exists already: ${path}`)
+    throw new Failure('STORE_FAILED', `Key file cannot be made: ${path}`, { cause })
+  }
+  try {
+    try {
+      fchmodSync(fd, 0o600)
+      writeSync(fd, `${generateEnvironmentKek()}\n`)
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    fsyncDirectory(dirname(path))
+  } catch (cause) {
+    // Half a key must not be taken for one at the next start.
+    rmSync(path, { force: true })
+    throw new Failure('STORE_FAILED', `Key file cannot be written: ${path}`, { cause })
+  }
+}

@@ -1,0 +1,153 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { utf8 } from '../../../src/base/bytes.ts'
+import { Failure } from '../../../src/base/failure.ts'
+import { Secret } from '../../../src/crypto/secret.ts'
+import {
+  getKekProvider,
+  kekObjection,
+  type KekCircumstances,
+  type KekSettings,
+} from '../../../src/kek/choose.ts'
+import { generateEnvironmentKek } from '../../../src/kek/environment-key.ts'
+import { createKekFile } from '../../../src/kek/kek-file.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'kek-'))
+const kekFile = join(folder, 'kek')
+createKekFile(kekFile)
+afterAll(() => {
+  rmSync(folder, { recursive: true })
+})
+
+const server: KekCircumstances = { dev: false, dataIsNew: true }
+const dev: KekCircumstances = { dev: true, dataIsNew: true }
+const kek = (): Secret => new Secret(utf8(generateEnvironmentKek()))
+
+function choose(
+  selection: string,
+  settings: KekSettings = {},
+  circumstances: KekCircumstances = server,
+): string {
+  try {
+    const providers = getKekProvider(selection, settings, circumstances)
+    return providers.map(({ metadata }) => metadata.kind).join(',')
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'CONFIG_INVALID') return error.message
+    throw error
+  }
+}
+
+describe('choosing a provider by auto', () => {
+  it('takes the environment when it is configured, by file or by variable', () => {
+    expect(choose('auto', { kekFile })).toBe('environment')
+    expect(choose('auto', { kek: kek() })).toBe('environment')
+    expect(choose('auto', { kekFile }, dev)).toBe('environment')
+  })
+
+  it.each([
+    ['kms', { kmsKeyId: 'alias/x' }, 'COUNTERSIGN_KMS_KEY_ID'],
+    ['hsm', { hsmModule: '/x.so' }, 'COUNTERSIGN_HSM_MODULE'],
+  ] as const)('never falls from a configured %s to a weaker one', (kind, settings, variable) => {
+    const refusal = `${kind}: ${variable} is set, but this version has no such provider`
+    for (const circumstances of [server, dev])
+      for (const more of [{}, { kekFile }, { kek: kek() }])
+        expect(choose('auto', { ...settings, ...more }, circumstances)).toContain(refusal)
+  })
+
+  it('never falls from a bad environment KEK to memory', () => {
+    const bad = { kek: new Secret(utf8('hunter2')) }
+    expect(choose('auto', bad, dev)).toContain('COUNTERSIGN_KEK is not unpadded base64url')
+    expect(choose('auto', { kekFile: join(folder, 'none') }, dev)).toContain('cannot be read')
+    expect(choose('auto', { kekFile: '' }, dev)).toContain('cannot be read')
+  })
+
+  it('takes memory only with --dev, and else says what is missing', () => {
+    expect(choose('auto', {}, dev)).toBe('memory')
+    expect(choose('auto', {}, server)).toBe(
+      'No key provider is configured. kms: COUNTERSIGN_KMS_KEY_ID is not set, and this version has no such provider; ' +
+        'hsm: COUNTERSIGN_HSM_MODULE is not set, and this version has no such provider; ' +
+        'environment: neither COUNTERSIGN_KEK_FILE nor COUNTERSIGN_KEK is set; memory: wants --dev or its name',
+    )
+  })
+})
+
+describe('choosing providers by name', () => {
+  it('takes those named, in their order', () => {
+    expect(choose('environment', { kekFile })).toBe('environment')
+    expect(choose(' environment ', { kekFile })).toBe('environment')
+    expect(choose('memory')).toBe('memory')
+    expect(choose('in_memory')).toBe('memory')
+    expect(choose('memory', { kekFile })).toBe('memory')
+  })
+
+  it('refuses one that is named and not configured', () => {
+    expect(choose('environment')).toContain(
+      'environment: neither COUNTERSIGN_KEK_FILE nor COUNTERSIGN_KEK is set',
+    )
+    expect(choose('environment', {}, dev)).toContain('neither')
+  })
+
+  it.each(['kms', 'hsm', 'kms,hsm', 'kms,environment', 'environment,hsm'])(
+    'refuses %s, which this version does not have, however configured',
+    (selection) => {
+      for (const settings of [{}, { kmsKeyId: 'a', hsmModule: 'b', kekFile }])
+        expect(choose(selection, settings)).toContain('this version has no such provider')
+    },
+  )
+
+  it('does not take two settings of which one would be ignored', () => {
+    expect(choose('environment', { kekFile, kek: kek() })).toContain('only one can be meant')
+    expect(choose('auto', { kekFile, kek: kek() }, dev)).toContain('only one can be meant')
+  })
+
+  it.each(['memory,environment', 'environment,memory', 'environment,in_memory'])(
+    'does not take memory in the list %s',
+    (selection) => {
+      expect(choose(selection, { kekFile }, dev)).toContain('memory cannot stand in a list')
+    },
+  )
+
+  it.each(['', 'Environment', 'vault', 'environment,', 'auto,environment', '__proto__'])(
+    'refuses the selection %j',
+    (selection) => {
+      expect(choose(selection, { kekFile }, dev)).toContain('is not one of auto, kms, hsm')
+    },
+  )
+
+  it('refuses a name given twice', () => {
+    expect(choose('environment,environment', { kekFile })).toContain('is named twice')
+  })
+})
+
+describe('memory', () => {
+  it.each([true, false])('is refused over data that is not new (dev: %s)', (isDev) => {
+    const circumstances = { dev: isDev, dataIsNew: false }
+    expect(choose('memory', {}, circumstances)).toContain('the data directory is not new')
+    expect(choose('auto', { kekFile }, circumstances)).toBe('environment')
+    if (isDev) expect(choose('auto', {}, circumstances)).toContain('data directory is not new')
+  })
+})
+
+describe('the settings', () => {
+  it('lose the secret once a provider was chosen, whichever it was', () => {
+    for (const [selection, circumstances] of [
+      ['auto', server],
+      ['memory', server],
+      ['kms', server],
+    ] as const) {
+      const settings = Object.freeze({ kek: kek() })
+      choose(selection, settings, circumstances)
+      expect(() => settings.kek.use((bytes) => bytes.length)).toThrow('after it was wiped')
+    }
+  })
+
+  it('tell why a kind cannot be used, without touching the secret', () => {
+    const settings = { kek: kek() }
+    expect(kekObjection('environment', settings, server)).toBeUndefined()
+    expect(kekObjection('memory', settings, server)).toBeUndefined()
+    expect(kekObjection('kms', settings, server)).toMatch(/^kms: /)
+    expect(settings.kek.use((bytes) => bytes.length)).toBe(43)
+  })
+})

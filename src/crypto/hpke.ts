@@ -44,7 +44,10 @@ const labeledExpand = (
   info: Uint8Array,
   length: number,
 ): Uint8Array =>
-  hmacSha256(prk, u16(length), version, suite, utf8(label), info, Uint8Array.of(1)).slice(0, length)
+  hmacSha256(prk, u16(length), version, suite, utf8(label), info, Uint8Array.of(1)).subarray(
+    0,
+    length,
+  )
 
 /** Key and nonce of a shared secret (§5.1, mode_base). */
 export function keySchedule(aead: Aead, sharedSecret: Uint8Array, info: Uint8Array): Schedule {

@@ -17,7 +17,7 @@ export const labels = Object.freeze({
   apiKey: 'countersign/api-key/v1',
   /** Prefix under which a request is fingerprinted. */
   idempotency: 'countersign/idempotency/v1',
-  /** BIP-340 tag and SSHSIG namespace of an override's challenge. */
+  /** BIP-340 tag of an override's challenge. */
   override: 'countersign/override/v1',
 })
 

@@ -17,9 +17,9 @@ export interface Tile {
 /** Path below `tile/`, such as `0/x001/067`, `0/x001/067.p/8` or `entries/000`; width 256 is the full tile. */
 export function tilePath(level: number | 'entries', n: number, width: number): string {
   const digits = String(n)
-  const groups = digits.padStart(Math.ceil(digits.length / 3) * 3, '0').match(/\d{3}/g) ?? []
-  const path = `${level}/${groups.join('/x')}`
-  return `${groups.length > 1 ? path.replace('/', '/x') : path}${width === tileWidth ? '' : `.p/${width}`}`
+  const padded = digits.padStart(Math.ceil(digits.length / 3) * 3, '0')
+  const partial = width === tileWidth ? '' : `.p/${width}`
+  return `${level}/${padded.replaceAll(/\d{3}(?=\d)/g, 'x$&/')}${partial}`
 }
 
 /** The tile of a path, or undefined when the text is not exactly what {@link tilePath} gives for one. */

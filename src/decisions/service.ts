@@ -97,7 +97,11 @@ export interface Service {
   readCheckpoint(tenant: string): Promise<string>
   /** Hashes of a tile, or leaves of an entry bundle, as C2SP tlog-tiles serves them. @throws INPUT_NOT_FOUND beyond the tree */
   readTile(tenant: string, path: string): Promise<Uint8Array>
-  createTenant(name: string, options: { profile: Profile; public: boolean }, by: Caller): Promise<TenantView>
+  createTenant(
+    name: string,
+    options: { profile: Profile; public: boolean },
+    by: Caller,
+  ): Promise<TenantView>
   listTenants(): Promise<readonly TenantView[]>
   /** The token is told once and never again. */
   createApiKey(

@@ -102,6 +102,8 @@ export class Log {
   #tree: TileTree
   #head: LogHead
   #queue: Waiting[] = []
+  /** Entries that were handed over while they are still being signed. */
+  #signing = 0
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
   #broken: Failure | undefined
@@ -138,21 +140,34 @@ export class Log {
     return this.#head
   }
 
-  /** Entries that wait. */
+  /** Entries that were accepted and are not committed. */
   get backlog(): number {
-    return this.#queue.length
+    return this.#queue.length + this.#signing
   }
 
   /**
-   * Gives an entry its place.
+   * Gives an entry its place. An entry may still be being signed when it is handed over: the log then knows to wait a little for it.
    * @throws {@link Failure} LOG_BUSY when the queue is full, LOG_CONFLICT when another entry took its step in the stream, LOG_KEY_STALE when its
    * key does not count at its index, LOG_CLOCK, LOG_CLOSED, STORE_*, LOG_STATE_UNKNOWN
    */
-  append(entry: SignedEntry): Promise<Appended> {
+  async append(entry: SignedEntry | Promise<SignedEntry>): Promise<Appended> {
+    if (this.#closing) throw new Failure('LOG_CLOSED', 'Log is closing')
+    if (this.backlog >= limits.queueEntries)
+      throw new Failure('LOG_BUSY', `Entries waiting: ${this.backlog}`)
+    return this.#enqueue(entry instanceof Promise ? await this.#signed(entry) : entry)
+  }
+
+  async #signed(entry: Promise<SignedEntry>): Promise<SignedEntry> {
+    this.#signing++
+    try {
+      return await entry
+    } finally {
+      this.#signing--
+    }
+  }
+
+  #enqueue(entry: SignedEntry): Promise<Appended> {
     if (this.#broken !== undefined) return Promise.reject(this.#broken)
-    if (this.#closing) return Promise.reject(new Failure('LOG_CLOSED', 'Log is closing'))
-    if (this.#queue.length >= limits.queueEntries)
-      return Promise.reject(new Failure('LOG_BUSY', `Entries waiting: ${this.#queue.length}`))
     return new Promise((resolve, reject) => {
       this.#queue.push({ entry, resolve, reject })
       this.#schedule()
@@ -172,22 +187,24 @@ export class Log {
   /** Refuses new entries, commits those that wait, and ends. */
   async close(): Promise<void> {
     this.#closing = true
-    await this.flush()
+    while (this.backlog > 0 || this.#running !== undefined) {
+      await this.flush()
+      // What was accepted while it was being signed is still to come.
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
     await this.#parts.pin.close()
   }
 
+  /** Commits at once unless more is on its way: then the window is how long the first waits for the others. */
   #schedule(): void {
-    if (this.#running !== undefined || this.#timer !== undefined) return
-    if (this.#parts.windowMs === 0 || this.#queue.length >= batchEntries) {
-      void this.flush()
-      return
-    }
-    this.#timer = setTimeout(() => void this.flush(), this.#parts.windowMs)
+    if (this.#running !== undefined) return
+    if (this.#signing === 0 || this.#queue.length >= batchEntries) void this.flush()
+    else this.#timer ??= setTimeout(() => void this.flush(), this.#parts.windowMs)
   }
 
   async #drain(): Promise<void> {
-    // Entries handed over in the same turn of the event loop belong to one batch.
-    await Promise.resolve()
+    // Entries handed over in the same turn of the event loop belong to one batch, however many promises each has to pass.
+    await new Promise((resolve) => setImmediate(resolve))
     while (this.#queue.length > 0) {
       const batch = this.#queue.splice(0, batchEntries)
       try {

@@ -1,0 +1,121 @@
+// API keys: bearer tokens with an owner and scopes, each made and revoked by an entry of the tenant's log. The store keeps a hash; a token has 256
+// random bits, so one plain hash suffices.
+import { encodeHex, utf8 } from '../base/bytes.ts'
+import { decodeBase64Url, encodeBase64Url } from '../base/base64.ts'
+import { Failure } from '../base/failure.ts'
+import { equalConstantTime, randomBytes, sha256 } from '../crypto/hash.ts'
+import { labels } from '../crypto/labels.ts'
+import type { AdminMatter, Caller } from '../dossier/matters.ts'
+import type { StoredApiKey, StoreReader } from '../store/store.ts'
+import { scopes, type ApiKeyView, type Scope } from '../wire/decision.ts'
+import { enter, type Draft, type Room } from './room.ts'
+import type { Principal } from './service.ts'
+
+const tokenPattern = /^csk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/
+
+const hashToken = (token: string): Uint8Array => sha256(utf8(`${labels.apiKey}\n${token}`))
+
+const isScope = (text: string): text is Scope => (scopes as readonly string[]).includes(text)
+
+/** An API key as anybody who manages them may see it. */
+export const viewApiKey = ({
+  id,
+  owner,
+  scopes: granted,
+  createdAt,
+  revokedAt,
+}: StoredApiKey): ApiKeyView => ({
+  id,
+  owner,
+  scopes: granted.filter(isScope),
+  createdAt,
+  revokedAt,
+})
+
+/**
+ * The principal of a token. The same failure for every reason: who guesses learns nothing.
+ * @throws {@link Failure} AUTH_INVALID
+ */
+export async function authenticate(store: StoreReader, token: string): Promise<Principal> {
+  const refused = new Failure('AUTH_INVALID', 'API key is unknown, wrong or revoked')
+  const [, id, secret] = tokenPattern.exec(token) ?? []
+  if (id === undefined || secret === undefined || decodeBase64Url(secret) === undefined)
+    throw refused
+  const apiKey = await store.readApiKey(id)
+  if (apiKey === undefined || !equalConstantTime(apiKey.hash, hashToken(token))) throw refused
+  if (apiKey.revokedAt !== null) throw refused
+  const tenant = await store.readTenant(apiKey.tenant)
+  if (tenant === undefined) throw refused
+  return {
+    tenant: apiKey.tenant,
+    profile: tenant.profile,
+    caller: { type: 'apiKey', id, owner: apiKey.owner },
+    scopes: apiKey.scopes.filter(isScope),
+  }
+}
+
+async function administer(
+  room: Room,
+  action: string,
+  subject: string,
+  detail: Readonly<Record<string, unknown>>,
+  by: Caller,
+  apiKey: StoredApiKey,
+): Promise<void> {
+  const attempts = 8
+  for (let attempt = 1; ; attempt++) {
+    const head = await room.store.readStreamHead(room.tenant.name, 'admin')
+    const matter: AdminMatter = { action, by, detail, subject, time: room.clock() }
+    const draft: Draft = {
+      kind: 'admin',
+      stream: 'admin',
+      seq: head === undefined ? 0 : head.seq + 1,
+      prev: head === undefined ? null : encodeHex(head.leafHash),
+      matter,
+      effects: [{ type: 'apiKey', apiKey }],
+    }
+    try {
+      await enter(room, draft)
+      return
+    } catch (error) {
+      const raced = error instanceof Failure && error.code === 'LOG_CONFLICT'
+      if (!raced || attempt === attempts) throw error
+    }
+  }
+}
+
+/** Makes an API key; the token is given once and kept nowhere. */
+export async function createApiKey(
+  room: Room,
+  owner: string,
+  granted: readonly Scope[],
+  by: Caller,
+): Promise<{ readonly apiKey: ApiKeyView; readonly token: string }> {
+  const id = encodeHex(randomBytes(8))
+  const token = `csk_${id}_${encodeBase64Url(randomBytes(32))}`
+  const apiKey: StoredApiKey = {
+    id,
+    hash: hashToken(token),
+    tenant: room.tenant.name,
+    owner,
+    scopes: [...new Set(granted)].sort(),
+    createdAt: room.clock(),
+    revokedAt: null,
+  }
+  await administer(room, 'apikey.create', id, { owner, scopes: apiKey.scopes }, by, apiKey)
+  return { apiKey: viewApiKey(apiKey), token }
+}
+
+/**
+ * Revokes an API key, for ever.
+ * @throws {@link Failure} INPUT_NOT_FOUND
+ */
+export async function revokeApiKey(room: Room, id: string, by: Caller): Promise<ApiKeyView> {
+  const known = await room.store.readApiKey(id)
+  if (known?.tenant !== room.tenant.name)
+    throw new Failure('INPUT_NOT_FOUND', `No such API key: ${id}`)
+  if (known.revokedAt !== null) return viewApiKey(known)
+  const apiKey: StoredApiKey = { ...known, revokedAt: room.clock() }
+  await administer(room, 'apikey.revoke', id, { owner: known.owner }, by, apiKey)
+  return viewApiKey(apiKey)
+}

@@ -1,0 +1,94 @@
+// The first entries of a log: its keys, its own creation, its first trust root. The evidence key signs its own entry and those beside it; every
+// other key counts only behind them. Each step looks at what is there already, so that a crash in between is healed by running it again.
+import { encodeBase64 } from '../base/base64.ts'
+import { encodeHex } from '../base/bytes.ts'
+import type { AdminMatter, Caller, KeyMatter } from '../dossier/matters.ts'
+import type { Profile } from '../dossier/kinds.ts'
+import type { KeyPositions } from '../keyring/keyring.ts'
+import { enter, type Room } from './room.ts'
+import { publishTrustRoot, vkeysOf } from './trust.ts'
+
+const keyEntries = (profile: Profile): number => (profile === 'checkpoint' ? 4 : 3)
+
+/** Where the first keys of a log count: the fast key not before all keys are pinned. */
+export const genesisPositions = (profile: Profile): KeyPositions => ({
+  evidence: 0,
+  log: 0,
+  // The key entries and the creation of the tenant.
+  ...(profile === 'checkpoint' ? { fast: keyEntries(profile) + 1 } : {}),
+})
+
+/** What the log says of the keys it begins with, in order. */
+function firstKeys(room: Room): readonly Omit<KeyMatter, 'time'>[] {
+  const { keyring, tenant } = room
+  const { master, evidence, fast, log } = keyring
+  const common = { event: 'activated' as const, keyid: null, vkeys: [] }
+  return [
+    {
+      ...common,
+      purpose: 'master',
+      version: master.version,
+      keyId: master.keyId,
+      algorithm: 'X-Wing',
+      publicKey: encodeBase64(keyring.masterPublicKey),
+      from: 0,
+    },
+    ...[
+      { key: evidence, purpose: 'evidence' as const },
+      ...(fast === undefined ? [] : [{ key: fast, purpose: 'fast' as const }]),
+    ].map(({ key, purpose }) => ({
+      ...common,
+      purpose,
+      version: key.version,
+      keyId: key.keyId,
+      algorithm: key.algorithm.name,
+      publicKey: encodeBase64(key.publicKey),
+      keyid: key.keyid,
+      from: key.from,
+    })),
+    {
+      ...common,
+      purpose: 'log',
+      version: log.version,
+      keyId: log.keyId,
+      algorithm: 'Ed25519+ML-DSA-44',
+      publicKey: encodeBase64(Uint8Array.of(...log.ed25519.publicKey, ...log.mlDsa44.publicKey)),
+      vkeys: [...vkeysOf(tenant.origin, keyring)],
+      from: log.from,
+    },
+  ]
+}
+
+/** Writes what is missing of a log's first entries. */
+export async function completeGenesis(room: Room, by: Caller): Promise<void> {
+  const { store, tenant } = room
+  const keys = firstKeys(room)
+  for (;;) {
+    const head = await store.readStreamHead(tenant.name, 'keys')
+    const seq = head === undefined ? 0 : head.seq + 1
+    const next = keys[seq]
+    if (next === undefined) break
+    await enter(room, {
+      kind: 'key',
+      stream: 'keys',
+      seq,
+      prev: head === undefined ? null : encodeHex(head.leafHash),
+      matter: { ...next, time: room.clock() },
+    })
+  }
+  if ((await store.readStreamHead(tenant.name, 'admin')) === undefined) {
+    const matter: AdminMatter = {
+      action: 'tenant.create',
+      by,
+      detail: { profile: tenant.profile, public: tenant.public },
+      subject: tenant.name,
+      time: room.clock(),
+    }
+    await enter(room, { kind: 'admin', stream: 'admin', seq: 0, prev: null, matter })
+  }
+  if ((await store.readTrustRoot(tenant.name)) === undefined) await publishTrustRoot(room)
+}
+
+/** Whether a log's first entries are all there. */
+export const hasGenesis = async (store: Room['store'], tenant: string): Promise<boolean> =>
+  (await store.readTrustRoot(tenant)) !== undefined

@@ -1,0 +1,376 @@
+// The service in the thread that owns the database and the keys. Tenants are opened when they are first asked for, so that idle ones cost nothing.
+//
+// When a commit's outcome is unknown, or the database fails, everything stops: readiness goes down, the store is closed and opened again, each
+// log is read anew and held against its pin, and only then is anything signed. Callers in between get the failure that began it.
+import { asFailure, Failure } from '../base/failure.ts'
+import { uuidv7 } from '../base/uuid.ts'
+import { randomBytes } from '../crypto/hash.ts'
+import { encodeHex } from '../base/bytes.ts'
+import type { Profile } from '../dossier/kinds.ts'
+import type { Caller } from '../dossier/matters.ts'
+import type { KekProvider } from '../kek/kek.ts'
+import { createKeyring, unsealKeyring, type Keyring } from '../keyring/keyring.ts'
+import { Log } from '../log/log.ts'
+import type { PinStore } from '../log/pin.ts'
+import type { Instance, Store, Tenant } from '../store/store.ts'
+import { verifyDossier } from '../verify/verify-dossier.ts'
+import type { Report } from '../verify/report.ts'
+import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
+import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
+import { claim, erase } from './follow-up.ts'
+import { completeGenesis, genesisPositions, hasGenesis } from './genesis.ts'
+import { Notariser } from './notarise.ts'
+import { Reading, viewTenant } from './reading.ts'
+import type { Room } from './room.ts'
+import { publishTrustRoot } from './trust.ts'
+import type {
+  DecisionView,
+  Health,
+  KeyView,
+  ListRequest,
+  Principal,
+  Service,
+  TenantView,
+} from './service.ts'
+
+/** What the local service is made of. */
+export interface ServiceParts {
+  /** Opens the one writing store; called again after it failed. */
+  readonly openStore: () => Promise<Store>
+  readonly providers: readonly KekProvider[]
+  /** Where the pin of a tenant is kept. */
+  readonly openPin: (instance: Instance, tenant: string) => PinStore
+  /** Master public key that every keyring must have, when one is demanded. */
+  readonly masterPublic?: Uint8Array
+  readonly version: string
+  readonly clock: () => number
+  readonly report: (event: string, detail: Readonly<Record<string, string | number>>) => void
+}
+
+const tenantPattern = /^[a-z0-9][a-z0-9-]{0,62}$/
+const retryMs = { first: 200, most: 10_000 }
+/** How long composite-signed entries wait for company; entries of the fast key are committed at once. */
+const windowMs: Readonly<Record<Profile, number>> = { each: 10, checkpoint: 0 }
+
+/** The service over one data directory. */
+export class LocalService implements Service {
+  readonly #parts: ServiceParts
+  readonly #instance: Instance
+  readonly #notariser: Notariser
+  readonly #reading: Reading
+  readonly #rooms = new Map<string, Promise<Room>>()
+  readonly #keyrings = new Map<string, Promise<Keyring>>()
+  #store: Store
+  #trouble: Failure | undefined
+  #recovery: Promise<void> | undefined
+  #closing = false
+
+  private constructor(parts: ServiceParts, store: Store, instance: Instance) {
+    this.#parts = parts
+    this.#store = store
+    this.#instance = instance
+    this.#notariser = new Notariser(parts.version)
+    this.#reading = new Reading(() => this.#usableStore())
+  }
+
+  /**
+   * Opens the service and every tenant's keys and log, so that what is wrong is found before anybody is answered.
+   * @throws {@link Failure} CONFIG_INVALID, STORE_*, KEK_*, OPEN_FAILED, KEY_STORE_REFUSED, LOG_ROLLBACK
+   */
+  static async open(parts: ServiceParts): Promise<LocalService> {
+    const store = await parts.openStore()
+    try {
+      const instance = await store.readInstance()
+      if (instance === undefined)
+        throw new Failure('CONFIG_INVALID', 'Data directory is empty: run countersign init first')
+      const service = new LocalService(parts, store, instance)
+      for (const { name } of await store.listTenants()) await service.#room(name)
+      return service
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+  }
+
+  get instance(): Instance {
+    return this.#instance
+  }
+
+  authenticate(token: string): Promise<Principal> {
+    return authenticate(this.#usableStore(), token)
+  }
+
+  async notarise(
+    principal: Principal,
+    text: string,
+    idempotencyKey: string | null,
+  ): Promise<string> {
+    return this.#notariser.notarise(
+      await this.#room(principal.tenant),
+      principal,
+      text,
+      idempotencyKey,
+    )
+  }
+
+  async claim(principal: Principal, id: string, request: ClaimRequest): Promise<Claimed> {
+    return claim(await this.#room(principal.tenant), principal, id, request)
+  }
+
+  async erase(
+    principal: Principal,
+    id: string,
+    reason: string,
+  ): Promise<{ readonly index: number }> {
+    return erase(await this.#room(principal.tenant), principal, id, reason)
+  }
+
+  async readDecision(tenant: string, id: string): Promise<DecisionView> {
+    return this.#reading.readDecision(tenant, id)
+  }
+
+  async listDecisions(tenant: string, request: ListRequest): Promise<DecisionPage> {
+    return this.#reading.listDecisions(tenant, request)
+  }
+
+  async exportDossier(tenant: string, stream: string): Promise<Uint8Array> {
+    return this.#reading.exportDossier(tenant, stream)
+  }
+
+  async readTrustRoot(tenant: string, version?: number): Promise<Uint8Array> {
+    return this.#reading.readTrustRoot(tenant, version)
+  }
+
+  async publishTrustRoot(tenant: string): Promise<Uint8Array> {
+    return (await publishTrustRoot(await this.#room(tenant))).file
+  }
+
+  async verify(tenant: string, dossier: Uint8Array): Promise<Report> {
+    return verifyDossier(dossier, await this.readTrustRoot(tenant))
+  }
+
+  async readCheckpoint(tenant: string): Promise<string> {
+    return this.#reading.readCheckpoint(tenant)
+  }
+
+  async readTile(tenant: string, path: string): Promise<Uint8Array> {
+    return this.#reading.readTile(tenant, path)
+  }
+
+  async createTenant(
+    name: string,
+    options: { profile: Profile; public: boolean },
+    by: Caller,
+  ): Promise<TenantView> {
+    if (!tenantPattern.test(name))
+      throw new Failure('INPUT_INVALID', `Tenant must be 1 to 63 of a-z, 0-9, -: ${name}`, {
+        field: 'name',
+      })
+    const store = this.#usableStore()
+    const known = await store.readTenant(name)
+    if (known !== undefined && (await hasGenesis(store, name)))
+      throw new Failure('INPUT_EXISTS', `Tenant exists: ${name}`)
+    if (known === undefined) await this.#layTenant(store, name, options)
+    const room = await this.#room(name)
+    await completeGenesis(room, by)
+    const tenant = await store.readTenant(name)
+    if (tenant === undefined) throw new Failure('BUG', `Tenant vanished: ${name}`)
+    return viewTenant(tenant)
+  }
+
+  async #layTenant(
+    store: Store,
+    name: string,
+    { profile, public: isPublic }: { profile: Profile; public: boolean },
+  ): Promise<void> {
+    const { clock, providers } = this.#parts
+    const { id, dev, origin } = this.#instance
+    const { keyring, stored } = await createKeyring({
+      clock,
+      instance: id,
+      positions: genesisPositions(profile),
+      providers,
+      tenant: name,
+    })
+    const suffix = dev ? `/dev-${encodeHex(randomBytes(4))}` : ''
+    const tenant: Omit<Tenant, 'head'> = {
+      createdAt: clock(),
+      name,
+      origin: `${origin}/${name}${suffix}`,
+      profile,
+      public: isPublic,
+    }
+    await store.createTenant(tenant, stored)
+    this.#keyrings.set(name, Promise.resolve(keyring))
+  }
+
+  async listTenants(): Promise<readonly TenantView[]> {
+    return this.#reading.listTenants()
+  }
+
+  async createApiKey(
+    tenant: string,
+    owner: string,
+    scopes: readonly Scope[],
+    by: Caller,
+  ): Promise<{ readonly apiKey: ApiKeyView; readonly token: string }> {
+    return createApiKey(await this.#room(tenant), owner, scopes, by)
+  }
+
+  async listApiKeys(tenant: string): Promise<readonly ApiKeyView[]> {
+    return this.#reading.listApiKeys(tenant)
+  }
+
+  async revokeApiKey(tenant: string, id: string, by: Caller): Promise<ApiKeyView> {
+    return revokeApiKey(await this.#room(tenant), id, by)
+  }
+
+  async listKeys(tenant: string): Promise<readonly KeyView[]> {
+    return this.#reading.listKeys(tenant)
+  }
+
+  health(): Promise<Health> {
+    const store =
+      this.#trouble === undefined ? 'ok' : `${this.#trouble.code}: ${this.#trouble.message}`
+    const ready = this.#trouble === undefined && !this.#closing
+    const keys = this.#parts.providers.map(({ metadata }) => metadata.kind).join(', ')
+    return Promise.resolve({ ready, parts: { keys: `ok (${keys})`, log: store } })
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing) return
+    this.#closing = true
+    await this.#recovery
+    await this.#leaveRooms()
+    for (const keyring of this.#keyrings.values()) (await keyring.catch(() => undefined))?.close()
+    for (const provider of this.#parts.providers) await provider.close()
+    await this.#store.close()
+  }
+
+  #usableStore(): Store {
+    if (this.#trouble !== undefined) throw this.#trouble
+    return this.#store
+  }
+
+  #room(name: string): Promise<Room> {
+    if (this.#trouble !== undefined) return Promise.reject(this.#trouble)
+    if (this.#closing) return Promise.reject(new Failure('LOG_CLOSED', 'Service is closing'))
+    const known = this.#rooms.get(name)
+    if (known !== undefined) return known
+    const room = this.#openRoom(this.#store, name)
+    this.#rooms.set(name, room)
+    room.catch(() => this.#rooms.delete(name))
+    return room
+  }
+
+  async #openRoom(store: Store, name: string): Promise<Room> {
+    const found = await store.readTenant(name)
+    if (found === undefined) throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${name}`)
+    const { head: _, ...tenant } = found
+    const pin = this.#parts.openPin(this.#instance, name)
+    const keyring = await this.#keyring(store, name, pin)
+    const { clock } = this.#parts
+    const log = await Log.open({
+      clock,
+      epoch: () => keyring.epoch,
+      onBroken: (failure) => {
+        this.#fail(failure)
+      },
+      origin: tenant.origin,
+      pin,
+      signers: keyring.log,
+      store,
+      tenant: name,
+      windowMs: windowMs[tenant.profile],
+    })
+    return { clock, instance: this.#instance, keyring, log, store, tenant }
+  }
+
+  /** Keys are unsealed once: a reopened store does not ask the providers again. */
+  #keyring(store: Store, name: string, pin: PinStore): Promise<Keyring> {
+    const known = this.#keyrings.get(name)
+    if (known !== undefined) return known
+    const unsealed = this.#unseal(store, name, pin)
+    this.#keyrings.set(name, unsealed)
+    unsealed.catch(() => this.#keyrings.delete(name))
+    return unsealed
+  }
+
+  async #unseal(store: Store, name: string, pin: PinStore): Promise<Keyring> {
+    const stored = await store.readKeys(name)
+    if (stored === undefined) throw new Failure('STORE_CORRUPT', `Tenant has no keys: ${name}`)
+    const pinned = await pin.read()
+    const { masterPublic, providers } = this.#parts
+    return unsealKeyring({
+      instance: this.#instance.id,
+      providers,
+      stored,
+      tenant: name,
+      ...(pinned === undefined ? {} : { pinnedEpoch: pinned.epoch }),
+      ...(masterPublic === undefined ? {} : { masterPublic }),
+    })
+  }
+
+  #fail(failure: Failure): void {
+    if (this.#trouble !== undefined) return
+    this.#trouble = failure
+    this.#parts.report('log.broken', { code: failure.code, message: failure.message })
+    this.#recovery = this.#recover().finally(() => {
+      this.#recovery = undefined
+    })
+  }
+
+  async #recover(): Promise<void> {
+    const names = [...this.#rooms.keys()]
+    await this.#leaveRooms()
+    for (let wait = retryMs.first; !this.#closing; wait = Math.min(2 * wait, retryMs.most)) {
+      try {
+        await this.#store.close()
+        this.#store = await this.#parts.openStore()
+        await this.#store.probe()
+        for (const name of names) {
+          const room = this.#openRoom(this.#store, name)
+          this.#rooms.set(name, room)
+          await room
+        }
+        this.#trouble = undefined
+        this.#parts.report('log.reopened', {})
+        return
+      } catch (error) {
+        await this.#leaveRooms()
+        this.#trouble = asFailure(error)
+        this.#parts.report('log.still-broken', {
+          code: this.#trouble.code,
+          message: this.#trouble.message,
+        })
+        await new Promise((resolve) => setTimeout(resolve, wait).unref())
+      }
+    }
+  }
+
+  async #leaveRooms(): Promise<void> {
+    const rooms = [...this.#rooms.values()]
+    this.#rooms.clear()
+    for (const room of rooms) await (await room.catch(() => undefined))?.log.close()
+  }
+}
+
+/** Makes an empty data directory an instance. @throws {@link Failure} INPUT_EXISTS */
+export async function createInstance(
+  store: Store,
+  options: { readonly origin?: string; readonly dev: boolean; readonly clock: () => number },
+): Promise<Instance> {
+  if ((await store.readInstance()) !== undefined)
+    throw new Failure('INPUT_EXISTS', 'Data directory holds an instance already')
+  const createdAt = options.clock()
+  const id = uuidv7(createdAt, randomBytes(10))
+  const instance: Instance = {
+    createdAt,
+    dev: options.dev,
+    id,
+    // The tail of a UUIDv7 is its random part.
+    origin: options.origin ?? `countersign.local/${id.slice(-12)}`,
+  }
+  await store.createInstance(instance)
+  return instance
+}

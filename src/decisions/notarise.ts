@@ -1,0 +1,221 @@
+// Notarising a submitted decision: one request, one entry, whatever is sent twice. The request's text was validated at the edge; here it becomes
+// a statement, is signed and gets its place.
+import { canonicalize } from '../base/canonical-json.ts'
+import { encodeBase64 } from '../base/base64.ts'
+import { utf8 } from '../base/bytes.ts'
+import { Failure } from '../base/failure.ts'
+import { uuidv7 } from '../base/uuid.ts'
+import { equalConstantTime, hmacSha256, randomBytes } from '../crypto/hash.ts'
+import { labels } from '../crypto/labels.ts'
+import { payloadType } from '../dossier/dsse.ts'
+import type { DecisionMatter } from '../dossier/matters.ts'
+import type { Appended } from '../log/log.ts'
+import type { DecisionRequest } from '../wire/decision.ts'
+import type { IdempotencyRecord } from '../store/store.ts'
+import { enter, type Room } from './room.ts'
+import { proveEntry } from './prove.ts'
+import type { Principal } from './service.ts'
+
+/** Where a decision's dossier can be had, relative to the service. */
+export const dossierUrl = (id: string): string => `/v1/decisions/${id}/dossier`
+
+interface Reply {
+  readonly id: string
+  readonly status: string
+  readonly payload: Uint8Array | null
+  readonly keyid: string
+  readonly signature: Uint8Array
+  readonly replayed: boolean
+}
+
+let lastNote = ''
+let lastNoteJson = ''
+
+/** JSON text of a note. The em dash is escaped: one such character would make every reply a two-byte string. */
+function noteJson(note: string): string {
+  if (note !== lastNote) {
+    lastNoteJson = JSON.stringify(note).replaceAll('—', '\\u2014')
+    lastNote = note
+  }
+  return lastNoteJson
+}
+
+/** JSON text of a `Notarised`. Every spliced value is base64, hex, a number or one of our own words: nothing in it wants escaping. */
+function formatReply(
+  reply: Reply,
+  proved: Pick<Appended, 'index' | 'time' | 'leaf' | 'proof' | 'checkpoint'>,
+): string {
+  const { id, status, payload, keyid, signature, replayed } = reply
+  const envelope =
+    payload === null
+      ? 'null'
+      : `{"payload":"${encodeBase64(payload)}","payloadType":"${payloadType}","signatures":[{"keyid":"${keyid}","sig":"${encodeBase64(signature)}"}]}`
+  const proof = proved.proof.map((hash) => `"${encodeBase64(hash)}"`).join(',')
+  return (
+    `{"id":"${id}","status":"${status}","time":${proved.time},"index":${proved.index},"envelope":${envelope},` +
+    `"leaf":"${encodeBase64(proved.leaf)}","proof":[${proof}],"checkpoint":${noteJson(proved.checkpoint)},` +
+    `"dossierUrl":"${dossierUrl(id)}","replayed":${String(replayed)}}`
+  )
+}
+
+interface Pending {
+  /** Canonical text of the request that came first. */
+  readonly request: string
+  readonly done: Promise<string>
+}
+
+/** Notarises decisions of one producer version; remembers requests in flight so that twins wait for the first. */
+export class Notariser {
+  readonly #producer: { readonly name: string; readonly version: string }
+  readonly #pending = new Map<string, Pending>()
+
+  constructor(version: string) {
+    this.#producer = { name: 'countersign', version }
+  }
+
+  /**
+   * The JSON text of a `Notarised`.
+   * @throws {@link Failure} INPUT_CONFLICT when the idempotency key stands for another request, INPUT_ERASED when its decision was erased
+   */
+  notarise(
+    room: Room,
+    principal: Principal,
+    text: string,
+    headerKey: string | null,
+  ): Promise<string> {
+    const { idempotencyKey: bodyKey, ...request } = JSON.parse(text) as DecisionRequest
+    const key = headerKey ?? bodyKey ?? null
+    if (key === null) return this.#enter(room, principal, request, null, null)
+    return this.#once(room, principal, request, key)
+  }
+
+  async #once(
+    room: Room,
+    principal: Principal,
+    request: DecisionRequest,
+    key: string,
+  ): Promise<string> {
+    const { owner } = principal.caller
+    const name = `${room.tenant.name}\n${owner}\n${key}`
+    const canonical = canonicalize(request)
+    const twin = this.#pending.get(name)
+    if (twin !== undefined) {
+      if (twin.request !== canonical) throw conflict(key)
+      // The first one's failure is the twin's too: neither was notarised.
+      await twin.done
+      return this.#replay(room, owner, key, canonical)
+    }
+    const done = this.#first(room, principal, request, key, canonical)
+    this.#pending.set(name, { request: canonical, done })
+    try {
+      return await done
+    } finally {
+      this.#pending.delete(name)
+    }
+  }
+
+  async #first(
+    room: Room,
+    principal: Principal,
+    request: DecisionRequest,
+    key: string,
+    canonical: string,
+  ): Promise<string> {
+    const { owner } = principal.caller
+    const known = await room.store.readIdempotency(room.tenant.name, owner, key)
+    if (known !== undefined) return this.#replay(room, owner, key, canonical)
+    const salt = randomBytes(16)
+    return this.#enter(room, principal, request, key, {
+      owner,
+      key,
+      salt,
+      fingerprint: fingerprint(salt, canonical),
+    })
+  }
+
+  async #replay(room: Room, owner: string, key: string, canonical: string): Promise<string> {
+    const known = await room.store.readIdempotency(room.tenant.name, owner, key)
+    if (known === undefined)
+      throw new Failure('LOG_CONFLICT', 'First request of this idempotency key was not kept')
+    if (known.fingerprint === null)
+      throw new Failure(
+        'INPUT_ERASED',
+        `Decision of this idempotency key was erased: ${known.stream}`,
+      )
+    if (!equalConstantTime(known.fingerprint, fingerprint(known.salt, canonical)))
+      throw conflict(key)
+    const { entry, ...proved } = await proveEntry(room.store, room.tenant.name, known.stream, 0)
+    return formatReply(
+      {
+        id: known.stream,
+        status: (JSON.parse(canonical) as DecisionRequest).status,
+        payload: entry.payload,
+        keyid: entry.keyid,
+        signature: entry.signature,
+        replayed: true,
+      },
+      { ...proved, index: entry.index, time: entry.time, leaf: entry.leaf },
+    )
+  }
+
+  async #enter(
+    room: Room,
+    principal: Principal,
+    request: DecisionRequest,
+    key: string | null,
+    record: Omit<IdempotencyRecord, 'stream'> | null,
+  ): Promise<string> {
+    const time = room.clock()
+    const id = uuidv7(time, randomBytes(10))
+    const { intent, status } = request
+    const { signed, appended } = await enter(room, {
+      kind: 'decision',
+      stream: id,
+      seq: 0,
+      prev: null,
+      matter: this.#matter(id, time, principal, request, key),
+      filter: { status, actor: intent.actor.id, action: intent.action.type },
+      effects: record === null ? [] : [{ type: 'idempotency', record: { ...record, stream: id } }],
+    })
+    const { keyid, payload, signature } = signed
+    return formatReply({ id, status, payload, keyid, signature, replayed: false }, appended)
+  }
+
+  #matter(
+    id: string,
+    time: number,
+    principal: Principal,
+    request: DecisionRequest,
+    idempotencyKey: string | null,
+  ): DecisionMatter {
+    return {
+      id,
+      time,
+      producer: this.#producer,
+      caller: principal.caller,
+      source: 'submitted',
+      intent: request.intent,
+      status: request.status,
+      reasons: request.reasons ?? [],
+      obligations: request.obligations ?? [],
+      confidence: request.confidence ?? null,
+      policies: request.policies ?? [],
+      gates: request.gates ?? [],
+      trace: request.trace ?? null,
+      overridable: request.overridable ?? true,
+      maxUses: request.maxUses ?? null,
+      mode: request.mode ?? 'enforce',
+      idempotencyKey,
+      links: request.links ?? {},
+    }
+  }
+}
+
+const conflict = (key: string): Failure =>
+  new Failure('INPUT_CONFLICT', `Idempotency key stands for another request: ${key}`, {
+    field: 'idempotencyKey',
+  })
+
+/** What is remembered of a request: enough to know it again, too little to guess it once salt and value are erased. */
+const fingerprint = (salt: Uint8Array, canonical: string): Uint8Array =>
+  hmacSha256(salt, utf8(`${labels.idempotency}\n${canonical}`))

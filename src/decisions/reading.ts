@@ -1,0 +1,162 @@
+// What can be read of a data directory without being its writer and without any key.
+import { decodeBase64Url, encodeBase64Url } from '../base/base64.ts'
+import { concat, fromUtf8, utf8 } from '../base/bytes.ts'
+import { Failure } from '../base/failure.ts'
+import { canonicalize } from '../base/canonical-json.ts'
+import { isUuid } from '../base/uuid.ts'
+import { parseSealedKey } from '../keyring/sealed-key.ts'
+import { entryBundle, parseTilePath } from '../merkle/tiles.ts'
+import type { DecisionQuery, StoredKey, StoreReader, Tenant } from '../store/store.ts'
+import type { ApiKeyView, DecisionPage } from '../wire/decision.ts'
+import { viewApiKey } from './api-keys.ts'
+import { decisionOf } from './follow-up.ts'
+import { dossierUrl } from './notarise.ts'
+import { exportDossier } from './prove.ts'
+import type { DecisionView, KeyView, ListRequest, TenantView } from './service.ts'
+
+const notFound = (what: string): Failure => new Failure('INPUT_NOT_FOUND', what)
+
+/** A tenant as it is told. */
+export const viewTenant = ({ head, ...tenant }: Tenant): TenantView => ({
+  name: tenant.name,
+  origin: tenant.origin,
+  profile: tenant.profile,
+  public: tenant.public,
+  createdAt: tenant.createdAt,
+  size: head.size,
+})
+
+const formatCursor = (index: number): string => encodeBase64Url(utf8(`v1:${index}`))
+
+function parseCursor(cursor: string): number {
+  const bytes = decodeBase64Url(cursor)
+  const [, digits] = /^v1:(\d{1,15})$/.exec(bytes === undefined ? '' : latin(bytes)) ?? []
+  if (digits === undefined)
+    throw new Failure('INPUT_INVALID', 'Cursor is not one of ours', { field: 'cursor' })
+  return Number(digits)
+}
+
+const latin = (bytes: Uint8Array): string => {
+  try {
+    return fromUtf8(bytes)
+  } catch {
+    return ''
+  }
+}
+
+function viewKey(key: StoredKey): KeyView {
+  const { header } = parseSealedKey(key.body)
+  return {
+    purpose: key.purpose,
+    version: key.version,
+    state: key.state,
+    algorithm: header.algorithm,
+    keyId: key.keyId,
+    keyid: key.keyid,
+    from: key.from,
+    to: key.to,
+    revokedAt: key.revokedAt,
+    createdAt: header.createdAt,
+  }
+}
+
+/** The read side of a data directory. */
+export class Reading {
+  readonly #store: () => StoreReader
+
+  /** @param store asked for every time, because a writer may reopen it */
+  constructor(store: () => StoreReader) {
+    this.#store = store
+  }
+
+  async readDecision(tenant: string, id: string): Promise<DecisionView> {
+    const entries = isUuid(id) ? await this.#store().readStream(tenant, id) : []
+    const [first] = entries
+    if (first?.kind !== 'decision') throw notFound(`No such decision: ${id}`)
+    const matter = first.payload === null ? null : decisionOf(first)
+    return {
+      id,
+      status: matter?.status ?? null,
+      erased: matter === null,
+      index: first.index,
+      time: first.time,
+      decision: matter === null ? null : canonicalize(matter),
+      executions: entries.filter(({ kind }) => kind === 'execution').length,
+      dossierUrl: dossierUrl(id),
+    }
+  }
+
+  async listDecisions(tenant: string, request: ListRequest): Promise<DecisionPage> {
+    const { cursor, limit, ...filters } = request
+    const query: DecisionQuery = {
+      ...filters,
+      limit: limit + 1,
+      ...(cursor === undefined ? {} : { before: parseCursor(cursor) }),
+    }
+    const rows = await this.#store().listDecisions(tenant, query)
+    const page = rows.slice(0, limit)
+    const last = page.at(-1)
+    return {
+      decisions: page.map(({ stream, index, time, filter }) => ({
+        id: stream,
+        index,
+        time,
+        status: filter?.status ?? null,
+        actor: filter?.actor ?? null,
+        action: filter?.action ?? null,
+        erased: filter === null,
+      })),
+      cursor: rows.length > limit && last !== undefined ? formatCursor(last.index) : null,
+    }
+  }
+
+  exportDossier(tenant: string, stream: string): Promise<Uint8Array> {
+    return exportDossier(this.#store(), tenant, stream)
+  }
+
+  async readTrustRoot(tenant: string, version?: number): Promise<Uint8Array> {
+    const trustRoot = await this.#store().readTrustRoot(tenant, version)
+    if (trustRoot === undefined)
+      throw notFound(`No such trust root: ${tenant} ${version ?? ''}`.trim())
+    return trustRoot.file
+  }
+
+  async readCheckpoint(tenant: string): Promise<string> {
+    const checkpoint = await this.#store().readLastCheckpoint(tenant)
+    if (checkpoint === undefined) throw notFound(`No checkpoint: ${tenant}`)
+    return checkpoint.note
+  }
+
+  async readTile(tenant: string, path: string): Promise<Uint8Array> {
+    const tile = parseTilePath(path)
+    if (tile === undefined) throw notFound(`Not a tile: ${path}`)
+    const { level, n, width } = tile
+    if (level === 'entries') {
+      const leaves = await this.#store().readLeaves(tenant, n * 256, n * 256 + width)
+      if (leaves.length < width) throw notFound(`Entries are beyond the log: ${path}`)
+      return entryBundle(leaves)
+    }
+    const hashes = await this.#store().readTile(tenant, level, n)
+    if (hashes === undefined || hashes.length < width * 32)
+      throw notFound(`Tile is beyond the log: ${path}`)
+    return concat(hashes.subarray(0, width * 32))
+  }
+
+  async listTenants(): Promise<readonly TenantView[]> {
+    return (await this.#store().listTenants()).map(viewTenant)
+  }
+
+  async listApiKeys(tenant: string): Promise<readonly ApiKeyView[]> {
+    return (await this.#store().listApiKeys(tenant)).map(viewApiKey)
+  }
+
+  async listKeys(tenant: string): Promise<readonly KeyView[]> {
+    const keys = await this.#store().readKeys(tenant)
+    if (keys === undefined) throw notFound(`Unknown tenant: ${tenant}`)
+    return keys.keys.map(viewKey)
+  }
+
+  async close(): Promise<void> {
+    await this.#store().close()
+  }
+}

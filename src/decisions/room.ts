@@ -1,0 +1,126 @@
+// A tenant that is open for writing: its identity, its unsealed keys, its log. Use cases sign with it and append to it.
+import { randomBytes, sha512 } from '../crypto/hash.ts'
+import { signatureContext } from '../crypto/labels.ts'
+import { utf8 } from '../base/bytes.ts'
+import { Failure, invariant } from '../base/failure.ts'
+import { limits } from '../base/limits.ts'
+import { preAuthEncoding } from '../dossier/dsse.ts'
+import { fastKinds, type Kind } from '../dossier/kinds.ts'
+import { formatStatement } from '../dossier/statement.ts'
+import type { Keyring } from '../keyring/keyring.ts'
+import type { Appended, Log, SignedEntry } from '../log/log.ts'
+import type { DecisionFilter, Effect, Instance, Store, Tenant } from '../store/store.ts'
+
+/** Everything needed to write to one tenant's log. */
+export interface Room {
+  readonly instance: Instance
+  readonly tenant: Omit<Tenant, 'head'>
+  readonly keyring: Keyring
+  readonly log: Log
+  readonly store: Store
+  /** ms since 1970. */
+  readonly clock: () => number
+}
+
+/** An entry before it is signed. */
+export interface Draft {
+  readonly kind: Kind
+  readonly stream: string
+  readonly seq: number
+  /** Hex leaf hash of the stream's previous leaf; null at seq 0. */
+  readonly prev: string | null
+  readonly matter: Readonly<Record<string, unknown>>
+  readonly filter?: DecisionFilter
+  readonly effects?: readonly Effect[]
+}
+
+/** A draft as its exact bytes, ready to be signed. */
+interface Written extends Omit<SignedEntry, 'signature' | 'keyid'> {
+  readonly encoded: Uint8Array
+}
+
+function write(room: Room, draft: Draft): Written {
+  const { kind, stream, seq, prev, matter, filter, effects } = draft
+  const payload = formatStatement(
+    {
+      instance: room.instance.id,
+      kind,
+      origin: room.tenant.origin,
+      prev,
+      seq,
+      stream,
+      tenant: room.tenant.name,
+    },
+    randomBytes(16),
+    matter,
+  )
+  if (payload.length > limits.payloadBytes)
+    throw new Failure(
+      'INPUT_TOO_LARGE',
+      `Statement has more than ${limits.payloadBytes} bytes: ${payload.length}`,
+    )
+  const encoded = preAuthEncoding(payload)
+  const digest = sha512(encoded)
+  return {
+    kind,
+    stream,
+    seq,
+    prev,
+    payload,
+    digest,
+    encoded,
+    filter: filter ?? null,
+    effects: effects ?? [],
+  }
+}
+
+function strip({ encoded: _, ...rest }: Written): Omit<Written, 'encoded'> {
+  return rest
+}
+
+/** The kinds' contexts as bytes, encoded once. */
+const contexts = new Map<Kind, Uint8Array>()
+function contextOf(kind: Kind): Uint8Array {
+  const known = contexts.get(kind)
+  if (known !== undefined) return known
+  const context = utf8(signatureContext(kind))
+  contexts.set(kind, context)
+  return context
+}
+
+const usesFastKey = (room: Room, kind: Kind): boolean =>
+  room.tenant.profile === 'checkpoint' && fastKinds.includes(kind)
+
+/** Signs by the fast key, at once; only where the profile and the kind allow it. */
+function signFast(room: Room, written: Written): SignedEntry {
+  const { fast } = room.keyring
+  invariant(fast !== undefined, 'Profile checkpoint without a fast key')
+  return { ...strip(written), keyid: fast.keyid, signature: fast.signer.sign(written.encoded) }
+}
+
+/** Signs by the evidence key, the post-quantum half off the event loop. */
+async function signEvidence(room: Room, draft: Draft): Promise<SignedEntry> {
+  const written = write(room, draft)
+  const { keyid, signer } = room.keyring.evidence
+  const signature = await signer.signDigestAsync(written.digest, contextOf(draft.kind))
+  return { ...strip(written), keyid, signature }
+}
+
+/** A draft that was signed and has its place. */
+export interface Entered {
+  readonly signed: SignedEntry
+  readonly appended: Appended
+}
+
+/**
+ * Signs a draft and appends it. Where the fast key signs, that happens in this turn of the event loop: entries that come together are committed
+ * together.
+ * @throws {@link Failure} INPUT_TOO_LARGE, and as the log's append
+ */
+export async function enter(room: Room, draft: Draft): Promise<Entered> {
+  const signing = usesFastKey(room, draft.kind)
+    ? signFast(room, write(room, draft))
+    : signEvidence(room, draft)
+  const appended = await room.log.append(signing)
+  return { signed: await signing, appended }
+}

@@ -1,0 +1,142 @@
+// The service across a message port: the side that asks. Decisions to notarise are gathered: in the `checkpoint` profile one batch is in flight at a
+// time, so that batches grow with the load by themselves and no timer is needed; in the `each` profile several, since signing takes long there.
+import type { MessagePort } from 'node:worker_threads'
+import { Failure } from '../base/failure.ts'
+import type { Profile } from '../dossier/kinds.ts'
+import type { Answer, Call } from './service-host.ts'
+import type { Principal, Service } from './service.ts'
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (failure: Failure) => void
+  readonly lane: Profile | undefined
+}
+
+const batchCalls = 32
+/** Calls that may be in flight in a lane before the next batch is sent. */
+const inFlight: Readonly<Record<Profile, number>> = { checkpoint: 0, each: 96 }
+
+interface Lane {
+  waiting: Call[]
+  outstanding: number
+}
+
+/** Speaks to the thread that hosts the service; use {@link connectService}. */
+class Connection {
+  readonly #port: MessagePort
+  readonly #waiting = new Map<number, Waiting>()
+  readonly #lanes: Record<Profile, Lane> = {
+    checkpoint: { waiting: [], outstanding: 0 },
+    each: { waiting: [], outstanding: 0 },
+  }
+  #nextId = 1
+  #lost: Failure | undefined
+
+  constructor(port: MessagePort) {
+    this.#port = port
+    port.on('message', (answers: readonly Answer[]) => {
+      for (const answer of answers) this.#settle(answer)
+      this.#pump('checkpoint')
+      this.#pump('each')
+    })
+    port.on('close', () => {
+      this.#lose(new Failure('LOG_CLOSED', 'Service thread has ended'))
+    })
+  }
+
+  call(method: keyof Service, args: readonly unknown[], lane?: Profile): Promise<unknown> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost)
+    const id = this.#nextId++
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject, lane })
+      const call: Call = { id, method, args }
+      if (lane === undefined) this.#port.postMessage([call])
+      else {
+        this.#lanes[lane].waiting.push(call)
+        this.#pump(lane)
+      }
+    })
+  }
+
+  /** Whoever waits is told that it is unknown what became of the call. */
+  lose(failure: Failure): void {
+    this.#lose(failure)
+  }
+
+  #pump(name: Profile): void {
+    const lane = this.#lanes[name]
+    while (lane.waiting.length > 0 && lane.outstanding <= inFlight[name]) {
+      const batch = lane.waiting.splice(0, batchCalls)
+      lane.outstanding += batch.length
+      this.#port.postMessage(batch)
+    }
+  }
+
+  #settle(answer: Answer): void {
+    const waiting = this.#waiting.get(answer.id)
+    if (waiting === undefined) return
+    this.#waiting.delete(answer.id)
+    if (waiting.lane !== undefined) this.#lanes[waiting.lane].outstanding--
+    if ('value' in answer) {
+      waiting.resolve(answer.value)
+      return
+    }
+    const { code, field, message, stack } = answer.failure
+    const failure = new Failure(code, message, { field })
+    if (stack !== undefined) failure.stack = stack
+    waiting.reject(failure)
+  }
+
+  #lose(failure: Failure): void {
+    this.#lost ??= failure
+    for (const { reject } of this.#waiting.values()) reject(failure)
+    this.#waiting.clear()
+  }
+}
+
+/** A service whose calls go over a message port to {@link hostService}. */
+export type RemoteService = Service & {
+  /** Rejects what waits and everything later, when the other side is known to be gone. */
+  lose(failure: Failure): void
+}
+
+const methods = [
+  'authenticate',
+  'claim',
+  'erase',
+  'readDecision',
+  'listDecisions',
+  'exportDossier',
+  'readTrustRoot',
+  'publishTrustRoot',
+  'verify',
+  'readCheckpoint',
+  'readTile',
+  'createTenant',
+  'listTenants',
+  'createApiKey',
+  'listApiKeys',
+  'revokeApiKey',
+  'listKeys',
+  'health',
+  'close',
+] as const satisfies readonly Exclude<keyof Service, 'notarise'>[]
+
+/** Connects to a hosted service; every method answers as the real one would. */
+export function connectService(port: MessagePort): RemoteService {
+  const connection = new Connection(port)
+  const forwarded = Object.fromEntries(
+    methods.map((method) => [
+      method,
+      (...args: readonly unknown[]) => connection.call(method, args),
+    ]),
+  ) as unknown as Omit<Service, 'notarise'>
+  return {
+    ...forwarded,
+    notarise: (principal: Principal, text: string, key: string | null) =>
+      connection.call('notarise', [principal, text, key], principal.profile) as Promise<string>,
+    lose: (failure) => {
+      connection.lose(failure)
+    },
+  }
+}

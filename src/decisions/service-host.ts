@@ -1,0 +1,60 @@
+// The service across a message port: this side owns the real one. Requests come as arrays, so that one message carries a batch; answers that are
+// ready in the same turn go back as one array.
+import type { MessagePort } from 'node:worker_threads'
+import { asFailure, type FailureCode } from '../base/failure.ts'
+import type { Service } from './service.ts'
+
+/** A call on its way to the service. */
+export interface Call {
+  readonly id: number
+  readonly method: keyof Service
+  readonly args: readonly unknown[]
+}
+
+/** What became of a call. */
+export type Answer =
+  | { readonly id: number; readonly value: unknown }
+  | {
+      readonly id: number
+      readonly failure: {
+        readonly code: FailureCode
+        readonly message: string
+        readonly field: string | undefined
+        /** Of a bug only: where it is. */
+        readonly stack: string | undefined
+      }
+    }
+
+function failed(id: number, error: unknown): Answer {
+  const { cause, code, field, message, stack } = asFailure(error)
+  const origin = code === 'BUG' ? (cause instanceof Error ? cause.stack : stack) : undefined
+  return { id, failure: { code, field, message, stack: origin } }
+}
+
+/** Serves a service over a port until it is closed. */
+export function hostService(service: Service, port: MessagePort): void {
+  let ready: Answer[] = []
+  const answer = (one: Answer): void => {
+    ready.push(one)
+    if (ready.length > 1) return
+    // Every entry of a commit is answered in the same turn: one message for all of them.
+    setImmediate(() => {
+      const answers = ready
+      ready = []
+      port.postMessage(answers)
+    })
+  }
+  port.on('message', (calls: readonly Call[]) => {
+    for (const { id, method, args } of calls) {
+      const call = service[method] as (...args: readonly unknown[]) => Promise<unknown>
+      call.apply(service, [...args]).then(
+        (value) => {
+          answer({ id, value })
+        },
+        (error: unknown) => {
+          answer(failed(id, error))
+        },
+      )
+    }
+  })
+}

@@ -25,8 +25,10 @@ export const scopes = Object.freeze([
 /** One of the scopes. */
 export type Scope = (typeof scopes)[number]
 
-// Visible ASCII: it travels in a header too.
-const idempotencyKeySchema = z.string().regex(/^[\x21-\x7e]{1,255}$/)
+/** Name of a request that is sent at most once: visible ASCII, because it travels in the header `Idempotency-Key` too. */
+export const idempotencyKeySchema = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, '1 to 255 visible ASCII characters expected')
 
 /** A finished decision that wants to be notarised. */
 export const decisionRequestSchema = z
@@ -37,7 +39,10 @@ export const decisionRequestSchema = z
     obligations: z.array(obligationSchema).max(64).optional(),
     confidence: z.number().min(0).max(1).optional(),
     // The index of a policy entry is for the log to say, not for the caller.
-    policies: z.array(policySchema.omit({ index: true })).max(256).optional(),
+    policies: z
+      .array(policySchema.omit({ index: true }))
+      .max(256)
+      .optional(),
     gates: z.array(gateSchema).max(64).optional(),
     trace: z.unknown().optional(),
     overridable: z.boolean().optional(),
@@ -53,7 +58,8 @@ export type DecisionRequest = z.infer<typeof decisionRequestSchema>
 
 const base64 = z.string().meta({ description: 'Standard padded base64' })
 
-const envelopeSchema = z
+/** A DSSE envelope with one signature. */
+export const envelopeSchema = z
   .strictObject({
     payload: base64,
     payloadType: z.literal('application/vnd.in-toto+json'),
@@ -109,6 +115,50 @@ export const claimedSchema = z
 /** The entry by which a decision was claimed. */
 export type Claimed = z.infer<typeof claimedSchema>
 
+/** Body of an erasure. */
+export const eraseRequestSchema = z
+  .strictObject({ reason: z.string().min(1).max(2048) })
+  .meta({ id: 'EraseRequest' })
+
+/** The entry by which a decision's payloads were erased. */
+export const erasedSchema = z
+  .strictObject({ id: z.string(), index: z.int() })
+  .meta({ id: 'Erased' })
+
+/** The entry by which a decision's payloads were erased. */
+export type Erased = z.infer<typeof erasedSchema>
+
+/** What can be told of one decision. */
+export const decisionViewSchema = z
+  .strictObject({
+    id: z.string(),
+    /** Null when erased. */
+    status: z.string().nullable(),
+    erased: z.boolean(),
+    index: z.int(),
+    time: z.int(),
+    executions: z.int(),
+    dossierUrl: z.string(),
+    /** What was signed, or null when erased. */
+    decision: z.looseObject({}).nullable(),
+  })
+  .meta({ id: 'DecisionView' })
+
+/** Which decisions to list. */
+export const listQuerySchema = z.strictObject({
+  status: z.enum(statuses).optional(),
+  actor: z.string().min(1).max(256).optional(),
+  action: z.string().min(1).max(256).optional(),
+  /** Leaf time, ms since 1970, from which and before which. */
+  since: z.int().min(0).optional(),
+  until: z.int().min(0).optional(),
+  cursor: z.string().min(1).max(256).optional(),
+  limit: z.int().min(1).max(200).optional(),
+})
+
+/** Which trust root to read. */
+export const trustRootQuerySchema = z.strictObject({ version: z.int().min(1).optional() })
+
 /** One row of a list; what was erased is null. */
 export const decisionRowSchema = z
   .strictObject({
@@ -156,6 +206,22 @@ export const apiKeyRequestSchema = z
   })
   .meta({ id: 'ApiKeyRequest' })
 
+/** A new API key and its token, which is told once. */
+export const apiKeyCreatedSchema = z
+  .strictObject({ apiKey: apiKeySchema, token: z.string() })
+  .meta({ id: 'ApiKeyCreated' })
+
+/** A new API key and its token, which is told once. */
+export type ApiKeyCreated = z.infer<typeof apiKeyCreatedSchema>
+
+/** All API keys of a tenant. */
+export const apiKeyListSchema = z
+  .strictObject({ apiKeys: z.array(apiKeySchema) })
+  .meta({ id: 'ApiKeyList' })
+
+/** All API keys of a tenant. */
+export type ApiKeyList = z.infer<typeof apiKeyListSchema>
+
 /** RFC 9457 problem details. */
 export const problemSchema = z
   .strictObject({
@@ -173,18 +239,31 @@ export const problemSchema = z
 /** RFC 9457 problem details. */
 export type Problem = z.infer<typeof problemSchema>
 
+// A stranger's names may be as long as the body; what names them need not be.
+const maxFieldLength = 256
+const maxMessageLength = 512
+
+/**
+ * A value that fits a schema.
+ * @throws {@link Failure} INPUT_INVALID naming the field
+ */
+export function parseValue<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  const keys = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : []
+  const path = `/${[...(issue?.path ?? []), ...keys].join('/')}`
+  const field = path.slice(0, maxFieldLength)
+  const message = `${field}: ${issue?.message ?? 'does not fit'}`.slice(0, maxMessageLength)
+  throw new Failure('INPUT_INVALID', message, { field })
+}
+
 /**
  * A value that fits a schema, from JSON text of a stranger.
  * @throws {@link Failure} INPUT_MALFORMED, INPUT_INVALID naming the field
  */
-export function parseBody<T>(schema: z.ZodType<T>, text: string): T {
-  const parsed = schema.safeParse(parseStrictJson(text))
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const keys = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : []
-  const field = `/${[...(issue?.path ?? []), ...keys].join('/')}`
-  throw new Failure('INPUT_INVALID', `${field}: ${issue?.message ?? 'does not fit'}`, { field })
-}
+export const parseBody = <T>(schema: z.ZodType<T>, text: string): T =>
+  parseValue(schema, parseStrictJson(text))
 
 /** As {@link parseBody}, of a decision to notarise. */
 export const parseDecisionRequest = (text: string): DecisionRequest =>

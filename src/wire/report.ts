@@ -1,0 +1,40 @@
+// The report of a verification as it is told over HTTP; what it means stands in verify/report.ts.
+import { z } from 'zod'
+
+const checkSchema = z.strictObject({
+  name: z.string(),
+  ok: z.boolean(),
+  outcome: z.enum(['pass', 'erased', 'inconclusive', 'unprovable', 'fail']),
+  reason: z.string(),
+})
+
+const entryReportSchema = z.strictObject({
+  index: z.int(),
+  seq: z.int(),
+  kind: z.string(),
+  time: z.int(),
+  keyid: z.string(),
+  erased: z.boolean(),
+})
+
+/** The result of verifying a dossier. Only `valid` is a yes. */
+export const reportSchema = z
+  .strictObject({
+    verdict: z.enum(['valid', 'erased', 'inconclusive', 'unprovable', 'invalid']),
+    ok: z.boolean(),
+    checks: z.array(checkSchema),
+    stream: z.string().nullable(),
+    origin: z.string().nullable(),
+    tenant: z.string().nullable(),
+    status: z.string().nullable(),
+    treeSize: z.int().nullable(),
+    entries: z.array(entryReportSchema),
+    /** `operator`, or `witnessed(k)`. */
+    assurance: z.string(),
+    /** `no`, or `as of size N`. */
+    complete: z.string(),
+    trustRoot: z.string(),
+    dev: z.boolean(),
+    notes: z.array(z.string()),
+  })
+  .meta({ id: 'Report' })

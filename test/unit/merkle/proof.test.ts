@@ -144,6 +144,13 @@ describe('verifyInclusion', () => {
     expect(verifyInclusion(size - 2, size, leaf, left, lastRoot)).toBe(false)
   })
 
+  it('refuses a path that is longer than the tree is high, even where it hashes to the root', () => {
+    const [leaf, stray] = [leafHash(entryAt(0)), leafHash(entryAt(1))]
+    expect(verifyInclusion(0, 1, leaf, [stray], nodeHash(stray, leaf))).toBe(false)
+    expect(verifyInclusion(0, 1, leaf, [stray], nodeHash(leaf, stray))).toBe(false)
+    expect(verifyInclusion(0, 2, leaf, [stray], nodeHash(leaf, stray))).toBe(true)
+  })
+
   it('refuses more than 63 hashes', () => {
     const proof = Array.from({ length: 64 }, () => emptyRoot)
     expect(verifyInclusion(0, Number.MAX_SAFE_INTEGER, emptyRoot, proof, emptyRoot)).toBe(false)
@@ -192,6 +199,22 @@ describe('verifyConsistency', () => {
     expect(
       verifyConsistency(5, 8, referenceRoot(forged.slice(0, 5)), referenceRoot(forged), proof),
     ).toBe(true)
+  })
+
+  it('refuses hashes of other lengths, also just after the whole ones', () => {
+    const [root1, root2, [hash = emptyRoot]] = [
+      rootOf(1),
+      rootOf(2),
+      consistencyProof(1, 2, tree.node),
+    ]
+    for (const wrong of [hash.subarray(0, 31), Uint8Array.of(...hash, 0), new Uint8Array(100)]) {
+      expect(verifyConsistency(1, 2, root1, root2, [hash])).toBe(true)
+      expect(verifyConsistency(1, 2, root1, root2, [wrong])).toBe(false)
+      expect(verifyConsistency(1, 2, wrong, root2, [hash])).toBe(false)
+      expect(verifyInclusion(0, 2, root1, [hash], root2)).toBe(true)
+      expect(verifyInclusion(0, 2, root1, [wrong], root2)).toBe(false)
+      expect(verifyInclusion(0, 2, wrong, [hash], root2)).toBe(false)
+    }
   })
 
   it('wants equal roots and no proof between equal sizes', () => {

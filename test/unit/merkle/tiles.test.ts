@@ -280,6 +280,14 @@ describe('a growing tree', () => {
     expect(() => opened.inclusionProof(7)).toThrow(corrupt)
   })
 
+  it('grows from its own size where the store is ahead of it', () => {
+    const store = new MemoryTiles()
+    store.grow(new TileTree(0, store.read), 300)
+    const behind = new TileTree(298, store.read)
+    behind.append([leafHash(entryAt(7))])
+    expect(behind.root()).toEqual(referenceRoot([...entriesBetween(0, 298), entryAt(7)]))
+  })
+
   it('gives out copies: writing to them changes no later answer', () => {
     const store = new MemoryTiles()
     const tree = store.grow(new TileTree(0, store.read), 5)

@@ -105,6 +105,7 @@ describe('a policy', () => {
     ['no quorum', abc],
     ['nothing in it', ''],
     ['no final newline', `${abc}quorum A`],
+    ['a comment without newline at its end', `${abc}quorum A\n# end`],
     ['two quorums', `${abc}quorum A\nquorum A\n`],
     ['a quorum of none and another', `${abc}quorum none\nquorum A\n`],
     ['a quorum without name', `${abc}quorum\n`],

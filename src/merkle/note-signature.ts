@@ -13,7 +13,7 @@ export interface CheckpointText {
 }
 
 /** What a signature says; `timestamp` in seconds since 1970, for types that have one. */
-export interface NoteSignatureVerdict {
+interface NoteSignatureVerdict {
   readonly ok: boolean
   readonly timestamp?: number
 }

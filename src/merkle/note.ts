@@ -35,7 +35,7 @@ export interface Vkey {
 const control = /[\0-\x09\x0b-\x1f]/
 
 /** Whether a text may stand as a key name: not empty, no Unicode space, no plus, no control character. */
-export const isKeyName = (name: string): boolean =>
+const isKeyName = (name: string): boolean =>
   name !== '' && name.isWellFormed() && !/[\p{White_Space}+]/u.test(name) && !control.test(name)
 
 const readId = (bytes: Uint8Array): number =>

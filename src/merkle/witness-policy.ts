@@ -6,7 +6,7 @@ import { ed25519Cosignature, mlDsa44Cosignature } from './note-signature.ts'
 import { formatVkey, type Vkey } from './note.ts'
 
 /** A witness by the name that groups and quorum use. */
-export interface PolicyWitness {
+interface PolicyWitness {
   readonly name: string
   readonly vkey: Vkey
   /** Where it is asked to cosign; means nothing to a verifier. */
@@ -14,7 +14,7 @@ export interface PolicyWitness {
 }
 
 /** A group, which holds when at least `threshold` of its members do. */
-export interface PolicyGroup {
+interface PolicyGroup {
   readonly name: string
   readonly threshold: number
   readonly members: readonly string[]

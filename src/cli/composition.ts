@@ -59,6 +59,8 @@ export type ReadingService = Pick<
 /** A server that listens. */
 export interface RunningServer {
   readonly url: string
+  /** A token with every scope, made when `--dev` laid a new data directory; null otherwise. */
+  readonly devToken: string | null
   /** Resolves when the server has ended, by close or by itself. */
   readonly ended: Promise<void>
   close(): Promise<void>

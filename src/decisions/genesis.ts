@@ -3,20 +3,11 @@
 import { encodeBase64 } from '../base/base64.ts'
 import { encodeHex } from '../base/bytes.ts'
 import type { AdminMatter, Caller, KeyMatter } from '../dossier/matters.ts'
-import type { Profile } from '../dossier/kinds.ts'
-import type { KeyPositions } from '../keyring/keyring.ts'
 import { enter, type Room } from './room.ts'
 import { publishTrustRoot, vkeysOf } from './trust.ts'
 
-const keyEntries = (profile: Profile): number => (profile === 'checkpoint' ? 4 : 3)
-
-/** Where the first keys of a log count: the fast key not before all keys are pinned. */
-export const genesisPositions = (profile: Profile): KeyPositions => ({
-  evidence: 0,
-  log: 0,
-  // The key entries and the creation of the tenant.
-  ...(profile === 'checkpoint' ? { fast: keyEntries(profile) + 1 } : {}),
-})
+/** Where the first keys of a log count: the fast key not before the four key entries and the creation of the tenant are pinned. */
+export const genesisPositions = Object.freeze({ evidence: 0, fast: 5, log: 0 })
 
 /** What the log says of the keys it begins with, in order. */
 function firstKeys(room: Room): readonly Omit<KeyMatter, 'time'>[] {
@@ -35,13 +26,13 @@ function firstKeys(room: Room): readonly Omit<KeyMatter, 'time'>[] {
     },
     ...[
       { key: evidence, purpose: 'evidence' as const },
-      ...(fast === undefined ? [] : [{ key: fast, purpose: 'fast' as const }]),
+      { key: fast, purpose: 'fast' as const },
     ].map(({ key, purpose }) => ({
       ...common,
       purpose,
       version: key.version,
       keyId: key.keyId,
-      algorithm: key.algorithm.name,
+      algorithm: key.algorithm,
       publicKey: encodeBase64(key.publicKey),
       keyid: key.keyid,
       from: key.from,

@@ -9,7 +9,9 @@ import { encodeHex } from '../base/bytes.ts'
 import type { Profile } from '../dossier/kinds.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { KekProvider } from '../kek/kek.ts'
-import { createKeyring, unsealKeyring, type Keyring } from '../keyring/keyring.ts'
+import { createKeyring } from '../keyring/create.ts'
+import type { Keyring } from '../keyring/keyring.ts'
+import { unsealKeyring } from '../keyring/unseal.ts'
 import { Log } from '../log/log.ts'
 import type { PinStore } from '../log/pin.ts'
 import type { Instance, Store, Tenant } from '../store/store.ts'
@@ -188,7 +190,7 @@ export class LocalService implements Service {
     const { keyring, stored } = await createKeyring({
       clock,
       instance: id,
-      positions: genesisPositions(profile),
+      positions: genesisPositions,
       providers,
       tenant: name,
     })

@@ -34,6 +34,7 @@ function failed(id: number, error: unknown): Answer {
 /** Serves a service over a port until it is closed. */
 export function hostService(service: Service, port: MessagePort): void {
   let ready: Answer[] = []
+  let closed = false
   const answer = (one: Answer): void => {
     ready.push(one)
     if (ready.length > 1) return
@@ -42,6 +43,8 @@ export function hostService(service: Service, port: MessagePort): void {
       const answers = ready
       ready = []
       port.postMessage(answers)
+      // The thread that hosts the service ends when nothing is left to do.
+      if (closed) port.close()
     })
   }
   port.on('message', (calls: readonly Call[]) => {
@@ -49,6 +52,7 @@ export function hostService(service: Service, port: MessagePort): void {
       const call = service[method] as (...args: readonly unknown[]) => Promise<unknown>
       call.apply(service, [...args]).then(
         (value) => {
+          closed ||= method === 'close'
           answer({ id, value })
         },
         (error: unknown) => {

@@ -1,0 +1,229 @@
+// The composition root: settings → adapters → service → edges. The command line sees only what cli/composition.ts says.
+import { readFileSync } from 'node:fs'
+import { extname, join } from 'node:path'
+import { MessageChannel, Worker } from 'node:worker_threads'
+import { pino, type Logger } from 'pino'
+import { createApp } from './api/app.ts'
+import { listen } from './api/server.ts'
+import { Failure } from './base/failure.ts'
+import type {
+  Composition,
+  GlobalFlags,
+  Initialised,
+  InitFlags,
+  ReadingService,
+  RunningServer,
+  ServeFlags,
+} from './cli/composition.ts'
+import { configSchema, describeConfig, loadConfig, type Config } from './config.ts'
+import { connectService, type RemoteService } from './decisions/service-client.ts'
+import { Reading } from './decisions/reading.ts'
+import type { Service } from './decisions/service.ts'
+import { fingerprint } from './dossier/trust-root.ts'
+import { createKekFile } from './kek/kek-file.ts'
+import {
+  firstTenant,
+  foundService,
+  isNew,
+  localCaller,
+  openLocalService,
+  type Founding,
+  type ServiceSettings,
+} from './open-service.ts'
+import type { ThreadData, ThreadMessage } from './service-thread.ts'
+import { openSqliteStore } from './store/sqlite.ts'
+import { scopes } from './wire/decision.ts'
+
+/** What the composition root takes from the process. */
+export interface ProcessParts {
+  /** Secrets are taken out of it. */
+  readonly env: Record<string, string | undefined>
+  readonly cwd: string
+  readonly version: string
+}
+
+function settingsOf(config: Config, version: string): ServiceSettings {
+  const { data, dev, kek, kekSettings, keys, masterPublic } = config
+  const { hsmModule, kek: secret, kekFile, kmsKeyId } = kekSettings
+  const kekValue = secret?.use((bytes) => bytes.slice())
+  secret?.wipe()
+  return { data, dev, hsmModule, kek, kekFile, kekValue, keys, kmsKeyId, masterPublic, version }
+}
+
+const createLogger = (level: Config['logLevel']): Logger =>
+  pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2))
+
+const reporter =
+  (logger: Logger) =>
+  (event: string, detail: Readonly<Record<string, string | number>>): void => {
+    logger[event === 'log.reopened' ? 'warn' : 'error'](detail, event)
+  }
+
+/** A KEK file for an installation that has no provider configured. */
+function makeKekFile(settings: ServiceSettings): string | null {
+  const { dev, hsmModule, kek, kekFile, kekValue, keys, kmsKeyId } = settings
+  const configured = [hsmModule, kekFile, kekValue, kmsKeyId].some((value) => value !== undefined)
+  const wanted = kek === 'environment' || (kek === 'auto' && !dev)
+  if (configured || !wanted) return null
+  const path = join(keys, 'countersign.kek')
+  createKekFile(path)
+  return path
+}
+
+async function init(parts: ProcessParts, flags: InitFlags): Promise<Initialised> {
+  const config = loadConfig({ ...parts, flags })
+  if (config.kek === 'memory' || config.kek === 'in_memory')
+    throw new Failure(
+      'CONFIG_INVALID',
+      'Memory keys die with this process: use countersign serve --dev',
+    )
+  const settings = settingsOf(config, parts.version)
+  const kekFile = makeKekFile(settings)
+  const founding: Founding = {
+    origin: flags.origin,
+    profile: flags.profile ?? 'each',
+    public: flags.public ?? false,
+  }
+  const usable = kekFile === null ? settings : { ...settings, kekFile }
+  const { origin, provider, service, trustRootFile } = await foundService(
+    usable,
+    founding,
+    reporter(createLogger(config.logLevel)),
+  )
+  await service.close()
+  return {
+    data: config.data,
+    instance: service.instance.id,
+    kekFile,
+    keys: config.keys,
+    origin,
+    provider,
+    tenant: firstTenant,
+    trustRootFile,
+    trustRootSha256: fingerprint(readFileSync(trustRootFile)),
+  }
+}
+
+interface Thread {
+  readonly service: RemoteService
+  /** Resolves when the thread has ended by itself after close; rejects when it died. */
+  readonly ended: Promise<void>
+}
+
+/** Starts the thread that owns the database and the keys; resolves when it can be asked. */
+async function startThread(
+  settings: ServiceSettings,
+  founding: Founding | undefined,
+  logger: Logger,
+): Promise<Thread> {
+  const { port1, port2 } = new MessageChannel()
+  const workerData: ThreadData = { founding, port: port2, settings }
+  // The ending differs between the sources and what is published.
+  const worker = new Worker(
+    new URL(`./service-thread${extname(import.meta.url)}`, import.meta.url),
+    {
+      transferList: [port2],
+      workerData,
+    },
+  )
+  settings.kekValue?.fill(0)
+  const service = connectService(port1)
+  const ended = new Promise<void>((resolve, reject) => {
+    const lose = (failure: Failure): void => {
+      service.lose(failure)
+      reject(failure)
+    }
+    worker.once('error', (cause: unknown) => {
+      lose(new Failure('BUG', 'Service thread died', { cause }))
+    })
+    worker.once('exit', (code) => {
+      if (code === 0) resolve()
+      else lose(new Failure('BUG', `Service thread ended with code ${code}`))
+    })
+  })
+  await Promise.race([
+    new Promise<void>((resolve, reject) => {
+      worker.on('message', (message: ThreadMessage) => {
+        if (message.type === 'ready') resolve()
+        else if (message.type === 'event') reporter(logger)(message.event, message.detail)
+        else {
+          const failure = new Failure(message.code, message.message)
+          if (message.stack !== undefined) failure.stack = message.stack
+          reject(failure)
+        }
+      })
+    }),
+    ended.then(() => {
+      throw new Failure('BUG', 'Service thread ended before it was ready')
+    }),
+  ])
+  return { ended, service }
+}
+
+const readTls = (tls: Config['serve']['tls']): { cert: string; key: string } | undefined => {
+  if (tls === undefined) return undefined
+  try {
+    return { cert: readFileSync(tls.cert, 'utf8'), key: readFileSync(tls.key, 'utf8') }
+  } catch (cause) {
+    throw new Failure('CONFIG_INVALID', `TLS files cannot be read: ${tls.cert}, ${tls.key}`, {
+      cause,
+    })
+  }
+}
+
+async function serve(parts: ProcessParts, flags: ServeFlags): Promise<RunningServer> {
+  const config = loadConfig({ ...parts, flags })
+  const logger = createLogger(config.logLevel)
+  const tls = readTls(config.serve.tls)
+  // A playground lays its own data directory, for its keys die with this process.
+  const founding =
+    config.dev && isNew(config.data)
+      ? { origin: undefined, profile: 'each' as const, public: false }
+      : undefined
+  const { ended, service } = await startThread(settingsOf(config, parts.version), founding, logger)
+  const { host, maxBodyBytes, port, requestTimeoutMs } = config.serve
+  const app = createApp({
+    clock: Date.now,
+    logger,
+    maxBodyBytes,
+    requestTimeoutMs,
+    service,
+    version: parts.version,
+  })
+  const server = await listen(app, { host, port, ...(tls === undefined ? {} : { tls }) })
+  const devToken =
+    founding === undefined
+      ? null
+      : (await service.createApiKey(firstTenant, 'dev', [...scopes], localCaller())).token
+  return {
+    devToken,
+    ended,
+    url: server.url,
+    async close() {
+      await server.close()
+      await service.close()
+      await ended
+    },
+  }
+}
+
+/** The composition root of a process. */
+export const createComposition = (parts: ProcessParts): Composition => ({
+  version: parts.version,
+  init: (flags) => init(parts, flags),
+  async openService(flags: GlobalFlags): Promise<Service> {
+    const config = loadConfig({ ...parts, flags })
+    return openLocalService(
+      settingsOf(config, parts.version),
+      reporter(createLogger(config.logLevel)),
+    )
+  },
+  async openReading(flags: GlobalFlags): Promise<ReadingService> {
+    const { data } = loadConfig({ ...parts, flags })
+    const store = await openSqliteStore({ mode: 'read', path: data })
+    return new Reading(() => store)
+  },
+  serve: (flags) => serve(parts, flags),
+  describeConfig: (flags) => Promise.resolve(describeConfig(loadConfig({ ...parts, flags }))),
+  configSchema,
+})

@@ -4,7 +4,7 @@ import type { ListedRow } from './sqlite-rows.ts'
 import type { DecisionQuery, DecisionRow } from './store.ts'
 
 /**
- * What an index holds instead of a text that may be erased: ten bits of its FNV-1a hash, from 128 to 1151, which SQLite keeps in two bytes.
+ * What the index holds instead of a text that may be erased: ten bits of its FNV-1a hash, from 128 to 1151, which SQLite keeps in two bytes.
  * Stored, so it never changes.
  */
 export function hashFilter(text: string): number {
@@ -14,12 +14,22 @@ export function hashFilter(text: string): number {
   return 128 + ((hash ^ (hash >>> 10) ^ (hash >>> 20)) & 0x3ff)
 }
 
-// The one that narrows most comes first: it names the index.
-const columns = ['actor', 'action', 'status'] as const
+/** How many indexes one step of a list passes over, about 5 ms. */
+const stepEntries = 65_536
 
-type Asked = (typeof columns)[number]
+const columns = ['status', 'actor', 'action'] as const
 
-/** Lists decisions, newest first. */
+/** The part of a list that one step finds, newest first. */
+type Step = (start: number, end: number, limit: number) => readonly DecisionRow[]
+
+/** A list that is being made: decisions of [start, end), from the end down. */
+export interface DecisionScan {
+  readonly start: number
+  readonly end: number
+  readonly step: Step
+}
+
+/** Lists decisions. */
 export class DecisionList {
   readonly #db: Database
   readonly #timeAt: Statement<[tenant: number, index: number], number>
@@ -32,20 +42,20 @@ export class DecisionList {
       .pluck()
   }
 
-  /** The decisions of a tenant whose log has `size` entries. */
-  read(tenant: number, size: number, query: DecisionQuery): readonly DecisionRow[] {
-    const asked = columns.flatMap((column) => {
-      const value = query[column]
-      return value === undefined ? [] : [{ column, value }]
-    })
-    const start = query.since === undefined ? 0 : this.#firstAt(tenant, size, query.since)
-    const until = query.until === undefined ? size : this.#firstAt(tenant, size, query.until)
-    const end = Math.min(until, query.before ?? size)
-    const hashes = asked.map(({ value }) => hashFilter(value))
-    const texts = asked.map(({ value }) => value)
-    return this.#list(asked.map(({ column }) => column))
-      .all(tenant, start, end, ...hashes, ...texts, Math.max(0, query.limit))
-      .map(toListed)
+  /** Where to look for the decisions of a tenant whose log has `size` entries, and how. */
+  scan(tenant: number, size: number, query: DecisionQuery): DecisionScan {
+    const asked = columns.filter((column) => query[column] !== undefined)
+    const texts = asked.map((column) => query[column] ?? '')
+    const wanted = [...texts.map(hashFilter), ...texts]
+    const list = this.#list(asked)
+    return {
+      start: query.since === undefined ? 0 : this.#firstAt(tenant, size, query.since),
+      end: Math.min(
+        query.until === undefined ? size : this.#firstAt(tenant, size, query.until),
+        query.before ?? size,
+      ),
+      step: (start, end, limit) => list.all(tenant, start, end, ...wanted, limit).map(toListed),
+    }
   }
 
   /** The first index whose time is not before `time`: times never decrease with the index. */
@@ -60,18 +70,39 @@ export class DecisionList {
     return low
   }
 
-  #list(asked: readonly Asked[]): Statement<(number | string)[], ListedRow> {
+  #list(asked: readonly string[]): Statement<(number | string)[], ListedRow> {
     const name = asked.join()
     const known = this.#lists.get(name)
     if (known) return known
+    const conditions = [
+      ...asked.map((column) => `AND ${column}_hash = ?`),
+      ...asked.map((column) => `AND ${column} = ?`),
+    ]
     const made = this.#db.prepare<(number | string)[], ListedRow>(
       `SELECT stream, idx, time, erased, status, actor, action
-       FROM entries INDEXED BY entries_${asked[0] ?? 'decision'}
-       WHERE status_hash IS NOT NULL AND tenant = ? AND idx >= ? AND idx < ?
-       ${asked.map((column) => `AND ${column}_hash = ?`).join(' ')} ${asked.map((column) => `AND ${column} = ?`).join(' ')}
+       FROM entries INDEXED BY entries_decision
+       WHERE status_hash IS NOT NULL AND tenant = ? AND idx >= ? AND idx < ? ${conditions.join(' ')}
        ORDER BY idx DESC LIMIT ?`,
     )
     this.#lists.set(name, made)
     return made
   }
+}
+
+/**
+ * Runs a scan step by step and gives way to everything else that waits in this thread between two of them, so that a rare actor among millions
+ * of decisions holds up nobody.
+ */
+export async function collect(
+  { start, end, step }: DecisionScan,
+  limit: number,
+  run: <T>(work: () => T) => Promise<T>,
+): Promise<readonly DecisionRow[]> {
+  const found: DecisionRow[] = []
+  for (let high = end; high > start && found.length < limit; high -= stepEntries) {
+    if (high !== end) await new Promise(setImmediate)
+    const low = Math.max(start, high - stepEntries)
+    found.push(...(await run(() => step(low, high, limit - found.length))))
+  }
+  return found
 }

@@ -1,5 +1,5 @@
 import { Failure } from '../base/failure.ts'
-import { DecisionList } from './sqlite-decisions.ts'
+import { collect, DecisionList } from './sqlite-decisions.ts'
 import type { Database } from './sqlite-database.ts'
 import { storeFailure } from './sqlite-failure.ts'
 import { prepareReads } from './sqlite-reads.ts'
@@ -66,10 +66,15 @@ export class SqliteReader implements port.StoreReader {
     )
   }
 
-  listDecisions(tenant: string, query: port.DecisionQuery): Promise<readonly port.DecisionRow[]> {
-    return this.#of(tenant, 'list decisions', [], (id) =>
-      this.#decisions.read(id, this.#reads.size.get(id) ?? 0, query),
+  async listDecisions(
+    tenant: string,
+    query: port.DecisionQuery,
+  ): Promise<readonly port.DecisionRow[]> {
+    const what = 'list decisions'
+    const scan = await this.#of(tenant, what, undefined, (id) =>
+      this.#decisions.scan(id, this.#reads.size.get(id) ?? 0, query),
     )
+    return scan ? collect(scan, query.limit, (step) => this.run(what, step)) : []
   }
 
   readTile(tenant: string, level: number, n: number): Promise<Uint8Array | undefined> {

@@ -1,0 +1,63 @@
+// What may change about a key that exists: its state, forward only, and its positions, each set once. A position that could be set again would let
+// an operator void evidence, or revive it, without a trace.
+import { invariant } from '../base/failure.ts'
+import { keyStates, type KeyState, type StoredKey } from '../store/store.ts'
+import { signingPurposes } from './purposes.ts'
+
+/** A change of one key; what is not named stays. */
+export interface KeyChange {
+  readonly keyId: string
+  readonly state?: KeyState
+  readonly from?: number
+  readonly to?: number
+  readonly revokedAt?: number
+}
+
+const rank = (state: KeyState): number => keyStates.indexOf(state)
+
+/** Which positions a key in a state has. */
+const fits: Readonly<Record<KeyState, (key: StoredKey) => boolean>> = {
+  pending: ({ from, to, revokedAt }) => from === null && to === null && revokedAt === null,
+  active: ({ from, to, revokedAt }) => from !== null && to === null && revokedAt === null,
+  retired: ({ from, to, revokedAt }) => from !== null && to !== null && revokedAt === null,
+  revoked: ({ revokedAt }) => revokedAt !== null,
+  destroyed: () => true,
+}
+
+function changeKey(key: StoredKey, change: KeyChange): StoredKey {
+  const changed: StoredKey = { ...key, ...change }
+  invariant(rank(changed.state) >= rank(key.state), `Key state cannot go back: ${changed.state}`)
+  // Its seed would still be in the record.
+  invariant(changed.state !== 'destroyed' || key.state === 'destroyed', 'Key is not destroyed so')
+  for (const position of ['from', 'to', 'revokedAt'] as const)
+    invariant(
+      key[position] === null || changed[position] === key[position],
+      `Position of a key is set once: ${position}`,
+    )
+  invariant(fits[changed.state](changed), `Positions do not fit the state: ${changed.state}`)
+  const { from, to } = changed
+  invariant(from === null || to === null || to >= from, 'Key cannot end before it begins')
+  return changed
+}
+
+/**
+ * The keys after the changes.
+ * @throws {@link Failure} BUG when a change is not allowed, or leaves a purpose without exactly one active key
+ */
+export function changeKeys(
+  keys: readonly StoredKey[],
+  changes: readonly KeyChange[],
+): readonly StoredKey[] {
+  const changed = new Map(keys.map((key) => [key.keyId, key]))
+  for (const change of changes) {
+    const key = changed.get(change.keyId)
+    invariant(key !== undefined, `No such key: ${change.keyId}`)
+    changed.set(change.keyId, changeKey(key, change))
+  }
+  const after = [...changed.values()]
+  for (const purpose of signingPurposes) {
+    const active = after.filter((key) => key.purpose === purpose && key.state === 'active')
+    invariant(active.length === 1, `One key must be active for ${purpose}: ${active.length}`)
+  }
+  return after
+}

@@ -1,0 +1,141 @@
+// The key hierarchy of one log: slots open the master key, the master key opens the signing keys, and the manifest says which of them count, and
+// where. What the store holds is not believed until the manifest vouches for it. The master seed is gone again when unsealing ends; the keyring
+// keeps signers, and the key of the manifest. It decides nothing about a key's life, it only makes sure that no record of it is forged.
+import { invariant } from '../base/failure.ts'
+import type { CompositeSigner } from '../crypto/composite.ts'
+import type { Secret } from '../crypto/secret.ts'
+import type { Signer } from '../crypto/signatures.ts'
+import type { KekMetadata } from '../kek/kek.ts'
+import type { StoredKeys, StoredSlot } from '../store/store.ts'
+import { publicKeyOf, type Header, type Identity } from './header.ts'
+import { checkListed, describeKeys, readKeys, type KeyRow } from './inventory.ts'
+import { changeKeys, type KeyChange } from './key-change.ts'
+import { listKey, type ListedKey } from './listed-key.ts'
+import { formatManifest, parseManifest } from './manifest.ts'
+import { refusal } from './record.ts'
+import type { EntryKey, LogKey, SigningKeys } from './signing-keys.ts'
+
+/** What a keyring is made of; it takes all of it over. */
+export interface KeyringParts {
+  readonly identity: Identity
+  /** Header of the master key. */
+  readonly master: Header
+  readonly openedBy: KekMetadata
+  readonly refusals: readonly string[]
+  readonly epoch: number
+  readonly manifestKey: Secret
+  readonly slots: readonly StoredSlot[]
+  readonly rows: readonly KeyRow[]
+  readonly signingKeys: SigningKeys
+}
+
+/** The master key, as far as it may be known. */
+export interface MasterKey {
+  /** UUID. */
+  readonly keyId: string
+  readonly version: number
+}
+
+/** The unsealed keys of one log. */
+export class Keyring {
+  readonly master: MasterKey
+  /** X-Wing, 1216 bytes. */
+  readonly masterPublicKey: Uint8Array
+  /** The provider whose slot opened. */
+  readonly openedBy: KekMetadata
+  /** What the providers said that were asked before it: empty unless the node fell over. */
+  readonly refusals: readonly string[]
+  readonly #identity: Identity
+  readonly #header: Header
+  readonly #manifestKey: Secret
+  readonly #slots: readonly StoredSlot[]
+  readonly #signingKeys: SigningKeys
+  #epoch: number
+  #rows: readonly KeyRow[]
+
+  /** For {@link unsealKeyring}: the parts must have been checked against the manifest. */
+  constructor(parts: KeyringParts) {
+    const { keyId, version } = parts.master
+    this.master = Object.freeze({ keyId, version })
+    this.masterPublicKey = publicKeyOf(parts.master)
+    this.openedBy = parts.openedBy
+    this.refusals = parts.refusals
+    this.#identity = parts.identity
+    this.#header = parts.master
+    this.#manifestKey = parts.manifestKey
+    this.#slots = parts.slots
+    this.#signingKeys = parts.signingKeys
+    this.#epoch = parts.epoch
+    this.#rows = parts.rows
+  }
+
+  /** The version of the key store that this keyring knows; belongs into the pin. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** Signs entries of every kind. */
+  get evidence(): EntryKey<CompositeSigner> {
+    return this.#signingKeys.evidence
+  }
+
+  /** Signs decisions and executions in the `checkpoint` profile. */
+  get fast(): EntryKey<Signer> {
+    return this.#signingKeys.fast
+  }
+
+  /** Signs checkpoints. */
+  get log(): LogKey {
+    return this.#signingKeys.log
+  }
+
+  /** Every signing key there ever was, in the store's order, with where it counts. */
+  list(): readonly ListedKey[] {
+    return this.#rows.map(listKey)
+  }
+
+  /**
+   * The sealed keys after the changes, under the next epoch. The keyring itself stays as it is until {@link adopt}: whether the store took
+   * them is not known yet.
+   * @throws {@link Failure} BUG when a change is not allowed, or once closed
+   */
+  reseal(changes: readonly KeyChange[]): StoredKeys {
+    const keys = changeKeys(
+      this.#rows.map(({ row }) => row),
+      changes,
+    )
+    const material = { slots: this.#slots, keys }
+    const manifest = describeKeys(this.#identity, this.#epoch + 1, this.masterPublicKey, material)
+    return { ...material, manifest: formatManifest(manifest, this.#manifestKey) }
+  }
+
+  /**
+   * Takes over what {@link reseal} gave, once it is durable.
+   * @throws {@link Failure} KEY_STORE_REFUSED when the manifest does not vouch for it or is not newer; BUG when other keys are active, for which
+   * the key store must be unsealed again
+   */
+  adopt(stored: StoredKeys): void {
+    const manifest = parseManifest(stored.manifest, this.#manifestKey)
+    checkListed(
+      manifest,
+      describeKeys(this.#identity, manifest.epoch, this.masterPublicKey, stored),
+    )
+    if (manifest.epoch <= this.#epoch)
+      throw refusal(`Key store is not newer: epoch ${manifest.epoch} <= ${this.#epoch}`)
+    const rows = readKeys(stored.keys, this.#identity, this.#header)
+    const { evidence, fast, log } = this.#signingKeys
+    for (const { keyId } of [evidence, fast, log])
+      invariant(
+        rows.some(({ row }) => row.keyId === keyId && row.state === 'active'),
+        `Key is no longer active: ${keyId}`,
+      )
+    this.#rows = rows
+    this.#epoch = manifest.epoch
+  }
+
+  /** Gives up every private key; what was listed stays readable. */
+  close(): void {
+    this.#signingKeys[Symbol.dispose]()
+    this.#manifestKey.wipe()
+  }
+}

@@ -190,7 +190,12 @@ async function serve(parts: ProcessParts, flags: ServeFlags): Promise<RunningSer
     service,
     version: parts.version,
   })
-  const server = await listen(app, { host, port, ...(tls === undefined ? {} : { tls }) })
+  const server = await listen(app, {
+    host,
+    port,
+    requestTimeoutMs,
+    ...(tls === undefined ? {} : { tls }),
+  })
   const devToken =
     founding === undefined
       ? null

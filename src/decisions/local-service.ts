@@ -50,6 +50,8 @@ export interface ServiceParts {
 }
 
 const tenantPattern = /^[a-z0-9][a-z0-9-]{0,62}$/
+// Tenant and development suffix are put behind it; a checkpoint's origin has at most 255 bytes.
+const originPattern = /^(?=.{1,150}$)[A-Za-z0-9.-]+(:\d+)?(\/[A-Za-z0-9._~-]+)*$/
 const retryMs = { first: 200, most: 10_000 }
 /** How long composite-signed entries wait for company; entries of the fast key are committed at once. */
 const windowMs: Readonly<Record<Profile, number>> = { each: 10, checkpoint: 0 }
@@ -268,7 +270,6 @@ export class LocalService implements Service {
   async #openRoom(store: Store, name: string): Promise<Room> {
     const found = await store.readTenant(name)
     if (found === undefined) throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${name}`)
-    const { head: _, ...tenant } = found
     const pin = this.#parts.openPin(this.#instance, name)
     const keyring = await this.#keyring(store, name, pin)
     const { clock } = this.#parts
@@ -278,14 +279,14 @@ export class LocalService implements Service {
       onBroken: (failure) => {
         this.#fail(failure)
       },
-      origin: tenant.origin,
+      origin: found.origin,
       pin,
       signers: keyring.log,
       store,
       tenant: name,
-      windowMs: windowMs[tenant.profile],
+      windowMs: windowMs[found.profile],
     })
-    return { clock, instance: this.#instance, keyring, log, store, tenant }
+    return { clock, instance: this.#instance, keyring, log, store, tenant: found }
   }
 
   /** Keys are unsealed once: a reopened store does not ask the providers again. */
@@ -364,6 +365,14 @@ export async function createInstance(
 ): Promise<Instance> {
   if ((await store.readInstance()) !== undefined)
     throw new Failure('INPUT_EXISTS', 'Data directory holds an instance already')
+  if (options.origin !== undefined && !originPattern.test(options.origin))
+    throw new Failure(
+      'INPUT_INVALID',
+      `Origin must be a host and a path without scheme, at most 150 characters: ${options.origin}`,
+      {
+        field: 'origin',
+      },
+    )
   const createdAt = options.clock()
   const id = uuidv7(createdAt, randomBytes(10))
   const instance: Instance = {

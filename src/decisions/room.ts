@@ -2,7 +2,8 @@
 import { randomBytes, sha512 } from '../crypto/hash.ts'
 import { signatureContext } from '../crypto/labels.ts'
 import { utf8 } from '../base/bytes.ts'
-import { Failure } from '../base/failure.ts'
+import { Failure, invariant } from '../base/failure.ts'
+import { isKnownKind, matters } from '../dossier/matters.ts'
 import { limits } from '../base/limits.ts'
 import { preAuthEncoding } from '../dossier/dsse.ts'
 import { fastKinds, type Kind } from '../dossier/kinds.ts'
@@ -35,12 +36,20 @@ export interface Draft {
 }
 
 /** A draft as its exact bytes, ready to be signed. */
-interface Written extends Omit<SignedEntry, 'signature' | 'keyid'> {
+interface Written {
+  readonly entry: Omit<SignedEntry, 'signature' | 'keyid'>
+  /** DSSE pre-authentication encoding. */
   readonly encoded: Uint8Array
 }
 
 function write(room: Room, draft: Draft): Written {
   const { kind, stream, seq, prev, matter, filter, effects } = draft
+  // What verifiers would refuse must not be signed. A decision's parts were held against the same schemas at the edge.
+  if (kind !== 'decision')
+    invariant(
+      isKnownKind(kind) && matters[kind].safeParse(matter).success,
+      `Matter is not a v1 ${kind}`,
+    )
   const payload = formatStatement(
     {
       instance: room.instance.id,
@@ -61,21 +70,17 @@ function write(room: Room, draft: Draft): Written {
     )
   const encoded = preAuthEncoding(payload)
   const digest = sha512(encoded)
-  return {
+  const entry = {
     kind,
     stream,
     seq,
     prev,
     payload,
     digest,
-    encoded,
     filter: filter ?? null,
     effects: effects ?? [],
   }
-}
-
-function strip({ encoded: _, ...rest }: Written): Omit<Written, 'encoded'> {
-  return rest
+  return { entry, encoded }
 }
 
 /** The kinds' contexts as bytes, encoded once. */
@@ -92,17 +97,19 @@ const usesFastKey = (room: Room, kind: Kind): boolean =>
   room.tenant.profile === 'checkpoint' && fastKinds.includes(kind)
 
 /** Signs by the fast key, at once; only where the profile and the kind allow it. */
-function signFast(room: Room, written: Written): SignedEntry {
-  const { fast } = room.keyring
-  return { ...strip(written), keyid: fast.keyid, signature: fast.signer.sign(written.encoded) }
+function signFast(room: Room, { encoded, entry }: Written): SignedEntry {
+  const { keyid, signer } = room.keyring.fast
+  return { ...entry, keyid, signature: signer.sign(encoded) }
 }
 
 /** Signs by the evidence key, the post-quantum half off the event loop. */
-async function signEvidence(room: Room, draft: Draft): Promise<SignedEntry> {
-  const written = write(room, draft)
+async function signEvidence(room: Room, { entry }: Written): Promise<SignedEntry> {
   const { keyid, signer } = room.keyring.evidence
-  const signature = await signer.signDigestAsync(written.digest, contextOf(draft.kind))
-  return { ...strip(written), keyid, signature }
+  return {
+    ...entry,
+    keyid,
+    signature: await signer.signDigestAsync(entry.digest, contextOf(entry.kind)),
+  }
 }
 
 /** A draft that was signed and has its place. */
@@ -117,9 +124,15 @@ export interface Entered {
  * @throws {@link Failure} INPUT_TOO_LARGE, and as the log's append
  */
 export async function enter(room: Room, draft: Draft): Promise<Entered> {
-  const signing = usesFastKey(room, draft.kind)
-    ? signFast(room, write(room, draft))
-    : signEvidence(room, draft)
+  room.log.admit()
+  const written = write(room, draft)
+  if (usesFastKey(room, draft.kind)) {
+    const signed = signFast(room, written)
+    return { signed, appended: await room.log.append(signed) }
+  }
+  const signing = signEvidence(room, written)
+  // Whoever waits for the place hears of a failed signature; here it must only not go unheard.
+  signing.catch(() => undefined)
   const appended = await room.log.append(signing)
   return { signed: await signing, appended }
 }

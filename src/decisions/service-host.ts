@@ -33,6 +33,10 @@ function failed(id: number, error: unknown): Answer {
 
 /** Serves a service over a port until it is closed. */
 export function hostService(service: Service, port: MessagePort): void {
+  const methods = service as unknown as Record<
+    keyof Service,
+    (...args: readonly unknown[]) => Promise<unknown>
+  >
   let ready: Answer[] = []
   let closed = false
   const answer = (one: Answer): void => {
@@ -49,8 +53,7 @@ export function hostService(service: Service, port: MessagePort): void {
   }
   port.on('message', (calls: readonly Call[]) => {
     for (const { id, method, args } of calls) {
-      const call = service[method] as (...args: readonly unknown[]) => Promise<unknown>
-      call.apply(service, [...args]).then(
+      methods[method](...args).then(
         (value) => {
           closed ||= method === 'close'
           answer({ id, value })

@@ -118,7 +118,7 @@ const key = z.strictObject({
   /** SPKI digest for keys that sign entries, null for others. */
   keyid: hex32.nullable(),
   /** Verifier keys of a log key. */
-  vkeys: z.array(name).max(8),
+  vkeys: z.array(z.string().min(1).max(8192)).max(8),
   /** Position from which the event counts; null is this entry's own. */
   from: count.nullable(),
   time: count,

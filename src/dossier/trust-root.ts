@@ -39,7 +39,7 @@ const signingKey = z.strictObject({
 })
 
 const originSection = z.strictObject({
-  origin: z.string().min(1).max(256),
+  origin: z.string().min(1).max(255),
   instance: z.uuid(),
   tenant: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
   /** The tree head up to which this file knows every key. */

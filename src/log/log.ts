@@ -146,14 +146,23 @@ export class Log {
   }
 
   /**
-   * Gives an entry its place. An entry may still be being signed when it is handed over: the log then knows to wait a little for it.
-   * @throws {@link Failure} LOG_BUSY when the queue is full, LOG_CONFLICT when another entry took its step in the stream, LOG_KEY_STALE when its
-   * key does not count at its index, LOG_CLOCK, LOG_CLOSED, STORE_*, LOG_STATE_UNKNOWN
+   * Whether an entry would be taken now, asked before the work of signing it.
+   * @throws {@link Failure} LOG_BUSY when the queue is full, LOG_CLOSED, or what broke the log
    */
-  async append(entry: SignedEntry | Promise<SignedEntry>): Promise<Appended> {
+  admit(): void {
+    if (this.#broken !== undefined) throw this.#broken
     if (this.#closing) throw new Failure('LOG_CLOSED', 'Log is closing')
     if (this.backlog >= limits.queueEntries)
       throw new Failure('LOG_BUSY', `Entries waiting: ${this.backlog}`)
+  }
+
+  /**
+   * Gives an entry its place. An entry may still be being signed when it is handed over: the log then knows to wait a little for it.
+   * @throws {@link Failure} as {@link admit}; LOG_CONFLICT when another entry took its step in the stream, LOG_KEY_STALE when its key does not
+   * count at its index, LOG_CLOCK, STORE_*, LOG_STATE_UNKNOWN
+   */
+  async append(entry: SignedEntry | Promise<SignedEntry>): Promise<Appended> {
+    this.admit()
     return this.#enqueue(entry instanceof Promise ? await this.#signed(entry) : entry)
   }
 

@@ -160,6 +160,18 @@ export function judgeCheckpoint(
     return undefined
   }
   const witnessKeys = policy.witnesses.map(({ vkey }) => vkey)
+  if (
+    keys.some((key) =>
+      witnessKeys.some((witness) => equalBytes(witness.publicKey, key.vkey.publicKey)),
+    )
+  ) {
+    checks.add(
+      'trust-root.witnesses',
+      'fail',
+      'A log key stands among the witnesses: nobody vouches for himself',
+    )
+    return undefined
+  }
   const verified = verifyCheckpoint(note, [...keys.map(({ vkey }) => vkey), ...witnessKeys])
   if ('reason' in verified) {
     const claimed = claimedCheckpoint(note)
@@ -180,7 +192,10 @@ export function judgeCheckpoint(
   const due = judgeLogKeys(checks, keys, checkpoint, lines)
   if (due === undefined) return undefined
   judgeKnownHeads(checks, section, checkpoint)
-  const cosigned = lines.filter(({ vkey }) => witnessKeys.includes(vkey))
+  // Timestamp 0 states nothing about what the witness saw last.
+  const cosigned = lines.filter(
+    ({ timestamp, vkey }) => witnessKeys.includes(vkey) && timestamp !== 0,
+  )
   const holds = quorumHolds(
     policy,
     cosigned.map(({ vkey }) => vkey),

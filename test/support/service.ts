@@ -1,0 +1,132 @@
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { randomBytes } from '../../src/crypto/hash.ts'
+import { Secret } from '../../src/crypto/secret.ts'
+import {
+  createInstance,
+  LocalService,
+  type ServiceParts,
+} from '../../src/decisions/local-service.ts'
+import type { Principal } from '../../src/decisions/service.ts'
+import type { Profile } from '../../src/dossier/kinds.ts'
+import type { Caller } from '../../src/dossier/matters.ts'
+import { encodeBase64Url } from '../../src/base/base64.ts'
+import { utf8 } from '../../src/base/bytes.ts'
+import { createEnvironmentKek } from '../../src/kek/environment.ts'
+import { PinFile } from '../../src/log/pin.ts'
+import { openSqliteStore } from '../../src/store/sqlite.ts'
+import type { Store } from '../../src/store/store.ts'
+import { scopes, type Notarised } from '../../src/wire/decision.ts'
+
+/** Who founds and administers in tests. */
+export const founder: Caller = { type: 'local', id: 'cli', owner: 'founder' }
+
+/** A principal of a tenant with every scope. */
+export const principalOf = (profile: Profile, owner = 'alice', tenant = 'default'): Principal => ({
+  tenant,
+  profile,
+  caller: { type: 'apiKey', id: `key-of-${owner}`, owner },
+  scopes: [...scopes],
+})
+
+/** A decision request that differs by its number. */
+export const requestOf = (n: number, change: Readonly<Record<string, unknown>> = {}): string =>
+  JSON.stringify({
+    intent: { actor: { id: `agent-${n % 3}` }, action: { type: 'transfer', amount: n } },
+    status: 'ALLOW',
+    reasons: [{ code: 'WITHIN_LIMIT' }],
+    ...change,
+  })
+
+/** A directory that is gone after the test. */
+export function temporaryDirectory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'countersign-'))
+  onTestFinished(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+/** What a test may change of a service. */
+export interface ServiceOptions {
+  readonly profile?: Profile
+  readonly clock?: () => number
+  /** Puts a fault between the service and its store. */
+  readonly wrapStore?: (store: Store) => Store
+  readonly kek?: string
+  readonly directory?: string
+}
+
+/** A service on a directory of its own, with what is needed to open it again. */
+export interface TestService {
+  readonly service: LocalService
+  readonly directory: string
+  readonly events: readonly string[]
+  readonly profile: Profile
+  readonly principal: Principal
+  /** Closes the service and opens another on the same directory. */
+  reopen(change?: ServiceOptions): Promise<TestService>
+  notarise(text: string, key?: string, principal?: Principal): Promise<Notarised>
+}
+
+/** Opens the service on a directory that was founded before. */
+export async function openTestService(
+  options: Required<Pick<ServiceOptions, 'kek' | 'directory'>> & ServiceOptions,
+): Promise<TestService> {
+  const {
+    directory,
+    kek,
+    profile = 'checkpoint',
+    clock = Date.now,
+    wrapStore = (store) => store,
+  } = options
+  const events: string[] = []
+  const parts: ServiceParts = {
+    clock,
+    openPin: (_, tenant) => new PinFile(join(directory, 'keys', `${tenant}.pin`)),
+    openStore: async () =>
+      wrapStore(
+        await openSqliteStore({ create: true, mode: 'write', path: join(directory, 'data') }),
+      ),
+    providers: [createEnvironmentKek(new Secret(utf8(kek)))],
+    report: (event) => {
+      events.push(event)
+    },
+    version: '0.0.0-test',
+  }
+  const service = await LocalService.open(parts)
+  onTestFinished(() => service.close())
+  const principal = principalOf(profile)
+  return {
+    service,
+    directory,
+    events,
+    profile,
+    principal,
+    async reopen(change = {}) {
+      await service.close()
+      return openTestService({ ...options, ...change, directory, kek: change.kek ?? kek })
+    },
+    async notarise(text, key, as = principal) {
+      return JSON.parse(await service.notarise(as, text, key ?? null)) as Notarised
+    },
+  }
+}
+
+/** Founds an instance with its tenant `default` and opens it. */
+export async function foundTestService(options: ServiceOptions = {}): Promise<TestService> {
+  const { profile = 'checkpoint', clock = Date.now } = options
+  const directory = options.directory ?? temporaryDirectory()
+  const kek = options.kek ?? encodeBase64Url(randomBytes(32))
+  const store = await openSqliteStore({
+    create: true,
+    mode: 'write',
+    path: join(directory, 'data'),
+  })
+  await createInstance(store, { clock, dev: false, origin: 'log.example' })
+  await store.close()
+  const opened = await openTestService({ ...options, directory, kek, profile })
+  await opened.service.createTenant('default', { profile, public: false }, founder)
+  return opened
+}

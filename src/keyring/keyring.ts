@@ -115,6 +115,7 @@ export class Keyring {
    * the key store must be unsealed again
    */
   adopt(stored: StoredKeys): void {
+    const rows = readKeys(stored.keys, this.#identity, this.#header)
     const manifest = parseManifest(stored.manifest, this.#manifestKey)
     checkListed(
       manifest,
@@ -122,7 +123,6 @@ export class Keyring {
     )
     if (manifest.epoch <= this.#epoch)
       throw refusal(`Key store is not newer: epoch ${manifest.epoch} <= ${this.#epoch}`)
-    const rows = readKeys(stored.keys, this.#identity, this.#header)
     const { evidence, fast, log } = this.#signingKeys
     for (const { keyId } of [evidence, fast, log])
       invariant(

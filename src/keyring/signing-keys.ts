@@ -46,7 +46,7 @@ export interface SigningKeys extends Disposable {
  * The one active key of a purpose.
  * @throws {@link Failure} KEY_STORE_REFUSED when there is none, or more than one
  */
-export function findActive(rows: readonly KeyRow[], purpose: SigningPurpose): KeyRow {
+function findActive(rows: readonly KeyRow[], purpose: SigningPurpose): KeyRow {
   const [active, second] = rows.filter(
     ({ row }) => row.purpose === purpose && row.state === 'active',
   )

@@ -32,6 +32,7 @@ export async function unsealKeyring(options: UnsealOptions): Promise<Keyring> {
   const identity = { instance, tenant }
   const slots = readSlots(stored.slots, identity)
   const master = slots[0].header
+  const rows = readKeys(stored.keys, identity, master)
   const masterPublicKey = publicKeyOf(master)
   if (masterPublic !== undefined && !equalBytes(masterPublic, masterPublicKey))
     throw refusal('Master public key is not the one demanded')
@@ -40,11 +41,11 @@ export async function unsealKeyring(options: UnsealOptions): Promise<Keyring> {
   using seed = masterSeed
   using cleanup = new DisposableStack()
   const manifestKey = cleanup.use(deriveManifestKey(seed))
-  const { epoch, ...rest } = parseManifest(stored.manifest, manifestKey)
-  checkListed({ epoch, ...rest }, describeKeys(identity, epoch, masterPublicKey, stored))
+  const manifest = parseManifest(stored.manifest, manifestKey)
+  const { epoch } = manifest
+  checkListed(manifest, describeKeys(identity, epoch, masterPublicKey, stored))
   if (epoch < pinnedEpoch)
     throw refusal(`Key store is older than the pinned one: epoch ${epoch} < ${pinnedEpoch}`)
-  const rows = readKeys(stored.keys, identity, master)
   const signingKeys = openSigningKeys(rows, seed)
   cleanup.move()
   return new Keyring({

@@ -112,7 +112,7 @@ describe('the file of an environment KEK', () => {
     expect(refusalOf()).toContain('is not a regular file')
     expect(refusalOf('/dev/null')).toContain('is not a regular file')
     const fifo = join(folder, 'fifo')
-    execFileSync('mkfifo', ['-m', '600', fifo])
+    execFileSync('sh', ['-c', 'mkfifo -m 600 "$0"', fifo])
     expect(refusalOf(fifo)).toContain('is not a regular file')
     expect(refusalOf(join(folder, 'none'))).toContain('cannot be read (ENOENT)')
     expect(refusalOf('')).toContain('cannot be read (ENOENT)')

@@ -7,6 +7,10 @@ import { createEnvironmentKek } from '../../../src/kek/environment.ts'
 import type { KekProvider } from '../../../src/kek/kek.ts'
 import { createKeyring, type CreateOptions } from '../../../src/keyring/create.ts'
 import { unsealKeyring, type UnsealOptions } from '../../../src/keyring/unseal.ts'
+import { publicKeyOf } from '../../../src/keyring/header.ts'
+import { describeKeys } from '../../../src/keyring/inventory.ts'
+import { deriveManifestKey, formatManifest } from '../../../src/keyring/manifest.ts'
+import { openMasterSeed, parseSlot } from '../../../src/keyring/slot.ts'
 import type { StoredKey, StoredKeys } from '../../../src/store/store.ts'
 
 export const identity = { instance: '01890a5d-ac96-774b-bcce-b302099a8057', tenant: 'acme' }
@@ -64,6 +68,16 @@ export const withSlot = (stored: StoredKeys, body: Uint8Array, id?: string): Sto
   ...stored,
   slots: stored.slots.map((slot, i) => (i === 0 ? { id: id ?? slot.id, body } : slot)),
 })
+
+/** The store with a manifest that describes it as it is: what only a holder of the master key can make. */
+export async function relist(stored: StoredKeys, epoch = 1): Promise<StoredKeys> {
+  const [slot] = stored.slots.map(({ body }) => parseSlot(body))
+  if (slot === undefined) throw new Error('No slot')
+  using seed = await openMasterSeed(slot, provider)
+  using key = deriveManifestKey(seed)
+  const manifest = describeKeys(identity, epoch, publicKeyOf(slot.header), stored)
+  return { ...stored, manifest: formatManifest(manifest, key) }
+}
 
 type Members = Record<string, unknown>
 

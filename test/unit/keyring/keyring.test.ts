@@ -1,11 +1,13 @@
 import { inspect } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { concat, encodeHex, utf8 } from '../../../src/base/bytes.ts'
+import { Secret } from '../../../src/crypto/secret.ts'
 import { signatureAlgorithms } from '../../../src/crypto/signatures.ts'
 import { keyIdOf } from '../../../src/crypto/spki.ts'
 import { isUuid } from '../../../src/base/uuid.ts'
 import type { KekProvider } from '../../../src/kek/kek.ts'
 import { createMemoryKek } from '../../../src/kek/memory.ts'
+import type { Keyring } from '../../../src/keyring/keyring.ts'
 import { fastKinds, kinds } from '../../../src/dossier/kinds.ts'
 import {
   clock,
@@ -165,6 +167,47 @@ describe('a keyring that was unsealed', () => {
     const other = (await create()).keyring.masterPublicKey
     expect(await refusalOf(unseal(stored, { masterPublic: other }))).toBe(refused)
     expect(await refusalOf(unseal(stored, { masterPublic: new Uint8Array(0) }))).toBe(refused)
+  })
+})
+
+describe('the secrets of a keyring', () => {
+  /** Every secret that `run` had in hands and that is not wiped after it. */
+  async function living(run: () => Promise<unknown>): Promise<Set<Secret>> {
+    const use = vi.spyOn(Secret.prototype, 'use')
+    await run()
+    const seen = new Set(use.mock.contexts as Secret[])
+    use.mockRestore()
+    expect(seen.size).toBeGreaterThan(3)
+    return new Set([...seen].filter(isAlive))
+  }
+  const isAlive = (secret: Secret): boolean => {
+    try {
+      return secret.use(() => true)
+    } catch {
+      return false
+    }
+  }
+
+  it('are gone when it is open, but for the key of the manifest, and that when it is closed', async () => {
+    const memory = createMemoryKek()
+    let opened: Keyring | undefined
+    const left = await living(async () => {
+      ;({ keyring: opened } = await create({ providers: [memory] }))
+      await memory.close()
+    })
+    expect(left.size).toBe(1)
+    opened?.close()
+    expect([...left].some(isAlive)).toBe(false)
+  })
+
+  it('are gone when it was refused', async () => {
+    const { stored } = await create()
+    const own = environmentKek()
+    const left = await living(async () => {
+      await failureOf(unseal(stored, { providers: [own], pinnedEpoch: 9 }))
+      await own.close()
+    })
+    expect(left.size).toBe(0)
   })
 })
 

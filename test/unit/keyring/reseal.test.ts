@@ -67,6 +67,9 @@ describe('resealing', () => {
     const other: StoredKeys = (await create()).keyring.reseal([])
     expect(() => {
       keyring.adopt(other)
+    }).toThrow(refused('KEY_STORE_REFUSED', 'is sealed to another master key'))
+    expect(() => {
+      keyring.adopt({ ...keyring.reseal([]), manifest: other.manifest })
     }).toThrow(refused('KEY_STORE_REFUSED', 'its tag is wrong'))
   })
 

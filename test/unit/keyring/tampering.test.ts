@@ -28,6 +28,7 @@ import {
   parse,
   provider,
   refusalOf,
+  relist,
   unseal,
   withKey,
   withSlot,
@@ -63,13 +64,16 @@ const withManifest = (
 const tagRefused = /^KEY_STORE_REFUSED: Manifest was not made by a holder of the master key/
 
 describe('a key store that somebody wrote to', () => {
-  it('is refused with a sealed key of another tenant', async () => {
+  it('is refused with a sealed key of another tenant or instance', async () => {
     const other = keyOf(foreign, 'fast')
-    expect(await refusalOf(unseal(withKey(stored, 'fast', other)))).toContain(
-      `KEY_STORE_REFUSED: Key is not listed: ${nameOf(other)}`,
-    )
-    expect(await refusalOf(unseal(withKey(stored, 'fast', { body: other.body })))).toContain(
-      'KEY_STORE_REFUSED: Sealed key was changed: fast v1',
+    for (const changes of [other, { body: other.body }])
+      expect(await refusalOf(unseal(withKey(stored, 'fast', changes)))).toBe(
+        `KEY_STORE_REFUSED: Key is of another tenant: ${nameOf(other)}, other`,
+      )
+    const instance = '01890a5d-ac96-774b-bcce-b302099a8059'
+    const { body } = keyOf((await create({ instance })).stored, 'fast')
+    expect(await refusalOf(unseal(withKey(stored, 'fast', { body })))).toContain(
+      'KEY_STORE_REFUSED: Key is of another instance: fast v1',
     )
   })
 
@@ -78,17 +82,27 @@ describe('a key store that somebody wrote to', () => {
       for (const other of signing.filter((name) => name !== purpose))
         expect(
           await refusalOf(unseal(withKey(stored, purpose, { body: keyOf(stored, other).body }))),
-        ).toContain(`KEY_STORE_REFUSED: Sealed key was changed: ${purpose} v1`)
+        ).toContain(`KEY_STORE_REFUSED: Sealed key stands in the place of another: ${other} v1`)
   })
 
   it('is refused with another version of a key', async () => {
     const body = edit(keyOf(stored, 'evidence').body, (record) => {
       Object.assign(record['header'] as object, { version: 2 })
     })
-    for (const changes of [{ body }, { version: 2 }, { body, version: 2 }])
-      expect(await refusalOf(unseal(withKey(stored, 'evidence', changes)))).toMatch(
-        /^KEY_STORE_REFUSED: (Sealed key was changed|Manifest does not describe)/,
+    for (const changes of [{ body }, { version: 2 }])
+      expect(await refusalOf(unseal(withKey(stored, 'evidence', changes)))).toContain(
+        'KEY_STORE_REFUSED: Sealed key stands in the place of another: evidence v',
       )
+    expect(await refusalOf(unseal(withKey(stored, 'evidence', { body, version: 2 })))).toContain(
+      'KEY_STORE_REFUSED: Sealed key was changed: evidence v2',
+    )
+  })
+
+  it('is refused with a key that is sealed to another master key', async () => {
+    const other = keyOf((await create()).stored, 'log')
+    expect(await refusalOf(unseal(withKey(stored, 'log', other)))).toBe(
+      `KEY_STORE_REFUSED: Key is sealed to another master key: ${nameOf(other)}`,
+    )
   })
 
   it('is refused when two keys exchanged their ciphertexts', async () => {
@@ -172,11 +186,17 @@ describe('a key store that somebody wrote to', () => {
     )
   })
 
-  it('is refused with a state or a position that is none', async () => {
-    for (const changes of [{ state: 'new\u001b' }, { from: -1 }, { from: 0.5 }, { to: Infinity }])
-      expect(
-        (await failureOf(unseal(withKey(stored, 'fast', changes as Partial<StoredKey>)))).code,
-      ).toMatch(/^(KEY_STORE_REFUSED|INPUT_INVALID)$/)
+  it.each([
+    { state: 'new\u001b' },
+    { from: -1 },
+    { from: 0.5 },
+    { to: Infinity },
+    { revokedAt: NaN },
+    { revokedAt: '5' },
+  ])('is refused with a state or a position that is none: %o', async (changes) => {
+    expect(
+      await refusalOf(unseal(withKey(stored, 'fast', changes as Partial<StoredKey>))),
+    ).toContain('KEY_STORE_REFUSED: State or position is not valid: fast v1')
   })
 
   it('is refused with another key id of a public key', async () => {
@@ -190,8 +210,113 @@ describe('a key store that somebody wrote to', () => {
 
   it('is refused when a row stands for the key of another row', async () => {
     const { keyId } = keyOf(foreign, 'fast')
-    expect(await refusalOf(unseal(withKey(stored, 'fast', { keyId })))).toContain(
-      `KEY_STORE_REFUSED: Key is not listed: fast v1 (${keyId})`,
+    expect(await refusalOf(unseal(withKey(stored, 'fast', { keyId })))).toBe(
+      `KEY_STORE_REFUSED: Sealed key stands in the place of another: ${nameOf(keyOf(stored, 'fast'))}`,
+    )
+  })
+})
+
+describe('a key store that a holder of the master key wrote', () => {
+  it('is refused when a purpose has no active key, or two', async () => {
+    const retired = await relist(withKey(stored, 'fast', { state: 'retired', to: 9 }))
+    expect(await refusalOf(unseal(retired))).toBe('KEY_STORE_REFUSED: No key is active for fast')
+    const twice = await relist({ ...stored, keys: [...stored.keys, keyOf(stored, 'fast')] })
+    expect(await refusalOf(unseal(twice))).toBe('KEY_STORE_REFUSED: Two keys are active for fast')
+  })
+
+  it('is refused when an active key counts from nowhere', async () => {
+    expect(await refusalOf(unseal(await relist(withKey(stored, 'log', { from: null }))))).toBe(
+      `KEY_STORE_REFUSED: Active key has no first position: ${nameOf(keyOf(stored, 'log'))}`,
+    )
+  })
+
+  it('opens with keys that are not active beside the active ones, and lists them', async () => {
+    const { keyId } = keyOf(foreign, 'fast')
+    const { header, ...sealed } = parseSealedKey(keyOf(stored, 'fast').body)
+    const old: StoredKey = {
+      ...keyOf(stored, 'fast'),
+      keyId,
+      // Its seed does not open under this header, and nobody tries.
+      body: formatSealedKey({ ...sealed, header: { ...header, keyId } }),
+      state: 'retired',
+      to: 7,
+    }
+    const opened = await unseal(await relist({ ...stored, keys: [old, ...stored.keys] }))
+    expect(opened.fast.keyId).toBe(keyOf(stored, 'fast').keyId)
+    expect(opened.list()[0]).toMatchObject({ keyId, state: 'retired', to: 7 })
+    const active = await relist(withKey(stored, 'fast', { keyId, body: old.body }))
+    expect((await failureOf(unseal(active))).code).toBe('OPEN_FAILED')
+  })
+
+  it('is not adopted when other keys are active', async () => {
+    const retired = await relist(withKey(stored, 'fast', { state: 'retired', to: 9 }), 2)
+    expect(() => {
+      keyring.adopt(retired)
+    }).toThrow(expect.objectContaining({ code: 'BUG' }))
+    expect(keyring.epoch).toBe(1)
+  })
+})
+
+describe('a sealed key', () => {
+  const seal = (seed: Secret, publicKey: Uint8Array): ReturnType<typeof sealSigningKey> => {
+    const header = createHeader({
+      ...identity,
+      purpose: 'fast',
+      keyId: identity.instance,
+      version: 1,
+      publicKey,
+      sealedTo: keyring.masterPublicKey,
+      createdAt: clock(),
+    }) as SigningHeader
+    return sealSigningKey(header, seed, keyring.masterPublicKey)
+  }
+
+  it('is refused when its seed is of another public key, or no seed at all', async () => {
+    using masterSeed = await openMasterSeed(parseSlot(bodyOf(stored)), provider)
+    using seed = Secret.random(32)
+    const publicKey = seed.use(purposes.fast.publicKey)
+    using opened = openSigningKey(seal(seed, publicKey), masterSeed)
+    expect(opened.length).toBe(32)
+    for (const length of [0, 31, 32, 33, 64]) {
+      using other = Secret.random(length)
+      expect(() => openSigningKey(seal(other, publicKey), masterSeed)).toThrow(
+        expect.objectContaining({
+          code: 'KEY_STORE_REFUSED',
+          message: `Public key is not that of the sealed seed: fast v1 (${identity.instance})`,
+        }),
+      )
+    }
+  })
+
+  it('opens under its own header and no other', async () => {
+    using masterSeed = await openMasterSeed(parseSlot(bodyOf(stored)), provider)
+    const [fast, log] = [keyOf(stored, 'fast'), keyOf(stored, 'log')].map(({ body }) =>
+      parseSealedKey(body),
+    )
+    if (fast === undefined || log === undefined) throw new Error('No key')
+    const { header } = fast
+    for (const changed of [
+      { ...header, version: 2 },
+      { ...header, tenant: 'other' },
+      { ...header, instance: header.keyId },
+      { ...header, keyId: header.instance },
+      { ...header, purpose: 'log' as const },
+      { ...header, createdAt: header.createdAt + 1 },
+    ])
+      expect(() => openSigningKey({ ...fast, header: changed }, masterSeed)).toThrow(
+        expect.objectContaining({ code: 'OPEN_FAILED' }),
+      )
+    expect(() => openSigningKey({ ...log, header }, masterSeed)).toThrow(
+      expect.objectContaining({ code: 'OPEN_FAILED' }),
+    )
+  })
+
+  it('is not sealed to a master key that its header does not name', async () => {
+    using seed = Secret.random(32)
+    const { header } = seal(seed, seed.use(purposes.fast.publicKey))
+    const other = (await create()).keyring.masterPublicKey
+    expect(() => sealSigningKey(header, seed, other)).toThrow(
+      expect.objectContaining({ code: 'BUG' }),
     )
   })
 })
@@ -214,7 +339,7 @@ describe('a slot', () => {
     const body = edit(bodyOf(foreign), (slot) => {
       Object.assign(slot['header'] as object, { tenant: identity.tenant })
     })
-    expect(await refusalOf(unseal(withSlot(foreign, body)))).toBe(
+    expect(await refusalOf(unseal({ ...withSlot(foreign, body), keys: [] }))).toBe(
       'OPEN_FAILED: Master key was not opened. environment: its slot does not open, it was changed',
     )
   })

@@ -52,6 +52,7 @@ export interface ServiceParts {
 const tenantPattern = /^[a-z0-9][a-z0-9-]{0,62}$/
 // Tenant and development suffix are put behind it; a checkpoint's origin has at most 255 bytes.
 const originPattern = /^(?=.{1,150}$)[A-Za-z0-9.-]+(:\d+)?(\/[A-Za-z0-9._~-]+)*$/
+const publishEveryMs = 1000
 const retryMs = { first: 200, most: 10_000 }
 /** How long composite-signed entries wait for company; entries of the fast key are committed at once. */
 const windowMs: Readonly<Record<Profile, number>> = { each: 10, checkpoint: 0 }
@@ -64,6 +65,7 @@ export class LocalService implements Service {
   readonly #reading: Reading
   readonly #rooms = new Map<string, Promise<Room>>()
   readonly #keyrings = new Map<string, Promise<Keyring>>()
+  readonly #published = new Map<string, { readonly at: number; readonly note: string }>()
   #store: Store
   #trouble: Failure | undefined
   #recovery: Promise<void> | undefined
@@ -153,8 +155,15 @@ export class LocalService implements Service {
     return verifyDossier(dossier, await this.readTrustRoot(tenant))
   }
 
+  /** The static tree advances at most once a second, so that caches in front of it are worth having. */
   async readCheckpoint(tenant: string): Promise<string> {
-    return this.#reading.readCheckpoint(tenant)
+    const now = this.#parts.clock()
+    const published = this.#published.get(tenant)
+    if (published !== undefined && Math.abs(now - published.at) < publishEveryMs)
+      return published.note
+    const note = await this.#reading.readCheckpoint(tenant)
+    this.#published.set(tenant, { at: now, note })
+    return note
   }
 
   async readTile(tenant: string, path: string): Promise<Uint8Array> {

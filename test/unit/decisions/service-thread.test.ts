@@ -1,0 +1,93 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { Failure } from '../../../src/base/failure.ts'
+import { connectService, type RemoteService } from '../../../src/decisions/service-client.ts'
+import { hostService, type Call } from '../../../src/decisions/service-host.ts'
+import type { Service } from '../../../src/decisions/service.ts'
+import { foundTestService, principalOf, requestOf } from '../../support/service.ts'
+
+const connect = (
+  service: Service,
+): { remote: RemoteService; near: MessagePort; far: MessagePort } => {
+  const { port1: near, port2: far } = new MessageChannel()
+  hostService(service, far)
+  const remote = connectService(near)
+  onTestFinished(() => {
+    near.close()
+  })
+  return { remote, near, far }
+}
+
+/** A service of which only some methods are ever called. */
+const partly = (methods: Partial<Service>): Service => methods as Service
+
+describe('the service across a message port', () => {
+  it('answers as the real one does, bytes and failures included', async () => {
+    const test = await foundTestService()
+    const { remote } = connect(test.service)
+    const reply = JSON.parse(await remote.notarise(test.principal, requestOf(1), 'k')) as {
+      id: string
+    }
+    expect(await remote.exportDossier('default', reply.id)).toEqual(
+      await test.service.exportDossier('default', reply.id),
+    )
+    expect(await remote.listTenants()).toEqual(await test.service.listTenants())
+    expect(await remote.health()).toEqual(await test.service.health())
+    await expect(remote.readDecision('default', 'nonsense')).rejects.toMatchObject({
+      code: 'INPUT_NOT_FOUND',
+      message: 'No such decision: nonsense',
+    })
+    await expect(remote.notarise(test.principal, requestOf(2), 'k')).rejects.toMatchObject({
+      code: 'INPUT_CONFLICT',
+      field: 'idempotencyKey',
+    })
+  })
+
+  it('forwards every method of the port', async () => {
+    const test = await foundTestService()
+    const names = Object.getOwnPropertyNames(Object.getPrototypeOf(test.service) as object).filter(
+      (name) => !['constructor', 'instance'].includes(name),
+    )
+    const { remote } = connect(test.service)
+    expect(names.filter((name) => !(name in remote))).toEqual([])
+  })
+
+  it('sends one decision at once and gathers the others, at most 32 in a batch', async () => {
+    const batches: number[] = []
+    const { port1, port2 } = new MessageChannel()
+    const remote = connectService(port1)
+    port2.on('message', (calls: readonly Call[]) => {
+      batches.push(calls.length)
+      port2.postMessage(calls.map(({ id }) => ({ id, value: 'text' })))
+    })
+    onTestFinished(() => {
+      port1.close()
+    })
+    const principal = principalOf('checkpoint')
+    await Promise.all(Array.from({ length: 70 }, () => remote.notarise(principal, '{}', null)))
+    expect(batches).toEqual([1, 32, 32, 5])
+  })
+
+  it('turns a foreign error into a bug without its message', async () => {
+    const { remote } = connect(
+      partly({ listTenants: () => Promise.reject(new Error('secret in a message')) }),
+    )
+    const failure = await remote.listTenants().catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'BUG', message: 'Unexpected error' })
+  })
+
+  it('tells whoever waits when the other side is gone, and everybody later', async () => {
+    const { remote, far } = connect(partly({ listTenants: () => new Promise(() => undefined) }))
+    const waiting = remote.listTenants()
+    far.close()
+    await expect(waiting).rejects.toMatchObject({ code: 'LOG_CLOSED' })
+    await expect(remote.health()).rejects.toBeInstanceOf(Failure)
+  })
+
+  it('ends the port once the service has closed', async () => {
+    const { remote, near } = connect(partly({ close: () => Promise.resolve() }))
+    const ended = new Promise((resolve) => near.once('close', resolve))
+    await remote.close()
+    await ended
+  })
+})

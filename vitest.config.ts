@@ -20,6 +20,7 @@ export default defineConfig({
       },
       project('integration', { testTimeout: 60_000, hookTimeout: 60_000 }),
       project('fault', {
+        globalSetup: 'test/support/needs.ts',
         sequence: { groupOrder: 1 },
         maxWorkers: 1,
         testTimeout: 60_000,

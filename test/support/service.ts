@@ -79,7 +79,7 @@ export async function openTestService(
     kek,
     profile = 'checkpoint',
     clock = Date.now,
-    wrapStore = (store) => store,
+    wrapStore = (store: Store): Store => store,
   } = options
   const events: string[] = []
   const parts: ServiceParts = {

@@ -20,6 +20,7 @@ import { connectService, type RemoteService } from './decisions/service-client.t
 import { Reading } from './decisions/reading.ts'
 import type { Service } from './decisions/service.ts'
 import { fingerprint } from './dossier/trust-root.ts'
+import { childEnvironment } from './kek/child-environment.ts'
 import { createKekFile } from './kek/kek-file.ts'
 import {
   firstTenant,
@@ -122,6 +123,8 @@ async function startThread(
   const worker = new Worker(
     new URL(`./service-thread${extname(import.meta.url)}`, import.meta.url),
     {
+      // The thread gets its secrets by hand; the environment may still hold others.
+      env: childEnvironment(process.env),
       transferList: [port2],
       workerData,
     },

@@ -7,6 +7,7 @@ export const codeOf = (error: unknown): string =>
 
 const table: readonly (readonly [prefix: string, code: FailureCode])[] = [
   ['SQLITE_FULL', 'STORE_FULL'],
+  ['ENOSPC', 'STORE_FULL'],
   ['SQLITE_BUSY', 'STORE_LOCKED'],
   ['SQLITE_CORRUPT', 'STORE_CORRUPT'],
   ['SQLITE_NOTADB', 'STORE_CORRUPT'],

@@ -3,6 +3,7 @@ import { Failure, invariant } from '../base/failure.ts'
 import { hashFilter } from './sqlite-decisions.ts'
 import type { Database } from './sqlite-database.ts'
 import { codeOf, commitFailure, transactionFailure, unknownState } from './sqlite-failure.ts'
+import { busyMs, emptyWal } from './sqlite-pragmas.ts'
 import { SqliteReader } from './sqlite-reader.ts'
 import { prepareWrites } from './sqlite-writes.ts'
 import type * as port from './store.ts'
@@ -81,8 +82,9 @@ export class SqliteStore extends SqliteReader implements port.Store {
       if (commit.keepCheckpoint) this.#writes.keptCheckpoint.run(tenant, size, root, note, time)
       for (const effect of commit.effects) this.#apply(tenant, commit.tenant, effect)
     })
-    if (commit.effects.some(({ type }) => type === 'erase' || type === 'keys')) this.#unclean = true
-    if (this.#unclean) this.#emptyWal()
+    if (commit.effects.some(({ type }) => type === 'erase' || type === 'keys'))
+      this.#emptyWal(busyMs)
+    else if (this.#unclean) this.#emptyWal(0)
   }
 
   probe(): Promise<void> {
@@ -280,17 +282,12 @@ export class SqliteStore extends SqliteReader implements port.Store {
     })
   }
 
-  #emptyWal(): void {
+  // The commit is durable, so its caller must not hear of a failure here: it is tried again.
+  #emptyWal(waitMs: number): void {
     try {
-      this.#unclean = !emptyWal(this.db)
+      this.#unclean = !emptyWal(this.db, waitMs)
     } catch {
-      // The commit is durable, so its caller must not hear of a failure; `#unclean` stays and it is tried again.
+      this.#unclean = true
     }
   }
-}
-
-/** Copies the WAL into the database, makes that durable and empties it; false when a reader hinders it. */
-export function emptyWal(db: Database): boolean {
-  const busy: unknown = db.prepare<[], number>('PRAGMA wal_checkpoint(TRUNCATE)').pluck().get()
-  return busy === 0
 }

@@ -9,9 +9,10 @@ import { loadSqlite } from './sqlite-database.ts'
 import type { Database, DatabaseConstructor } from './sqlite-database.ts'
 import { storeFailure } from './sqlite-failure.ts'
 import { createPrivateFile, lockDirectory } from './sqlite-lock.ts'
+import { busyMs, emptyWal, setPragmas } from './sqlite-pragmas.ts'
 import { SqliteReader } from './sqlite-reader.ts'
 import { checkSchema, migrate, schemaVersion } from './sqlite-schema.ts'
-import { emptyWal, SqliteStore } from './sqlite-store.ts'
+import { SqliteStore } from './sqlite-store.ts'
 import type { Store, StoreReader } from './store.ts'
 
 /** What {@link openSqliteStore} needs. */
@@ -24,10 +25,6 @@ export interface SqliteOptions {
 }
 
 const fileName = 'countersign.db'
-// How long a checkpoint waits for a reader in the middle of a statement.
-const busyMs = 250
-// Rows of about 2.7 kB fill a page of 16 kB well: against 4 kB a fifth less disk and half as many rows again a second.
-const pageBytes = 16_384
 
 /**
  * Opens the database of a data directory, the directory made with mode 0700 and files with 0600.
@@ -60,12 +57,11 @@ function openWriter(sqlite: DatabaseConstructor, directory: string): Store {
     const db = new sqlite(file, { timeout: busyMs })
     return closedOnFailure(db, () => {
       const version = checkSchema(db)
-      if (version === 0) db.pragma(`page_size = ${pageBytes}`)
       setPragmas(db)
       migrate(db, version)
-      syncDirectory(directory)
+      syncPath(directory)
       // A writer that died may have left commits in the WAL that no fsync has reached; before we believe them they are made durable.
-      if (!emptyWal(db))
+      if (!emptyWal(db, busyMs))
         throw new Failure('STORE_LOCKED', `A reader is in the way, stop it first: ${directory}`)
       return new SqliteStore(db, lock)
     })
@@ -77,6 +73,8 @@ function openWriter(sqlite: DatabaseConstructor, directory: string): Store {
 
 function openReader(sqlite: DatabaseConstructor, directory: string): StoreReader {
   const file = join(directory, fileName)
+  // Like a writer, a reader must not believe commits in the WAL that no fsync has reached; SQLite has no locks on this file that we could drop.
+  if (existsSync(`${file}-wal`)) syncPath(`${file}-wal`)
   const db = new sqlite(file, { readonly: true, timeout: 4 * busyMs })
   return closedOnFailure(db, () => {
     const version = checkSchema(db)
@@ -99,34 +97,16 @@ function closedOnFailure<T>(db: Database, work: () => T): T {
   }
 }
 
-function setPragmas(db: Database): void {
-  const wanted = {
-    journal_mode: 'wal',
-    synchronous: 2,
-    secure_delete: 1,
-    foreign_keys: 1,
-    wal_autocheckpoint: 500,
-    // Sorting and statement journals must not write content that may be erased to temporary files.
-    temp_store: 2,
-  }
-  for (const [name, value] of Object.entries(wanted)) {
-    db.pragma(`${name} = ${value}`)
-    const found = db.pragma(name, { simple: true })
-    if (found !== value)
-      throw new Failure('CONFIG_INVALID', `SQLite here refuses ${name} = ${value}: ${db.name}`)
-  }
-}
-
 // The first directory made is known to the disk only when its parent is synced; so on for each below.
 function createDirectory(directory: string): void {
   const first = mkdirSync(directory, { recursive: true, mode: 0o700 })
   if (first === undefined) return
   for (let made = directory; made.length >= first.length; made = dirname(made))
-    syncDirectory(dirname(made))
+    syncPath(dirname(made))
 }
 
-function syncDirectory(directory: string): void {
-  const descriptor = openSync(directory, 'r')
+function syncPath(path: string): void {
+  const descriptor = openSync(path, 'r')
   try {
     fsyncSync(descriptor)
   } finally {

@@ -1,13 +1,14 @@
-// A writer in a process of its own, to be killed, to be starved of disk, to be lied to by fsync. It prints one JSON line for each thing it has learnt.
+// A writer in a process of its own, to be killed, to be starved of disk, to be lied to by fsync. It prints one JSON line for each thing it has
+// learnt, which survives whatever happens to it next.
+import { existsSync, rmSync, writeSync } from 'node:fs'
 import { asFailure } from '../../src/base/failure.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
-import type { Store } from '../../src/store/store.ts'
 import { append, makeKeys, makeTenant } from './store-fixtures.ts'
 
-const [task, path = '', count = '1'] = process.argv.slice(2)
+const [task, path = '', ballast = ''] = process.argv.slice(2)
 
-const say = (what: object): void => {
-  process.stdout.write(JSON.stringify(what) + '\n')
+const say = (line: object): void => {
+  writeSync(1, JSON.stringify(line) + '\n')
 }
 
 const codeOf = (promise: Promise<unknown>): Promise<string> =>
@@ -16,31 +17,27 @@ const codeOf = (promise: Promise<unknown>): Promise<string> =>
     (error: unknown) => asFailure(error).code,
   )
 
-async function open(): Promise<Store> {
-  const store = await openSqliteStore({ path, mode: 'write', create: true })
-  if (!(await store.readTenant('acme'))) await store.createTenant(makeTenant('acme'), makeKeys())
-  return store
+const store = await openSqliteStore({ path, mode: 'write', create: true })
+if (!(await store.readTenant('acme'))) await store.createTenant(makeTenant('acme'), makeKeys())
+
+const commit = async (): Promise<string> => {
+  const code = await codeOf(append(store, 'acme', [{ payload: new Uint8Array(2048) }]))
+  say({ commit: code })
+  return code
 }
 
-/** Commits until it fails or has done `count`; then tells how the store answers afterwards. */
-async function fill(store: Store): Promise<void> {
-  for (let i = 0; i < Number(count); i++) {
-    const code = await codeOf(append(store, 'acme', [{ payload: new Uint8Array(2048).fill(i) }]))
-    if (code !== 'OK') {
-      say({ refused: i, code, read: await codeOf(store.readTenant('acme')) })
-      say({ probe: await codeOf(store.probe()), again: await codeOf(append(store, 'acme', [{}])) })
-      return
-    }
-    say({ acknowledged: i + 1 })
-  }
-}
-
-const store = await open()
 if (task === 'hold') {
-  await append(store, 'acme', [{}])
-  say({ holding: true })
+  await commit()
   setInterval(() => undefined, 1000)
 } else {
-  await fill(store)
-  say({ closed: await codeOf(store.close()) })
+  // At most 200 commits, none after the first that fails.
+  for (let i = 0; i < 200 && (await commit()) === 'OK'; i++);
+  say({ read: await codeOf(store.readTenant('acme')), probe: await codeOf(store.probe()) })
+  await commit()
+  if (existsSync(ballast)) {
+    rmSync(ballast)
+    await commit()
+  }
+  if (task === 'close') say({ close: await codeOf(store.close()) })
+  else process.kill(process.pid, 'SIGKILL')
 }

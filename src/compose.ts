@@ -1,5 +1,5 @@
 // The composition root: settings → adapters → service → edges. The command line sees only what cli/composition.ts says.
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { pino, type Logger } from 'pino'
@@ -66,6 +66,7 @@ function makeKekFile(settings: ServiceSettings): string | null {
   const configured = [hsmModule, kekFile, kekValue, kmsKeyId].some((value) => value !== undefined)
   const wanted = kek === 'environment' || (kek === 'auto' && !dev)
   if (configured || !wanted) return null
+  mkdirSync(keys, { mode: 0o700, recursive: true })
   const path = join(keys, 'countersign.kek')
   createKekFile(path)
   return path

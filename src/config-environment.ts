@@ -5,12 +5,10 @@ import { join } from 'node:path'
 import { decodeBase64 } from './base/base64.ts'
 import { fromUtf8, utf8 } from './base/bytes.ts'
 import { Failure } from './base/failure.ts'
+import { secretVariables, withdrawSecrets, type Environment } from './config-secrets.ts'
 import { settings } from './config-settings.ts'
 import { Secret } from './crypto/secret.ts'
 import type { KekSettings } from './kek/choose.ts'
-
-/** Variables by name; secrets are deleted from it. */
-export type Environment = Record<string, string | undefined>
 
 /** Variable that names the configuration file. */
 export const configVariable = 'COUNTERSIGN_CONFIG'
@@ -30,8 +28,6 @@ const wrappedKeys: readonly Names[] = [
   ['COUNTERSIGN_HSM_WRAPPED_PRIVATE_KEY', 'AEGIS_HSM_WRAPPED_PRIVATE_KEY'],
 ]
 
-const secretVariables = ['COUNTERSIGN_KEK', 'COUNTERSIGN_HSM_PIN', 'AEGIS_HSM_PIN']
-
 const known = new Set<string>([
   configVariable,
   ...secretVariables,
@@ -43,11 +39,6 @@ const known = new Set<string>([
 const foreign = /^COUNTERSIGN_(VECTORS|SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_\d+_.*)$/
 
 const invalid = (message: string): Failure => new Failure('CONFIG_INVALID', message)
-
-/** Deletes every variable that holds a secret. */
-export function withdrawSecrets(env: Environment): void {
-  for (const name of secretVariables) Reflect.deleteProperty(env, name)
-}
 
 /** Refuses a variable of ours that nothing reads: a misspelt setting would else fall back to a default without a word. */
 export function refuseUnknownVariables(env: Environment): void {

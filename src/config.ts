@@ -13,8 +13,8 @@ import {
   findVariable,
   refuseUnknownVariables,
   takeKekSettings,
-  type Environment,
 } from './config-environment.ts'
+import type { Environment } from './config-secrets.ts'
 import { configFileSchema, settings, type ConfigFile, type logLevels } from './config-settings.ts'
 import type { KekSettings } from './kek/choose.ts'
 

@@ -41,6 +41,14 @@ export interface Initialised {
   readonly trustRootSha256: string
 }
 
+/** A slot of the master key: any one of them opens it. */
+export interface KeySlot {
+  readonly id: string
+  readonly provider: string
+  readonly kekId: string
+  readonly mechanism: string
+}
+
 /** What can be asked without being the writer, also while a server runs. */
 export type ReadingService = Pick<
   Service,
@@ -54,7 +62,7 @@ export type ReadingService = Pick<
   | 'listApiKeys'
   | 'listKeys'
   | 'close'
->
+> & { listSlots?(tenant: string): Promise<readonly KeySlot[]> }
 
 /** A server that listens. */
 export interface RunningServer {
@@ -77,7 +85,9 @@ export interface Composition {
   openReading(flags: GlobalFlags): Promise<ReadingService>
   serve(flags: ServeFlags): Promise<RunningServer>
   /** The effective configuration without secrets, or the failure that says what is wrong. */
-  describeConfig(flags: ServeFlags): Promise<Readonly<Record<string, unknown>>>
+  describeConfig(
+    flags: ServeFlags,
+  ): Promise<Readonly<Record<string, { readonly value: unknown; readonly from: string }>>>
   /** JSON Schema of the configuration file. */
   configSchema(): Readonly<Record<string, unknown>>
 }

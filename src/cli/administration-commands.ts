@@ -1,0 +1,99 @@
+import { Option, type Command } from 'commander'
+import { scopes, type Scope } from '../wire/decision.ts'
+import {
+  act,
+  asJson,
+  define,
+  group,
+  ofTenant,
+  reading,
+  writing,
+  type Context,
+  type Outcome,
+  type TenantFlags,
+} from './command.ts'
+
+/** `keys`, `tenant` and `apikey`. */
+export function defineAdministration(program: Command, context: Context, outcome: Outcome): void {
+  const keys = group(program, 'keys', 'Says how it stands with the signing keys.')
+  const status = define(
+    keys,
+    'status',
+    'Says which key signs what now, from which index of the log (a log key: from which size), and which key provider opens them.',
+    ['keys status', 'keys status --json'],
+  )
+  asJson(ofTenant(reading(status)))
+  act(program, status, outcome, async (options: TenantFlags) =>
+    (await import('./administer.ts')).keysStatus(context, options),
+  )
+  defineTenant(program, context, outcome)
+  defineApiKey(program, context, outcome)
+}
+
+function defineTenant(program: Command, context: Context, outcome: Outcome): void {
+  const tenant = group(
+    program,
+    'tenant',
+    'Manages tenants: each has a log, keys and API keys of its own.',
+  )
+  const create = define(tenant, 'create', 'Makes a tenant with its own log and its own keys.', [
+    'tenant create payments --profile checkpoint',
+  ]).argument('<name>', 'lower-case letters, digits and hyphens, at most 63')
+  asJson(writing(create))
+    .addOption(
+      new Option('--profile <profile>', 'how decisions are signed')
+        .choices(['each', 'checkpoint'])
+        .default('each'),
+    )
+    .option('--public', 'let anybody read the log (its leaves, not what was decided)')
+  act(
+    program,
+    create,
+    outcome,
+    async (options: TenantFlags & { profile: 'each' | 'checkpoint'; public?: boolean }, [name]) =>
+      (await import('./administer.ts')).createTenant(context, String(name), options),
+  )
+  const list = define(tenant, 'list', 'Lists the tenants and the size of their logs.', [
+    'tenant list',
+  ])
+  asJson(reading(list))
+  act(program, list, outcome, async (options: TenantFlags) =>
+    (await import('./administer.ts')).listTenants(context, options),
+  )
+}
+
+function defineApiKey(program: Command, context: Context, outcome: Outcome): void {
+  const apikey = group(program, 'apikey', 'Manages the API keys by which programs are known.')
+  const create = define(
+    apikey,
+    'create',
+    'Makes an API key and prints its token, alone and this once.',
+    ['apikey create --owner payments-bot --scope decisions:submit decisions:claim'],
+  )
+  asJson(ofTenant(writing(create)))
+    .requiredOption('--owner <name>', 'who uses it')
+    .addOption(
+      new Option('--scope <scope...>', 'what it allows').choices(scopes).makeOptionMandatory(),
+    )
+  act(
+    program,
+    create,
+    outcome,
+    async (options: TenantFlags & { owner: string; scope: readonly Scope[] }) =>
+      (await import('./administer.ts')).createApiKey(context, options),
+  )
+  const list = define(apikey, 'list', 'Lists the API keys of a tenant, without their tokens.', [
+    'apikey list',
+  ])
+  asJson(ofTenant(reading(list)))
+  act(program, list, outcome, async (options: TenantFlags) =>
+    (await import('./administer.ts')).listApiKeys(context, options),
+  )
+  const revoke = define(apikey, 'revoke', 'Revokes an API key: its token is refused from now on.', [
+    'apikey revoke 5f2b9c0d1e3a4b57',
+  ]).argument('<id>', 'id of the API key')
+  asJson(ofTenant(writing(revoke)))
+  act(program, revoke, outcome, async (options: TenantFlags, [id]) =>
+    (await import('./administer.ts')).revokeApiKey(context, String(id), options),
+  )
+}

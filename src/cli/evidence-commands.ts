@@ -1,0 +1,144 @@
+import type { Command } from 'commander'
+import {
+  act,
+  asJson,
+  define,
+  group,
+  ofTenant,
+  reading,
+  wholeNumber,
+  writing,
+  type Context,
+  type Outcome,
+} from './command.ts'
+import type { ExportFlags } from './evidence.ts'
+import type { NotariseFlags } from './notarise.ts'
+import type { TenantFlags } from './command.ts'
+import type { VerifyFlags } from './verify.ts'
+
+/** `notarise`, `erase`, `dossier`, `trust-root` and `verify`. */
+export function defineEvidence(program: Command, context: Context, outcome: Outcome): void {
+  defineNotarise(program, context, outcome)
+  defineExports(program, context, outcome)
+  defineVerify(program, context, outcome)
+
+  const erase = define(
+    program,
+    'erase',
+    'Erases the content of a decision and of all that followed it. What remains is that it was there: leaves, signatures, and the entry that erased it with its reason.',
+    ['erase 0197… --reason "Request 4711 of the person concerned"'],
+  ).argument('<id>', 'id of the decision')
+  asJson(ofTenant(writing(erase))).requiredOption('--reason <text>', 'why, kept in the log')
+  act(program, erase, outcome, async (options: TenantFlags & { reason: string }, [id]) =>
+    (await import('./evidence.ts')).erase(context, String(id), options),
+  )
+}
+
+function defineNotarise(program: Command, context: Context, outcome: Outcome): void {
+  const notarise = define(
+    program,
+    'notarise',
+    'Notarises decisions: one JSON document, or one on each line (NDJSON). Prints one line of JSON for each, in their order. A line that is refused is told on standard error with its number. When it was interrupted, run it again: idempotency keys keep anything from being done twice.',
+    ['notarise decision.json', 'cat decisions.ndjson | countersign notarise -'],
+  ).argument('<file>', 'file of decisions, - for standard input')
+  ofTenant(writing(notarise))
+    .option('--fail-fast', 'stop at the first line that is refused')
+    .option(
+      '--auto-idempotency',
+      'give a decision without idempotency key the hash of its line as key; equal lines then count once',
+    )
+    .option('--full', 'print the whole answer with envelope, leaf, proof and checkpoint')
+  act(program, notarise, outcome, async (options: NotariseFlags, [file]) =>
+    (await import('./notarise.ts')).notarise(context, String(file), options),
+  )
+}
+
+function defineExports(program: Command, context: Context, outcome: Outcome): void {
+  const dossier = group(program, 'dossier', 'Takes evidence out of the data directory.')
+  const exported = define(
+    dossier,
+    'export',
+    'Writes the dossier of a decision: its entries with signatures and proofs, for anybody to verify offline. Also of the streams keys, policies, roster, trust and admin.',
+    ['dossier export 0197… -o 0197.dossier.json', 'dossier export trust -o trust.dossier.json'],
+  ).argument('<id>', 'id of the decision, or name of a stream')
+  ofTenant(reading(exported)).option(
+    '-o, --output <file>',
+    'file to write (default: standard output)',
+  )
+  act(program, exported, outcome, async (options: ExportFlags, [id]) =>
+    (await import('./evidence.ts')).exportDossier(context, String(id), options),
+  )
+
+  const root = define(
+    program,
+    'trust-root',
+    'Writes the public file by which anybody verifies, and prints its SHA-256. Tell that to whoever verifies by another way than the file.',
+    ['trust-root -o trust-root.json', 'trust-root --version 1 -o trust-root-1.json'],
+  )
+  asJson(ofTenant(reading(root)))
+    .option('-o, --output <file>', 'file to write (default: standard output)')
+    .option('--version <number>', 'version to write (default: the newest)', wholeNumber(1, 1e9))
+  act(program, root, outcome, async (options: ExportFlags) =>
+    (await import('./evidence.ts')).exportTrustRoot(context, options),
+  )
+
+  const publish = define(
+    root,
+    'publish',
+    'Makes a new version of the trust root, logs its SHA-256, and writes it.',
+    ['trust-root publish -o trust-root.json'],
+  )
+  asJson(ofTenant(writing(publish))).option(
+    '-o, --output <file>',
+    'file to write (default: standard output)',
+  )
+  act(program, publish, outcome, async (options: ExportFlags) =>
+    (await import('./evidence.ts')).publishTrustRoot(context, options),
+  )
+
+  const update = define(
+    root,
+    'update',
+    'Judges whether a newer trust root may take the place of the one held: only with the log’s own entry about it, proved under the older keys. Changes no file. Exit 3 when it may not.',
+    ['trust-root update trust-root-1.json trust-root-2.json --dossier trust.dossier.json'],
+  )
+    .argument('<old>', 'trust root that is held')
+    .argument('<new>', 'next version of it')
+    .requiredOption('--dossier <file...>', 'dossiers of the stream trust, one for each log')
+  asJson(update)
+  act(
+    program,
+    update,
+    outcome,
+    async (options: { dossier: readonly string[]; json?: boolean }, [older, newer]) =>
+      (await import('./evidence.ts')).judgeTrustRootUpdate(
+        context,
+        String(older),
+        String(newer),
+        options,
+      ),
+  )
+}
+
+function defineVerify(program: Command, context: Context, outcome: Outcome): void {
+  const verify = define(
+    program,
+    'verify',
+    'Verifies dossiers offline: needs them, a trust root, and no installation. Prints one line a file. Exit 0 when all are valid, 3 when some are bad, 4 when none is bad but some are inconclusive, unprovable or erased.',
+    [
+      'verify 0197.dossier.json --trust trust-root.json',
+      'verify *.dossier.json --trust trust-root.json --trust-sha256 9f86d081… --json',
+    ],
+  )
+    .argument('<file...>', 'dossiers')
+    .requiredOption('--trust <file>', 'trust root, from a source that you trust')
+    .option('--trust-sha256 <hex>', 'SHA-256 that the trust root must have')
+    .option(
+      '--entries <dir>',
+      'copy of the log’s static tree: shows that nothing of a stream is left out',
+    )
+  asJson(verify)
+  act(program, verify, outcome, async (options: VerifyFlags, [files]) =>
+    (await import('./verify.ts')).verify(context, files as readonly string[], options),
+  )
+}

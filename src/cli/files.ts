@@ -1,0 +1,65 @@
+// Files that the user names. What cannot be read is a mistake of usage; what is written appears whole or not at all.
+import { constants } from 'node:fs'
+import { access, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { Failure } from '../base/failure.ts'
+import { Usage } from './complain.ts'
+
+const reasonOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+
+/** Refuses a name behind which there is no readable file. It is not opened: it may be a pipe. */
+export async function expectReadable(cwd: string, name: string): Promise<void> {
+  const path = resolve(cwd, name)
+  try {
+    await access(path, constants.R_OK)
+  } catch (error) {
+    throw new Usage(`File cannot be read (${reasonOf(error)}): ${name}`)
+  }
+  if ((await stat(path)).isDirectory())
+    throw new Usage(`A file is expected, not a directory: ${name}`)
+}
+
+/** The bytes of a file; of a larger one the first `maxBytes` + 1, which whoever parses them refuses. */
+export async function readBounded(
+  cwd: string,
+  name: string,
+  maxBytes: number,
+): Promise<Uint8Array> {
+  await expectReadable(cwd, name)
+  try {
+    const path = resolve(cwd, name)
+    const { size } = await stat(path)
+    if (size <= maxBytes) return await readFile(path)
+    const file = await open(path)
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(maxBytes + 1))
+      return buffer.subarray(0, bytesRead)
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    throw new Usage(`File cannot be read (${reasonOf(error)}): ${name}`)
+  }
+}
+
+/** Writes a file and makes it durable. @throws {@link Usage}, or {@link Failure} STORE_FULL; what was there before is then still there */
+export async function writeWhole(cwd: string, name: string, content: Uint8Array): Promise<void> {
+  const path = resolve(cwd, name)
+  const beside = `${path}.${process.pid}.tmp`
+  try {
+    const file = await open(beside, 'wx')
+    try {
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(beside, path)
+  } catch (cause) {
+    await rm(beside, { force: true })
+    const message = `File cannot be written (${reasonOf(cause)}): ${name}`
+    if (reasonOf(cause) === 'ENOSPC') throw new Failure('STORE_FULL', message, { cause })
+    throw new Usage(message)
+  }
+}

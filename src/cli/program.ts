@@ -1,0 +1,50 @@
+// The tree of commands, put together from its parts.
+import { Command } from 'commander'
+import { defineAdministration } from './administration-commands.ts'
+import { acceptGlobals, type Context, type Outcome } from './command.ts'
+import { defineEvidence } from './evidence-commands.ts'
+import { defineInstallation } from './installation-commands.ts'
+
+const maxColumns = 100
+
+const epilogue = `
+Exit codes:
+  0  done, or every dossier is valid      3  some evidence is bad
+  1  refused                              4  none is bad, some inconclusive, unprovable or erased
+  2  usage, configuration or input       70  a defect of Countersign
+                                         75  not now, try again`
+
+/** The program, which puts what becomes of a command into `outcome`. */
+export function createProgram(context: Context, version: string, outcome: Outcome): Command {
+  const { stdout, stderr } = context.io
+  const columns = (stream: object): number =>
+    Math.min(
+      'columns' in stream && typeof stream.columns === 'number' ? stream.columns : maxColumns,
+      maxColumns,
+    )
+  const program = new Command('countersign')
+    .description('A notary for automated decisions: signed, logged, verifiable offline.')
+    .version(version)
+    .helpOption('-h, --help', 'say what a command does')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .showHelpAfterError('Add --help to see what is expected.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      getOutHelpWidth: () => columns(stdout),
+      getErrHelpWidth: () => columns(stderr),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+      outputError: (text, write) => {
+        write(text.replace(/^error: /, 'countersign: '))
+      },
+    })
+    .addHelpText('after', epilogue)
+  acceptGlobals(program)
+  defineInstallation(program, context, outcome)
+  defineEvidence(program, context, outcome)
+  defineAdministration(program, context, outcome)
+  return program
+}

@@ -1,0 +1,130 @@
+// Verifying without an installation: dossiers, a trust root and nothing else. One line a file, exit 0 only when every one is valid.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { limits } from '../base/limits.ts'
+import { parseEntryBundle, tilePath } from '../merkle/tiles.ts'
+import { fingerprint, parseTrustRoot, verifyDossier, type Report } from '../verify/index.ts'
+import type { Context } from './command.ts'
+import { exitCodes, Usage } from './complain.ts'
+import { expectReadable, readBounded } from './files.ts'
+import { jsonLine, printable } from './terminal.ts'
+
+/** Flags of `verify`. */
+export interface VerifyFlags {
+  readonly trust: string
+  readonly trustSha256?: string
+  readonly entries?: string
+  readonly json?: boolean
+}
+
+/** What went wrong first, worst things first. */
+function firstFinding({ checks, verdict }: Report): string {
+  const worst = verdict === 'invalid' ? 'fail' : verdict
+  const found =
+    checks.find(({ outcome }) => outcome === worst) ??
+    checks.find(({ outcome }) => outcome !== 'pass')
+  return found === undefined ? 'nothing could be checked' : `${found.name}: ${found.reason}`
+}
+
+const line = (file: string, width: number, report: Report): string => {
+  const said = report.ok
+    ? [
+        report.status ?? report.stream ?? '',
+        `assurance ${report.assurance}`,
+        `complete ${report.complete}`,
+      ]
+    : [firstFinding(report)]
+  return `${[report.verdict.padEnd(12), printable(file).padEnd(width), ...said.map(printable)].join('  ')}\n`
+}
+
+/** The widest bundle of a place that a copy of the log holds. */
+function readBundle(directory: string, n: number): Uint8Array | undefined {
+  const path = join(directory, 'tile', tilePath('entries', n, 256))
+  const read = (file: string): Uint8Array | undefined => {
+    try {
+      return readFileSync(file)
+    } catch {
+      return undefined
+    }
+  }
+  const full = read(path)
+  if (full !== undefined) return full
+  try {
+    const widths = readdirSync(`${path}.p`).map(Number).filter(Number.isInteger)
+    return widths.length === 0 ? undefined : read(join(`${path}.p`, String(Math.max(...widths))))
+  } catch {
+    return undefined
+  }
+}
+
+/** The leaves of a copy of the log's static tree, as far as it goes. */
+function* readLeaves(directory: string): Generator<Uint8Array, void, undefined> {
+  for (let n = 0; ; n++) {
+    const bundle = readBundle(directory, n)
+    const leaves = bundle === undefined ? undefined : parseEntryBundle(bundle)
+    if (leaves === undefined) return
+    yield* leaves
+    if (leaves.length < 256) return
+  }
+}
+
+function announceTrustRoot({ err }: Context, name: string, file: Uint8Array): void {
+  const parsed = parseTrustRoot(file)
+  const what = typeof parsed === 'string' ? printable(parsed) : `version ${parsed.version}`
+  err.note(`trust root ${fingerprint(file)}  ${printable(name)}  ${what}\n`)
+}
+
+const severity: Readonly<Record<Report['verdict'], number>> = {
+  valid: exitCodes.done,
+  erased: exitCodes.inconclusive,
+  inconclusive: exitCodes.inconclusive,
+  unprovable: exitCodes.inconclusive,
+  invalid: exitCodes.badEvidence,
+}
+
+/** Bad evidence outweighs what is inconclusive. */
+const exitOf = (verdicts: readonly Report['verdict'][]): number => {
+  const codes = verdicts.map((verdict) => severity[verdict])
+  if (codes.includes(exitCodes.badEvidence)) return exitCodes.badEvidence
+  return Math.max(exitCodes.done, ...codes)
+}
+
+async function checkUsage(
+  { io }: Context,
+  files: readonly string[],
+  { entries, trust, trustSha256 }: VerifyFlags,
+): Promise<void> {
+  if (trustSha256 !== undefined && !/^[0-9a-f]{64}$/i.test(trustSha256))
+    throw new Usage('A SHA-256 is 64 hexadecimal digits: --trust-sha256')
+  // All are looked for before any is judged: exit 2 must not hide that some evidence is bad.
+  for (const file of [trust, ...files]) await expectReadable(io.cwd, file)
+  if (entries !== undefined && readBundle(resolve(io.cwd, entries), 0) === undefined)
+    throw new Usage(`There is no copy of a log, no tile/entries/000: ${entries}`)
+}
+
+/** `verify FILE… --trust FILE` */
+export async function verify(
+  context: Context,
+  files: readonly string[],
+  flags: VerifyFlags,
+): Promise<number> {
+  const { err, io, out } = context
+  await checkUsage(context, files, flags)
+  const trust = await readBounded(io.cwd, flags.trust, limits.trustRootBytes)
+  const { entries, trustSha256 } = flags
+  if (flags.json !== true) announceTrustRoot(context, flags.trust, trust)
+  const width = Math.max(...files.map((file) => printable(file).length))
+  const verdicts: Report['verdict'][] = []
+  const notes = new Set<string>()
+  for (const file of files) {
+    const report = verifyDossier(await readBounded(io.cwd, file, limits.dossierBytes), trust, {
+      ...(trustSha256 === undefined ? {} : { trustSha256 }),
+      ...(entries === undefined ? {} : { leaves: readLeaves(resolve(io.cwd, entries)) }),
+    })
+    verdicts.push(report.verdict)
+    for (const note of report.notes) notes.add(note)
+    await out.write(flags.json === true ? jsonLine({ file, ...report }) : line(file, width, report))
+  }
+  if (flags.json !== true) for (const note of notes) err.note(`note: ${printable(note)}\n`)
+  return exitOf(verdicts)
+}

@@ -4,7 +4,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { asFailure, invariant } from '../../src/base/failure.ts'
-import { LocalService } from '../../src/decisions/local-service.ts'
+import type { LocalService } from '../../src/decisions/local-service.ts'
 import type { Principal } from '../../src/decisions/service.ts'
 import { foundService, openLocalService, type ServiceSettings } from '../../src/open-service.ts'
 import { verifyDossier } from '../../src/verify/verify-dossier.ts'

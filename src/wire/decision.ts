@@ -146,18 +146,18 @@ export const decisionViewSchema = z
 
 /** Which decisions to list. */
 export const listQuerySchema = z.strictObject({
-  status: z.enum(statuses).optional(),
-  actor: z.string().min(1).max(256).optional(),
-  action: z.string().min(1).max(256).optional(),
+  status: z.enum(statuses).exactOptional(),
+  actor: z.string().min(1).max(256).exactOptional(),
+  action: z.string().min(1).max(256).exactOptional(),
   /** Leaf time, ms since 1970, from which and before which. */
-  since: z.int().min(0).optional(),
-  until: z.int().min(0).optional(),
-  cursor: z.string().min(1).max(256).optional(),
-  limit: z.int().min(1).max(200).optional(),
+  since: z.int().min(0).exactOptional(),
+  until: z.int().min(0).exactOptional(),
+  cursor: z.string().min(1).max(256).exactOptional(),
+  limit: z.int().min(1).max(200).exactOptional(),
 })
 
 /** Which trust root to read. */
-export const trustRootQuerySchema = z.strictObject({ version: z.int().min(1).optional() })
+export const trustRootQuerySchema = z.strictObject({ version: z.int().min(1).exactOptional() })
 
 /** One row of a list; what was erased is null. */
 export const decisionRowSchema = z

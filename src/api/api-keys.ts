@@ -1,0 +1,106 @@
+// API keys, managed with an API key. Nobody hands out what they do not have themselves.
+import { Failure } from '../base/failure.ts'
+import type { Principal, Service } from '../decisions/service.ts'
+import {
+  apiKeyCreatedSchema,
+  apiKeyListSchema,
+  apiKeyRequestSchema,
+  apiKeySchema,
+  type Scope,
+} from '../wire/decision.ts'
+import type { Admission } from './admission.ts'
+import type { Authenticator } from './authentication.ts'
+import { jsonReply, route, type Route } from './route.ts'
+
+const json = 'application/json'
+const path = '/v1/api-keys'
+// A token is no id, and what is no id is not repeated in an answer.
+const idPattern = /^[A-Za-z0-9-]{1,64}$/
+
+function requireOwn(principal: Principal, wanted: readonly Scope[]): void {
+  const missing = wanted.findIndex((scope) => !principal.scopes.includes(scope))
+  if (missing >= 0)
+    throw new Failure('AUTH_SCOPE', `API key cannot grant a scope that it lacks itself`, {
+      field: `/scopes/${missing}`,
+    })
+}
+
+/** Runs a change of API keys; whatever became of it, nobody is believed from memory after it. */
+async function changing<T>(authenticator: Authenticator, change: Promise<T>): Promise<T> {
+  try {
+    return await change
+  } finally {
+    authenticator.forget()
+  }
+}
+
+const listRoute = (service: Service, admit: Admission): Route =>
+  route(
+    admit.scope('apikeys:manage'),
+    {
+      method: 'GET',
+      path,
+      summary: 'Lists the API keys of the tenant, without their tokens',
+      replies: { 200: { description: 'All of them', type: json, schema: apiKeyListSchema } },
+    },
+    async (_, { tenant }) => jsonReply(200, { apiKeys: await service.listApiKeys(tenant) }),
+  )
+
+const createRoute = (
+  service: Service,
+  admit: Admission,
+  authenticator: Authenticator,
+  maxBytes: number,
+): Route =>
+  route(
+    admit.scope('apikeys:manage'),
+    {
+      method: 'POST',
+      path,
+      summary: 'Makes an API key; its token is told once',
+      writes: true,
+      body: {
+        description: 'Whose it is and what it may do',
+        type: json,
+        schema: apiKeyRequestSchema,
+      },
+      replies: { 201: { description: 'It is made', type: json, schema: apiKeyCreatedSchema } },
+    },
+    async (call, principal) => {
+      const { owner, scopes } = await call.json(apiKeyRequestSchema, maxBytes)
+      requireOwn(principal, scopes)
+      const { caller, tenant } = principal
+      const created = service.createApiKey(tenant, owner, scopes, caller)
+      return jsonReply(201, await changing(authenticator, created))
+    },
+  )
+
+const revokeRoute = (service: Service, admit: Admission, authenticator: Authenticator): Route =>
+  route(
+    admit.scope('apikeys:manage'),
+    {
+      method: 'DELETE',
+      path: `${path}/{id}`,
+      summary: 'Revokes an API key, for ever',
+      writes: true,
+      replies: { 200: { description: 'It is revoked', type: json, schema: apiKeySchema } },
+    },
+    async (call, { caller, tenant }) => {
+      const id = call.param('id')
+      if (!idPattern.test(id)) throw new Failure('INPUT_NOT_FOUND', 'No such API key')
+      const revoked = service.revokeApiKey(tenant, id, caller)
+      return jsonReply(200, await changing(authenticator, revoked))
+    },
+  )
+
+/** The routes of API keys. */
+export const apiKeyRoutes = (
+  service: Service,
+  admit: Admission,
+  authenticator: Authenticator,
+  maxBytes: number,
+): readonly Route[] => [
+  listRoute(service, admit),
+  createRoute(service, admit, authenticator, maxBytes),
+  revokeRoute(service, admit, authenticator),
+]

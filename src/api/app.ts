@@ -1,0 +1,81 @@
+// The HTTP edge over the service port. It authenticates, bounds and parses what a stranger sends, asks the service, and answers its words or an
+// RFC 9457 problem from the failure table. It decides nothing, keeps nothing but a few seconds of authentication, and writes neither tokens nor
+// bodies to its log. One handler a route and no middleware: the chain is what costs on the hot path.
+import { Hono } from 'hono'
+import { asFailure, Failure } from '../base/failure.ts'
+import { limits } from '../base/limits.ts'
+import type { Service } from '../decisions/service.ts'
+import { admission } from './admission.ts'
+import { apiKeyRoutes } from './api-keys.ts'
+import { Authenticator } from './authentication.ts'
+import { decisionRoutes } from './decisions.ts'
+import { evidenceRoutes } from './evidence.ts'
+import { createExchange } from './exchange.ts'
+import { healthRoutes } from './health.ts'
+import { logTileRoutes } from './log-tiles.ts'
+import { openApiRoute } from './openapi.ts'
+import { problem } from './problems.ts'
+import { PublicTenants } from './public-tenants.ts'
+import type { Log } from './request-log.ts'
+import { routerPath, toResponse, type Reply, type Route } from './route.ts'
+
+/** What the HTTP edge is made of. */
+export interface AppOptions {
+  readonly service: Service
+  readonly logger: Log
+  readonly version: string
+  /** Milliseconds since 1970. */
+  readonly clock: () => number
+  /** How long a request may take, its body included. */
+  readonly requestTimeoutMs: number
+  /** Largest body of every route but the verifying one. */
+  readonly maxBodyBytes?: number
+  /** Largest dossier that is verified on request; a larger one wants the offline verifier, for it would keep the notary from its work. */
+  readonly maxDossierBytes?: number
+}
+
+const defaultDossierBytes = 4 * 1024 * 1024
+
+/** Every route, in the order in which they are described. */
+export function createRoutes(options: AppOptions): readonly Route[] {
+  const { clock, service, version } = options
+  const authenticator = new Authenticator(service, clock)
+  const admit = admission(authenticator, new PublicTenants(service, clock))
+  const maxBytes = options.maxBodyBytes ?? limits.bodyBytes
+  const routes = [
+    ...decisionRoutes(service, admit, maxBytes),
+    ...evidenceRoutes(service, admit, options.maxDossierBytes ?? defaultDossierBytes),
+    ...apiKeyRoutes(service, admit, authenticator, maxBytes),
+    ...logTileRoutes(service, admit),
+    ...healthRoutes(service, version),
+  ]
+  return [...routes, openApiRoute(routes, version)]
+}
+
+/** The HTTP edge; answers by `fetch`, and in tests by `request`. */
+export function createApp(options: AppOptions): Hono {
+  const app = new Hono()
+  const exchange = createExchange(options)
+  const routes = createRoutes(options)
+  for (const route of routes)
+    app.on(route.method, routerPath(route.path), (context) => exchange(route, context))
+
+  const allowed = (path: string): string[] =>
+    ['GET', 'POST', 'DELETE'].filter((method) => app.router.match(method, path)[0].length > 0)
+  const unmatched: Route = {
+    method: 'ALL',
+    path: 'unmatched',
+    summary: '',
+    answer: (call): Promise<Reply> => {
+      const methods = allowed(call.path)
+      if (methods.length === 0) throw new Failure('INPUT_NOT_FOUND', 'No such resource')
+      const failure = new Failure('INPUT_METHOD', `Method must be one of: ${methods.join(', ')}`)
+      const Allow = methods.flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : name)).join(', ')
+      return Promise.resolve(problem(failure, call.requestId, { Allow }))
+    },
+  }
+  app.notFound((context) => exchange(unmatched, context))
+  // What escapes an exchange is our own mistake.
+  app.onError((error) => toResponse(problem(asFailure(error), undefined), undefined))
+  return app
+}

@@ -1,0 +1,147 @@
+// One request as a handler sees it: names, parameters and a bounded body, each asked for when it is wanted.
+import { randomUUID } from 'node:crypto'
+import type { Context } from 'hono'
+import type { BlankEnv } from 'hono/types'
+import type { z } from 'zod'
+import { Failure } from '../base/failure.ts'
+import { fromUtf8 } from '../base/bytes.ts'
+import { isUuid } from '../base/uuid.ts'
+import type { Principal } from '../decisions/service.ts'
+import { parseBody, parseValue } from '../wire/decision.ts'
+import { readBody } from './request-body.ts'
+
+const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
+
+/** The caller's request id where it is one, else a new one. An API key would fit the pattern too, and ids are logged. */
+const requestIdOf = (given: string | undefined): string =>
+  given !== undefined && requestIdPattern.test(given) && !given.startsWith('csk_')
+    ? given
+    : randomUUID()
+
+const numeric = new Set(['limit', 'since', 'until', 'version'])
+const integer = /^(?:0|[1-9]\d{0,15})$/
+
+/** The value of a query parameter; a number where the name wants one, and else left for the schema to refuse. */
+const readParameter = (name: string, text: string): string | number =>
+  numeric.has(name) && integer.test(text) ? Number(text) : text
+
+/** What a call is busy with, which decides what it means when time is up. */
+export type Phase = 'admission' | 'body' | 'work'
+
+/** One request. */
+export class Call {
+  readonly requestId: string
+  readonly #context: Context<BlankEnv>
+  #principal: Principal | undefined
+  #phase: Phase = 'admission'
+
+  constructor(context: Context<BlankEnv>) {
+    this.#context = context
+    this.requestId = requestIdOf(context.req.header('x-request-id'))
+  }
+
+  get method(): string {
+    return this.#context.req.method
+  }
+
+  get path(): string {
+    return this.#context.req.path
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  /** Who was authenticated, if anybody. */
+  get principal(): Principal | undefined {
+    return this.#principal
+  }
+
+  admitted(principal: Principal): Principal {
+    this.#principal = principal
+    this.#phase = 'work'
+    return principal
+  }
+
+  header(name: string): string | undefined {
+    return this.#context.req.header(name)
+  }
+
+  param(name: string): string {
+    return this.#context.req.param(name) ?? ''
+  }
+
+  /** The decision's id of the path. @throws INPUT_NOT_FOUND when it can be nobody's */
+  decisionId(): string {
+    const id = this.param('id')
+    if (!isUuid(id)) throw new Failure('INPUT_NOT_FOUND', 'No such decision')
+    return id
+  }
+
+  /**
+   * The query as a schema has it; every parameter stands at most once.
+   * @throws {@link Failure} INPUT_INVALID
+   */
+  query<T>(schema: z.ZodType<T>): T {
+    const parameters = new URLSearchParams(this.#search())
+    const names = [...parameters.keys()]
+    const twice = names.find((name, i) => names.indexOf(name) !== i)
+    if (twice !== undefined)
+      throw new Failure('INPUT_INVALID', 'Query parameter must not stand twice', {
+        field: `/${twice}`,
+      })
+    // fromEntries, because an assignment to `__proto__` would be silent.
+    return parseValue(
+      schema,
+      Object.fromEntries([...parameters].map(([name, text]) => [name, readParameter(name, text)])),
+    )
+  }
+
+  /** @throws INPUT_INVALID when there is a query */
+  refuseQuery(): void {
+    const search = this.#search()
+    if (search !== '')
+      throw new Failure('INPUT_INVALID', 'No query parameters are known here', {
+        field: `/${[...new URLSearchParams(search).keys()][0] ?? ''}`,
+      })
+  }
+
+  #search(): string {
+    const { url } = this.#context.req
+    const at = url.indexOf('?')
+    return at < 0 ? '' : url.slice(at + 1)
+  }
+
+  /**
+   * The whole body, which must be of one of the media types; empty without a body.
+   * @throws {@link Failure} INPUT_MEDIA_TYPE, INPUT_TOO_LARGE, INPUT_MALFORMED
+   */
+  async bytes(types: readonly string[], maxBytes: number): Promise<Uint8Array> {
+    this.#phase = 'body'
+    const bytes = await readBody(this.#context.req, types, maxBytes)
+    this.#phase = 'work'
+    return bytes
+  }
+
+  /**
+   * The text of a JSON body. Bytes that are not UTF-8 are refused: replacing them would notarise what nobody sent.
+   * @throws {@link Failure} INPUT_MEDIA_TYPE, INPUT_TOO_LARGE, INPUT_MALFORMED
+   */
+  async text(maxBytes: number): Promise<string> {
+    const bytes = await this.bytes(['application/json'], maxBytes)
+    try {
+      return fromUtf8(bytes)
+    } catch {
+      throw new Failure('INPUT_MALFORMED', 'Body is not UTF-8')
+    }
+  }
+
+  /**
+   * The value of a JSON body; without a body that of `whenEmpty`.
+   * @throws {@link Failure} INPUT_MEDIA_TYPE, INPUT_TOO_LARGE, INPUT_MALFORMED, INPUT_INVALID
+   */
+  async json<T>(schema: z.ZodType<T>, maxBytes: number, whenEmpty = ''): Promise<T> {
+    const text = await this.text(maxBytes)
+    return parseBody(schema, text === '' ? whenEmpty : text)
+  }
+}

@@ -1,0 +1,173 @@
+// Decisions: notarising, reading, claiming, erasing.
+import { Failure } from '../base/failure.ts'
+import type { DecisionView, Service } from '../decisions/service.ts'
+import {
+  claimedSchema,
+  claimRequestSchema,
+  decisionPageSchema,
+  decisionRequestSchema,
+  decisionViewSchema,
+  erasedSchema,
+  eraseRequestSchema,
+  idempotencyKeySchema,
+  listQuerySchema,
+  notarisedSchema,
+  parseDecisionRequest,
+} from '../wire/decision.ts'
+import type { Admission } from './admission.ts'
+import type { Call } from './call.ts'
+import { jsonReply, route, type Reply, type Route } from './route.ts'
+
+const json = 'application/json'
+const defaultPage = 50
+const headerName = 'Idempotency-Key'
+
+/**
+ * The idempotency key of the header, or null.
+ * @throws {@link Failure} INPUT_INVALID when it is not one, or when the body names another
+ */
+function idempotencyKeyOf(call: Call, ofBody: string | undefined): string | null {
+  const key = call.header('idempotency-key')
+  if (key === undefined) return null
+  const field = headerName
+  if (!idempotencyKeySchema.safeParse(key).success)
+    throw new Failure(
+      'INPUT_INVALID',
+      `${headerName}: 1 to 255 visible ASCII characters expected`,
+      {
+        field,
+      },
+    )
+  if (ofBody !== undefined && ofBody !== key)
+    throw new Failure('INPUT_INVALID', `${headerName}: header and body must not differ`, { field })
+  return key
+}
+
+/** The service's words are JSON text that ends by saying whether they are a replay. */
+const notarised = (text: string): Reply => ({
+  status: text.endsWith('"replayed":true}') ? 200 : 201,
+  body: text,
+  type: json,
+})
+
+/** The matter is JSON text already, and is not parsed again on its way. */
+function formatView({ decision, ...view }: DecisionView): string {
+  return `${JSON.stringify(view).slice(0, -1)},"decision":${decision ?? 'null'}}`
+}
+
+const notariseRoute = (service: Service, admit: Admission, maxBytes: number): Route =>
+  route(
+    admit.scope('decisions:submit'),
+    {
+      method: 'POST',
+      path: '/v1/decisions',
+      summary: 'Notarises a finished decision; the answer carries its proof',
+      writes: true,
+      idempotencyKey: true,
+      body: { description: 'The decision', type: json, schema: decisionRequestSchema },
+      replies: {
+        200: {
+          description: 'It was notarised before, under this idempotency key',
+          type: json,
+          schema: notarisedSchema,
+        },
+        201: { description: 'It is notarised', type: json, schema: notarisedSchema },
+      },
+      failures: ['INPUT_CONFLICT', 'INPUT_ERASED'],
+    },
+    async (call, principal) => {
+      const text = await call.text(maxBytes)
+      const request = parseDecisionRequest(text)
+      const key = idempotencyKeyOf(call, request.idempotencyKey)
+      return notarised(await service.notarise(principal, text, key))
+    },
+  )
+
+const listRoute = (service: Service, admit: Admission): Route =>
+  route(
+    admit.scope('decisions:read'),
+    {
+      method: 'GET',
+      path: '/v1/decisions',
+      summary: 'Lists decisions, newest first',
+      query: listQuerySchema,
+      replies: { 200: { description: 'A page', type: json, schema: decisionPageSchema } },
+    },
+    async (call, { tenant }) => {
+      const query = call.query(listQuerySchema)
+      return jsonReply(200, await service.listDecisions(tenant, { limit: defaultPage, ...query }))
+    },
+  )
+
+const readRoute = (service: Service, admit: Admission): Route =>
+  route(
+    admit.scope('decisions:read'),
+    {
+      method: 'GET',
+      path: '/v1/decisions/{id}',
+      summary: 'Tells what is known of a decision',
+      replies: { 200: { description: 'The decision', type: json, schema: decisionViewSchema } },
+    },
+    async (call, { tenant }) => ({
+      status: 200,
+      body: formatView(await service.readDecision(tenant, call.decisionId())),
+      type: json,
+    }),
+  )
+
+const claimRoute = (service: Service, admit: Admission, maxBytes: number): Route =>
+  route(
+    admit.scope('decisions:claim'),
+    {
+      method: 'POST',
+      path: '/v1/decisions/{id}/claim',
+      summary: 'Uses an allowed decision, before its effect',
+      writes: true,
+      body: {
+        description: 'A note for the record',
+        type: json,
+        schema: claimRequestSchema,
+        optional: true,
+      },
+      replies: { 201: { description: 'It is claimed', type: json, schema: claimedSchema } },
+      failures: ['INPUT_NOT_CLAIMABLE', 'INPUT_CLAIMED', 'INPUT_ERASED'],
+    },
+    async (call, principal) => {
+      const id = call.decisionId()
+      const request = await call.json(claimRequestSchema, maxBytes, '{}')
+      return jsonReply(201, await service.claim(principal, id, request))
+    },
+  )
+
+const eraseRoute = (service: Service, admit: Admission, maxBytes: number): Route =>
+  route(
+    admit.scope('decisions:erase'),
+    {
+      method: 'POST',
+      path: '/v1/decisions/{id}/erase',
+      summary: 'Erases what a decision says, and logs that it was erased',
+      writes: true,
+      body: { description: 'Why', type: json, schema: eraseRequestSchema },
+      replies: { 200: { description: 'It is erased', type: json, schema: erasedSchema } },
+      failures: ['INPUT_ERASED'],
+    },
+    async (call, principal) => {
+      const id = call.decisionId()
+      const { reason } = await call.json(eraseRequestSchema, maxBytes)
+      const { index } = await service.erase(principal, id, reason)
+      return jsonReply(200, { id, index })
+    },
+  )
+
+/** The routes of decisions. */
+export const decisionRoutes = (
+  service: Service,
+  admit: Admission,
+  maxBytes: number,
+): readonly Route[] => [
+  notariseRoute(service, admit, maxBytes),
+  listRoute(service, admit),
+  readRoute(service, admit),
+  claimRoute(service, admit, maxBytes),
+  eraseRoute(service, admit, maxBytes),
+]

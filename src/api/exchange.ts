@@ -1,0 +1,53 @@
+// From request to response: one deadline, one answer, one line in the log, whatever happens.
+import type { Context } from 'hono'
+import type { BlankEnv } from 'hono/types'
+import { asFailure, Failure } from '../base/failure.ts'
+import { Call } from './call.ts'
+import { problem } from './problems.ts'
+import { logRequest, type Log } from './request-log.ts'
+import { toResponse, type Reply, type Route } from './route.ts'
+
+/** What every exchange needs. */
+export interface ExchangeOptions {
+  readonly clock: () => number
+  readonly logger: Log
+  readonly requestTimeoutMs: number
+}
+
+/** What it means that time is up: only a slow body is the caller's doing, and what was to be written may have been. */
+function late({ phase }: Call, route: Route, timeoutMs: number): Failure {
+  if (phase === 'body')
+    return new Failure('INPUT_TIMEOUT', `Body was not complete after ${timeoutMs} ms`)
+  return phase === 'work' && route.writes === true
+    ? new Failure('LOG_STATE_UNKNOWN', `No answer within ${timeoutMs} ms`)
+    : new Failure('LOG_BUSY', `No answer within ${timeoutMs} ms`)
+}
+
+async function answer(route: Route, call: Call, timeoutMs: number): Promise<Reply> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await Promise.race([
+      route.answer(call),
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(() => {
+          reject(late(call, route, timeoutMs))
+        }, timeoutMs)
+      }),
+    ])
+  } catch (error) {
+    return problem(asFailure(error), call.requestId)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** How a route is answered. */
+export const createExchange =
+  ({ clock, logger, requestTimeoutMs }: ExchangeOptions) =>
+  async (route: Route, context: Context<BlankEnv>): Promise<Response> => {
+    const began = clock()
+    const call = new Call(context)
+    const reply = await answer(route, call, requestTimeoutMs)
+    logRequest(logger, route, call, reply, clock() - began)
+    return toResponse(reply, call.requestId)
+  }

@@ -1,0 +1,124 @@
+// The listener: sockets with bounds in time, TLS where it is asked for, and an end that lets finish what was accepted.
+import { createServer as createPlainServer, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener, RequestError } from '@hono/node-server'
+import type { Hono } from 'hono'
+import { asFailure, Failure } from '../base/failure.ts'
+import { problem } from './problems.ts'
+import { refuseOnSocket } from './refuse-on-socket.ts'
+import { toResponse } from './route.ts'
+
+/** Where and how to listen. */
+export interface ListenOptions {
+  readonly host?: string
+  /** 0 takes a free port. */
+  readonly port: number
+  /** PEM texts. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+  /** Time for a whole request to arrive; the app's own, so that it answers before the socket is cut. */
+  readonly requestTimeoutMs: number
+  /** How long `close` lets requests finish. */
+  readonly drainMs?: number
+}
+
+/** A listener. */
+export interface Listening {
+  readonly url: string
+  /** Stops accepting, lets requests finish within `drainMs`, then cuts what is left. */
+  close(): Promise<void>
+}
+
+const maxHeadersMs = 10_000
+const handshakeMs = 10_000
+const keepAliveMs = 30_000
+const graceMs = 5000
+const defaultDrainMs = 10_000
+const sweepMs = 50
+
+function createServer({ requestTimeoutMs, tls }: ListenOptions): Server {
+  const arrivalMs = requestTimeoutMs + graceMs
+  const bounds = {
+    // Beyond the app's own deadline, which answers first; this one is for what never becomes a request.
+    requestTimeout: arrivalMs,
+    headersTimeout: Math.min(maxHeadersMs, arrivalMs),
+    connectionsCheckingInterval: 1000,
+    keepAliveTimeout: keepAliveMs,
+    // A missing Host becomes a problem document like every other fault, instead of the platform's bare 400.
+    requireHostHeader: false,
+  }
+  if (tls === undefined) return createPlainServer(bounds)
+  try {
+    return createTlsServer({
+      ...bounds,
+      ...tls,
+      handshakeTimeout: handshakeMs,
+      minVersion: 'TLSv1.3',
+    })
+  } catch (cause) {
+    throw new Failure('CONFIG_INVALID', 'TLS certificate and key do not fit', { cause })
+  }
+}
+
+/** What cannot even become a request. */
+function refuse(error: unknown): Response {
+  const failure =
+    error instanceof RequestError
+      ? new Failure('INPUT_MALFORMED', error.message, { cause: error })
+      : asFailure(error)
+  return toResponse(problem(failure, undefined), undefined)
+}
+
+function start(server: Server, { host = '127.0.0.1', port }: ListenOptions): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) => {
+      reject(new Failure('CONFIG_INVALID', `Cannot listen on: ${host}:${port}`, { cause }))
+    })
+    server.listen(port, host, () => {
+      const address = server.address()
+      if (address === null || typeof address === 'string')
+        reject(new Failure('BUG', 'Listener has no port'))
+      else resolve(address)
+    })
+  })
+}
+
+/** Ends a server: connections that fall idle are closed, and after the bound all. */
+function drain(server: Server, drainMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const sweep = setInterval(() => {
+      server.closeIdleConnections()
+    }, sweepMs)
+    const cut = setTimeout(() => {
+      server.closeAllConnections()
+    }, drainMs)
+    server.close(() => {
+      clearInterval(sweep)
+      clearTimeout(cut)
+      resolve()
+    })
+  })
+}
+
+/**
+ * Listens, and gives the URL once it does.
+ * @throws {@link Failure} CONFIG_INVALID when the address is taken or forbidden, or certificate and key are none
+ */
+export async function listen(app: Pick<Hono, 'fetch'>, options: ListenOptions): Promise<Listening> {
+  const server = createServer(options)
+  const listener = getRequestListener((request) => app.fetch(request), { errorHandler: refuse })
+  let closing: Promise<void> | undefined
+  server.on('request', (incoming, outgoing) => {
+    if (closing !== undefined) outgoing.shouldKeepAlive = false
+    void listener(incoming, outgoing)
+  })
+  server.on('clientError', refuseOnSocket(server))
+  // A peer that neither reads nor writes for this long is gone.
+  server.timeout = options.requestTimeoutMs + 2 * graceMs
+  const { address, family, port } = await start(server, options)
+  const host = family === 'IPv6' ? `[${address}]` : address
+  return {
+    url: `${options.tls === undefined ? 'http' : 'https'}://${host}:${port}`,
+    close: () => (closing ??= drain(server, options.drainMs ?? defaultDrainMs)),
+  }
+}

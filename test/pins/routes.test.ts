@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { createRoutes } from '../../src/api/app.ts'
+import { FakeService } from '../support/fake-service.ts'
+
+const pinned = `
+POST /v1/decisions
+GET /v1/decisions
+GET /v1/decisions/{id}
+POST /v1/decisions/{id}/claim
+POST /v1/decisions/{id}/erase
+GET /v1/decisions/{id}/dossier
+POST /v1/verify
+GET /v1/trust-root
+GET /v1/api-keys
+POST /v1/api-keys
+DELETE /v1/api-keys/{id}
+GET /log/{tenant}/checkpoint
+GET /log/{tenant}/tile/{path}
+GET /healthz
+GET /readyz
+GET /openapi.json
+`
+
+describe('the routes', () => {
+  it('are never changed, only added', () => {
+    const routes = createRoutes({
+      clock: Date.now,
+      logger: { error: () => undefined, info: () => undefined },
+      requestTimeoutMs: 1000,
+      service: new FakeService(),
+      version: '1',
+    })
+    const found = routes.map(({ method, path }) => `${method} ${path}`)
+    expect(found).toEqual(pinned.trim().split('\n'))
+  })
+})

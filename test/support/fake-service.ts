@@ -1,0 +1,263 @@
+import { Failure } from '../../src/base/failure.ts'
+import { uuidv7 } from '../../src/base/uuid.ts'
+import type {
+  DecisionView,
+  Health,
+  ListRequest,
+  Principal,
+  Service,
+  TenantView,
+} from '../../src/decisions/service.ts'
+import {
+  parseDecisionRequest,
+  scopes,
+  type ApiKeyView,
+  type Claimed,
+  type DecisionPage,
+  type Scope,
+} from '../../src/wire/decision.ts'
+import type { Report } from '../../src/verify/report.ts'
+
+const notFound = (what: string): Failure => new Failure('INPUT_NOT_FOUND', `No such ${what}`)
+const unused = (): never => {
+  throw new Failure('BUG', 'The HTTP edge never asks for this')
+}
+
+/** A token of the real shape, whose parts say nothing. */
+export function fakeToken(name: string): string {
+  const id = Buffer.from(name).toString('hex').padEnd(16, '0').slice(0, 16)
+  return `csk_${id}_${name
+    .replaceAll(/[^A-Za-z0-9]/g, '-')
+    .padEnd(43, 'x')
+    .slice(0, 43)}`
+}
+
+/** A call that the fake was asked, for tests that want to see what arrived. */
+export interface Asked {
+  readonly method: keyof Service
+  readonly args: readonly unknown[]
+}
+
+const report: Report = {
+  assurance: 'operator',
+  checks: [{ name: 'dossier.format', ok: false, outcome: 'fail', reason: 'Not a dossier' }],
+  complete: 'no',
+  dev: false,
+  entries: [],
+  notes: [],
+  ok: false,
+  origin: null,
+  status: null,
+  stream: null,
+  tenant: null,
+  treeSize: null,
+  trustRoot: '0'.repeat(64),
+  verdict: 'invalid',
+}
+
+interface Kept {
+  readonly view: DecisionView
+  readonly text: string
+}
+
+/**
+ * A service in memory that signs and proves nothing. It knows the tenants `acme` (private) and `open` (public), and one token for each of them with
+ * all scopes; a test puts a method of its own in place of any here.
+ */
+export class FakeService implements Service {
+  readonly asked: Asked[] = []
+  readonly decisions = new Map<string, Kept>()
+  readonly principals = new Map<string, Principal>()
+  readonly apiKeys = new Map<string, ApiKeyView>()
+  readonly #byKey = new Map<string, string>()
+
+  constructor() {
+    this.admit(fakeToken('acme'), 'acme', scopes)
+    this.admit(fakeToken('open'), 'open', scopes)
+  }
+
+  /** Lets a token in. */
+  admit(token: string, tenant: string, granted: readonly Scope[]): void {
+    const id = token.slice(4, 20)
+    this.principals.set(token, {
+      tenant,
+      profile: 'checkpoint',
+      caller: { type: 'apiKey', id, owner: 'owner@example.com' },
+      scopes: granted,
+    })
+    const apiKey = { id, owner: 'owner@example.com', scopes: [...granted] }
+    this.apiKeys.set(id, { ...apiKey, createdAt: 1, revokedAt: null })
+  }
+
+  #note(method: keyof Service, ...args: readonly unknown[]): void {
+    this.asked.push({ method, args })
+  }
+
+  authenticate(token: string): Promise<Principal> {
+    this.#note('authenticate', token)
+    const principal = this.principals.get(token)
+    return principal === undefined
+      ? Promise.reject(new Failure('AUTH_INVALID', 'API key is unknown, wrong or revoked'))
+      : Promise.resolve(principal)
+  }
+
+  notarise(principal: Principal, text: string, idempotencyKey: string | null): Promise<string> {
+    this.#note('notarise', principal, text, idempotencyKey)
+    const request = parseDecisionRequest(text)
+    const key = idempotencyKey ?? request.idempotencyKey
+    const known = key === undefined ? undefined : this.#byKey.get(key)
+    if (known !== undefined) return Promise.resolve(this.#reply(known, true))
+    const id = uuidv7(this.decisions.size, crypto.getRandomValues(new Uint8Array(10)))
+    if (key !== undefined) this.#byKey.set(key, id)
+    const view: DecisionView = {
+      id,
+      status: request.status,
+      erased: false,
+      index: this.decisions.size,
+      time: 1_700_000_000_000,
+      decision: text,
+      executions: 0,
+      dossierUrl: `/v1/decisions/${id}/dossier`,
+    }
+    this.decisions.set(id, { view, text })
+    return Promise.resolve(this.#reply(id, false))
+  }
+
+  #reply(id: string, replayed: boolean): string {
+    const { view } = this.#decision(id)
+    return `{"id":"${id}","status":"${view.status ?? ''}","time":${view.time},"index":${view.index},"envelope":null,"leaf":"","proof":[],"checkpoint":"\\u2014","dossierUrl":"${view.dossierUrl}","replayed":${String(replayed)}}`
+  }
+
+  #decision(id: string): Kept {
+    const kept = this.decisions.get(id)
+    if (kept === undefined) throw notFound('decision')
+    return kept
+  }
+
+  // Async, so that what is thrown is a rejection as the port promises.
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async claim(principal: Principal, id: string, request: { note?: string }): Promise<Claimed> {
+    this.#note('claim', principal, id, request)
+    const { view } = this.#decision(id)
+    if (view.status !== 'ALLOW')
+      throw new Failure('INPUT_NOT_CLAIMABLE', 'Decision is not an ALLOW')
+    return {
+      id,
+      use: 1,
+      maxUses: null,
+      index: 1,
+      time: view.time,
+      envelope: {
+        payload: '',
+        payloadType: 'application/vnd.in-toto+json',
+        signatures: [{ keyid: '', sig: '' }],
+      },
+      leaf: '',
+      proof: [],
+      checkpoint: '',
+      dossierUrl: view.dossierUrl,
+    }
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async erase(principal: Principal, id: string, reason: string): Promise<{ index: number }> {
+    this.#note('erase', principal, id, reason)
+    this.#decision(id)
+    return { index: 7 }
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async readDecision(tenant: string, id: string): Promise<DecisionView> {
+    this.#note('readDecision', tenant, id)
+    return this.#decision(id).view
+  }
+
+  listDecisions(tenant: string, request: ListRequest): Promise<DecisionPage> {
+    this.#note('listDecisions', tenant, request)
+    return Promise.resolve({ decisions: [], cursor: null })
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async exportDossier(tenant: string, stream: string): Promise<Uint8Array> {
+    this.#note('exportDossier', tenant, stream)
+    this.#decision(stream)
+    return Buffer.from('{"dossier":true}')
+  }
+
+  readTrustRoot(tenant: string, version?: number): Promise<Uint8Array> {
+    this.#note('readTrustRoot', tenant, version)
+    return version === undefined || version === 1
+      ? Promise.resolve(Buffer.from('{"v":1}'))
+      : Promise.reject(notFound('trust root'))
+  }
+
+  publishTrustRoot = unused
+
+  verify(tenant: string, dossier: Uint8Array): Promise<Report> {
+    this.#note('verify', tenant, dossier)
+    return Promise.resolve(report)
+  }
+
+  readCheckpoint(tenant: string): Promise<string> {
+    this.#note('readCheckpoint', tenant)
+    return Promise.resolve(`example.com/${tenant}\n1\nAAAA\n\n— example.com AAAA\n`)
+  }
+
+  readTile(tenant: string, path: string): Promise<Uint8Array> {
+    this.#note('readTile', tenant, path)
+    return path === '0/000.p/1'
+      ? Promise.resolve(new Uint8Array(32).fill(7))
+      : Promise.reject(notFound('tile'))
+  }
+
+  createTenant = unused
+
+  listTenants(): Promise<readonly TenantView[]> {
+    this.#note('listTenants')
+    const tenant = { profile: 'checkpoint', createdAt: 1, size: 1 } as const
+    return Promise.resolve([
+      { ...tenant, name: 'acme', origin: 'example.com/acme', public: false },
+      { ...tenant, name: 'open', origin: 'example.com/open', public: true },
+    ])
+  }
+
+  createApiKey(
+    tenant: string,
+    owner: string,
+    granted: readonly Scope[],
+    by: Principal['caller'],
+  ): Promise<{ apiKey: ApiKeyView; token: string }> {
+    this.#note('createApiKey', tenant, owner, granted, by)
+    const token = fakeToken(`new-${this.apiKeys.size}`)
+    this.admit(token, tenant, granted)
+    const apiKey = this.apiKeys.get(token.slice(4, 20))
+    return apiKey === undefined
+      ? Promise.reject(notFound('API key'))
+      : Promise.resolve({ apiKey, token })
+  }
+
+  listApiKeys(tenant: string): Promise<readonly ApiKeyView[]> {
+    this.#note('listApiKeys', tenant)
+    return Promise.resolve([...this.apiKeys.values()])
+  }
+
+  revokeApiKey(tenant: string, id: string, by: Principal['caller']): Promise<ApiKeyView> {
+    this.#note('revokeApiKey', tenant, id, by)
+    const known = this.apiKeys.get(id)
+    if (known === undefined) return Promise.reject(notFound('API key'))
+    for (const token of this.principals.keys())
+      if (token.slice(4, 20) === id) this.principals.delete(token)
+    return Promise.resolve({ ...known, revokedAt: 2 })
+  }
+
+  listKeys = unused
+
+  health(): Promise<Health> {
+    this.#note('health')
+    return Promise.resolve({ ready: true, parts: { log: 'ok' } })
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+}

@@ -138,14 +138,13 @@ export class SqliteReader implements port.StoreReader {
   }
 
   close(): Promise<void> {
-    if (this.#closed) return Promise.resolve()
     this.#closed = true
     return attempt('close the database', () => {
       this.dispose()
     })
   }
 
-  /** Gives back what the store holds. */
+  /** Gives back what the store holds; a second time there is nothing left to give back. */
   protected dispose(): void {
     this.db.close()
   }

@@ -100,6 +100,22 @@ describe('erased bytes', () => {
       expect(found(after, n)).toEqual(erased.includes(n) ? [] : Object.keys(marksOf(n)))
   })
 
+  it('are overwritten where they lie, so that SQLite has no reason to move their row', async () => {
+    await store.createTenant(makeTenant('a'), makeKeys())
+    const change = { ...marked(1), filter: { status: 'ALLOW', actor: 'Жанна 🔑', action: '' } }
+    await append(store, 'a', [change], [remembered(1)])
+    const raw = new Database(join(path(), 'countersign.db'), { readonly: true })
+    const read = (what: string): unknown =>
+      raw.prepare(`SELECT ${what} FROM entries JOIN idempotency USING (stream) LIMIT 1`).raw().get()
+    const texts = ['payload', 'status', 'actor', 'action', 'salt', 'fingerprint']
+    const shapes = texts.map((name) => `octet_length(${name}), typeof(${name})`).join()
+    const before = read(shapes)
+    await erase('a', 1)
+    expect(read(shapes)).toEqual(before)
+    expect(read('status_hash, actor_hash, action_hash')).toEqual([-129, -129, -129])
+    raw.close()
+  })
+
   it('are gone at the latest with the next commit where a reader hindered it', async () => {
     await store.createTenant(makeTenant('a'), makeKeys())
     await append(store, 'a', [marked(1)], [remembered(1)])

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { hashFilter } from '../../../src/store/sqlite-decisions.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import {
   append,
@@ -177,6 +178,29 @@ describe('the lock of the writer', () => {
     expect((await store.readTenant('acme'))?.head.size).toBe(1)
     await store.close()
     await reader.close()
+  })
+})
+
+describe('a list', () => {
+  it('tells two actors apart whose hashes are the same', async () => {
+    const names = Array.from({ length: 1025 }, (_, i) => `actor ${i}`)
+    const twin = (name: string, i: number) =>
+      names.slice(0, i).find((other) => hashFilter(other) === hashFilter(name))
+    const one = names.find(twin) ?? ''
+    const other = twin(one, names.indexOf(one)) ?? ''
+    const store = await openWriter()
+    await store.createTenant(makeTenant('acme'), makeKeys())
+    const filters = [one, other, one].map((actor) => ({ status: 'ALLOW', actor, action: 'pay' }))
+    await append(
+      store,
+      'acme',
+      filters.map((filter) => ({ filter })),
+    )
+    const listed = async (actor: string) =>
+      (await store.listDecisions('acme', { actor, limit: 9 })).map(({ index }) => index)
+    expect(await listed(one)).toEqual([2, 0])
+    expect(await listed(other)).toEqual([1])
+    await store.close()
   })
 })
 

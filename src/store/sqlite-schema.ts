@@ -2,7 +2,7 @@ import { Failure } from '../base/failure.ts'
 import type { Database } from './sqlite-database.ts'
 
 /** "CsgN" in the header of the file says whose database it is. */
-export const applicationId = 0x4373674e
+const applicationId = 0x4373674e
 
 // Rows with content that may be erased are appended at the end of their table and never change their length, so SQLite never moves them: where
 // it splits or merges pages it leaves copies behind that secure_delete does not overwrite. Indexes do split; so none holds such content: the

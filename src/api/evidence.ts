@@ -1,4 +1,5 @@
 // Evidence: dossiers out, dossiers judged, and the trust root by which anybody judges them without us.
+import { dossierMediaType as dossierType } from '../dossier/v1.ts'
 import type { Service } from '../decisions/service.ts'
 import { trustRootQuerySchema } from '../wire/decision.ts'
 import { reportSchema } from '../wire/report.ts'
@@ -6,9 +7,6 @@ import type { Admission } from './admission.ts'
 import { jsonReply, route, type Route } from './route.ts'
 
 const json = 'application/json'
-
-/** Media type of a dossier. */
-const dossierType = 'application/vnd.countersign.dossier+json'
 
 const dossierRoute = (service: Service, admit: Admission): Route =>
   route(

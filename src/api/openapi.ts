@@ -164,7 +164,7 @@ const parameters = {
 }
 
 /** The OpenAPI document of the routes. */
-export function describeApi(routes: readonly Route[], version: string): Json {
+function describeApi(routes: readonly Route[], version: string): Json {
   const paths: Record<string, Record<string, Json>> = {}
   for (const described of routes)
     (paths[described.path] ??= {})[described.method.toLowerCase()] = describeRoute(described)

@@ -16,7 +16,7 @@ const challenges: Partial<Readonly<Record<FailureCode, string>>> = {
 }
 
 /** The document of a failure. */
-export function problemOf(failure: Failure, requestId: string | undefined): Problem {
+function problemOf(failure: Failure, requestId: string | undefined): Problem {
   const { code, field, message, retryable, status, title } = failure
   return {
     type: `urn:countersign:problem:${code}`,

@@ -35,7 +35,7 @@ function describe(error: Error): CauseOfFailure {
 }
 
 /** What is told of a failure and its causes, outermost first. */
-export function describeCauses(failure: Failure): readonly CauseOfFailure[] {
+function describeCauses(failure: Failure): readonly CauseOfFailure[] {
   const causes: CauseOfFailure[] = []
   for (
     let error: unknown = failure;

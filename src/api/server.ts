@@ -18,6 +18,8 @@ export interface ListenOptions {
   readonly tls?: { readonly cert: string; readonly key: string }
   /** Time for a whole request to arrive; the app's own, so that it answers before the socket is cut. */
   readonly requestTimeoutMs: number
+  /** Time for the headers of a request to arrive. */
+  readonly headersTimeoutMs?: number
   /** How long `close` lets requests finish. */
   readonly drainMs?: number
 }
@@ -26,22 +28,23 @@ export interface ListenOptions {
 export interface Listening {
   readonly url: string
   /** Stops accepting, lets requests finish within `drainMs`, then cuts what is left. */
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
-const maxHeadersMs = 10_000
+const defaultHeadersMs = 10_000
 const handshakeMs = 10_000
 const keepAliveMs = 30_000
 const graceMs = 5000
 const defaultDrainMs = 10_000
 const sweepMs = 50
 
-function createServer({ requestTimeoutMs, tls }: ListenOptions): Server {
+function createServer(options: ListenOptions): Server {
+  const { headersTimeoutMs = defaultHeadersMs, requestTimeoutMs, tls } = options
   const arrivalMs = requestTimeoutMs + graceMs
   const bounds = {
     // Beyond the app's own deadline, which answers first; this one is for what never becomes a request.
     requestTimeout: arrivalMs,
-    headersTimeout: Math.min(maxHeadersMs, arrivalMs),
+    headersTimeout: Math.min(headersTimeoutMs, arrivalMs),
     connectionsCheckingInterval: 1000,
     keepAliveTimeout: keepAliveMs,
     // A missing Host becomes a problem document like every other fault, instead of the platform's bare 400.
@@ -91,12 +94,15 @@ function drain(server: Server, drainMs: number): Promise<void> {
     }, sweepMs)
     const cut = setTimeout(() => {
       server.closeAllConnections()
+      // What has not even finished its handshake is no connection yet, and not worth waiting for.
+      finish()
     }, drainMs)
-    server.close(() => {
+    const finish = (): void => {
       clearInterval(sweep)
       clearTimeout(cut)
       resolve()
-    })
+    }
+    server.close(finish)
   })
 }
 

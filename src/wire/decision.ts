@@ -125,9 +125,6 @@ export const erasedSchema = z
   .strictObject({ id: z.string(), index: z.int() })
   .meta({ id: 'Erased' })
 
-/** The entry by which a decision's payloads were erased. */
-export type Erased = z.infer<typeof erasedSchema>
-
 /** What can be told of one decision. */
 export const decisionViewSchema = z
   .strictObject({
@@ -211,16 +208,10 @@ export const apiKeyCreatedSchema = z
   .strictObject({ apiKey: apiKeySchema, token: z.string() })
   .meta({ id: 'ApiKeyCreated' })
 
-/** A new API key and its token, which is told once. */
-export type ApiKeyCreated = z.infer<typeof apiKeyCreatedSchema>
-
 /** All API keys of a tenant. */
 export const apiKeyListSchema = z
   .strictObject({ apiKeys: z.array(apiKeySchema) })
   .meta({ id: 'ApiKeyList' })
-
-/** All API keys of a tenant. */
-export type ApiKeyList = z.infer<typeof apiKeyListSchema>
 
 /** RFC 9457 problem details. */
 export const problemSchema = z

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { limits } from '../../../src/base/limits.ts'
+import { fakeToken } from '../../support/fake-service.ts'
 import { createEdge, decision, expectProblem } from './edge.ts'
 
 const path = '/v1/decisions'
@@ -61,13 +62,13 @@ describe('a body that is not what it should be', () => {
   })
 
   it('is refused when its bytes are not UTF-8, instead of being notarised with replacements', async () => {
-    const { app, service } = createEdge()
+    const { app } = createEdge()
     const bytes = Buffer.from(withTrace('"?"'))
     bytes[bytes.lastIndexOf('?')] = 0xff
     const response = await app.request(path, {
       method: 'POST',
       headers: {
-        Authorization: `Bearer ${[...service.principals.keys()][0] ?? ''}`,
+        Authorization: `Bearer ${fakeToken('acme')}`,
         'Content-Type': 'application/json',
       },
       body: bytes,
@@ -129,12 +130,12 @@ describe('the size of a body', () => {
   })
 
   it('is bounded by what comes when no length is announced', async () => {
-    const { app, service } = createEdge({ maxBodyBytes })
+    const { app } = createEdge({ maxBodyBytes })
     const send = (bytes: number) =>
       app.request(path, {
         method: 'POST',
         headers: {
-          Authorization: `Bearer ${[...service.principals.keys()][0] ?? ''}`,
+          Authorization: `Bearer ${fakeToken('acme')}`,
           'Content-Type': 'application/json',
         },
         body: streamed(sized(bytes)),
@@ -142,6 +143,24 @@ describe('the size of a body', () => {
       })
     expect((await send(maxBodyBytes)).status).toBe(201)
     await expectProblem(await send(maxBodyBytes + 1), 413, 'INPUT_TOO_LARGE')
+  })
+
+  it('is not awaited to its end when it has none', async () => {
+    const { app } = createEdge({ maxBodyBytes })
+    const response = await app.request(path, {
+      method: 'POST',
+      headers: {
+        Authorization: `Bearer ${fakeToken('acme')}`,
+        'Content-Type': 'application/json',
+      },
+      body: new ReadableStream({
+        pull(controller) {
+          controller.enqueue(Buffer.alloc(100, ' '))
+        },
+      }),
+      duplex: 'half',
+    })
+    await expectProblem(response, 413, 'INPUT_TOO_LARGE')
   })
 
   it.each(['1', '-1', 'many', '1e1'])(

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { reportSchema } from '../../../src/wire/report.ts'
+import { fakeToken } from '../../support/fake-service.ts'
 import { createEdge, expectProblem } from './edge.ts'
 
 describe('evidence over HTTP', () => {
@@ -21,7 +22,7 @@ describe('evidence over HTTP', () => {
     const response = await app.request('/v1/verify', {
       method: 'POST',
       headers: {
-        Authorization: `Bearer ${[...service.principals.keys()][0] ?? ''}`,
+        Authorization: `Bearer ${fakeToken('acme')}`,
         'Content-Type': 'application/vnd.countersign.dossier+json',
       },
       body: bytes,

@@ -1,0 +1,244 @@
+import { once } from 'node:events'
+import { Agent, request as plainRequest } from 'node:http'
+import { request as tlsRequest } from 'node:https'
+import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { createApp } from '../../src/api/app.ts'
+import { listen, type Listening, type ListenOptions } from '../../src/api/server.ts'
+import { createCertificate } from '../support/certificate.ts'
+import { FakeService, fakeToken } from '../support/fake-service.ts'
+
+const decision = '{"intent":{"actor":{"id":"a"},"action":{"type":"t"}},"status":"ALLOW"}'
+const authorization = `Bearer ${fakeToken('acme')}`
+
+async function start(
+  options: Partial<ListenOptions> & { readonly service?: FakeService } = {},
+): Promise<Listening & { readonly port: number; readonly service: FakeService }> {
+  const { requestTimeoutMs = 2000, service = new FakeService() } = options
+  const app = createApp({
+    clock: Date.now,
+    logger: { error: () => undefined, info: () => undefined },
+    maxBodyBytes: 1000,
+    requestTimeoutMs,
+    service,
+    version: '1',
+  })
+  const listening = await listen(app, { drainMs: 200, port: 0, requestTimeoutMs, ...options })
+  onTestFinished(() => listening.close())
+  return { ...listening, port: Number(new URL(listening.url).port), service }
+}
+
+const post = (url: string, init: RequestInit = {}): Promise<Response> =>
+  fetch(`${url}/v1/decisions`, {
+    method: 'POST',
+    body: decision,
+    ...init,
+    headers: { Authorization: authorization, 'Content-Type': 'application/json' },
+  })
+
+/** Writes bytes to the port, and gives what comes back until the other side ends. */
+async function converse(port: number, ...writes: readonly string[]): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  onTestFinished(() => void socket.destroy())
+  socket.on('error', () => undefined)
+  await once(socket, 'connect')
+  for (const bytes of writes) socket.write(bytes, 'latin1')
+  return text(socket)
+}
+
+const headersOf = (length: string): string =>
+  `POST /v1/decisions HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nContent-Type: application/json\r\n${length}\r\n\r\n`
+
+describe('a listener', () => {
+  it('takes a free port and answers there', async () => {
+    const { url } = await start()
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+    const response = await post(url)
+    expect(response.status).toBe(201)
+    expect(await response.json()).toMatchObject({ replayed: false, status: 'ALLOW' })
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff')
+  })
+
+  it('says so when the port is taken', async () => {
+    const { port } = await start()
+    await expect(start({ port })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: `Cannot listen on: 127.0.0.1:${port}`,
+    })
+  })
+
+  it('answers HEAD and unknown ways as the app says', async () => {
+    const { url } = await start()
+    const head = await fetch(`${url}/healthz`, { method: 'HEAD' })
+    expect([head.status, await head.text()]).toEqual([200, ''])
+    const patch = await fetch(`${url}/v1/decisions`, { method: 'PATCH' })
+    expect(patch.status).toBe(405)
+    expect(patch.headers.get('content-type')).toBe('application/problem+json')
+  })
+
+  it('speaks TLS 1.3 with the certificate it is given, and nothing older', async () => {
+    const tls = createCertificate()
+    const { port, url } = await start({ tls })
+    expect(url).toBe(`https://127.0.0.1:${port}`)
+    const ask = async (maxVersion: 'TLSv1.2' | 'TLSv1.3'): Promise<string> => {
+      const asking = tlsRequest(`${url}/healthz`, { agent: false, ca: tls.cert, maxVersion })
+      asking.end()
+      const [response] = (await once(asking, 'response')) as [NodeJS.ReadableStream]
+      return text(response)
+    }
+    expect(JSON.parse(await ask('TLSv1.3'))).toEqual({ status: 'ok', version: '1' })
+    await expect(ask('TLSv1.2')).rejects.toThrow(/protocol version|SSL/i)
+  })
+
+  it('does not start with a key that is not the certificate’s', async () => {
+    const tls = { cert: createCertificate().cert, key: createCertificate().key }
+    await expect(start({ tls })).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  })
+})
+
+describe('what is no request', () => {
+  it.each([
+    ['no HTTP', 'what?\r\n\r\n', 400, 'INPUT_MALFORMED'],
+    ['an unknown method', 'FROB / HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'INPUT_MALFORMED'],
+    ['no host', 'GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'INPUT_MALFORMED'],
+    [
+      'a wrong host',
+      'GET /healthz HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n',
+      400,
+      'INPUT_MALFORMED',
+    ],
+    [
+      'two lengths',
+      headersOf('Content-Length: 5\r\nTransfer-Encoding: chunked'),
+      400,
+      'INPUT_MALFORMED',
+    ],
+    ['no length but a word', headersOf('Content-Length: many'), 400, 'INPUT_MALFORMED'],
+    [
+      'endless headers',
+      `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+      413,
+      'INPUT_TOO_LARGE',
+    ],
+  ])('is answered with a problem too: %s', async (_, bytes, status, code) => {
+    const { port } = await start()
+    const answer = await converse(port, bytes)
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(answer.toLowerCase()).toContain('content-type: application/problem+json')
+    const [, body = ''] = answer.split('\r\n\r\n')
+    expect(JSON.parse(body)).toMatchObject({ code, status })
+  })
+})
+
+describe('a body on the wire', () => {
+  it('without a length is taken to the bound and refused beyond', async () => {
+    const { port } = await start()
+    const send = async (bytes: number): Promise<string> => {
+      const padded = decision.padEnd(bytes, ' ')
+      const half = padded.length / 2
+      const chunks = [padded.slice(0, half), padded.slice(half)].map(
+        (part) => `${part.length.toString(16)}\r\n${part}\r\n`,
+      )
+      const headers = headersOf('Transfer-Encoding: chunked\r\nConnection: close')
+      return converse(port, headers, ...chunks, '0\r\n\r\n')
+    }
+    expect(await send(1000)).toMatch(/^HTTP\/1.1 201 /)
+    expect(await send(1002)).toMatch(/^HTTP\/1.1 413 .*"code":"INPUT_TOO_LARGE"/s)
+  })
+
+  it('is refused by the length it announces, before it comes', async () => {
+    const { port } = await start()
+    const answer = await converse(port, headersOf('Content-Length: 1001\r\nConnection: close'))
+    expect(answer).toMatch(/^HTTP\/1.1 413 .*"code":"INPUT_TOO_LARGE"/s)
+  })
+
+  it('that never ends is the caller’s fault, and the connection ends', async () => {
+    const { port, service } = await start({ requestTimeoutMs: 150 })
+    const answer = await converse(port, headersOf(`Content-Length: ${decision.length}`), '{"int')
+    expect(answer).toMatch(/^HTTP\/1.1 408 .*"code":"INPUT_TIMEOUT"/s)
+    expect(service.asked.some(({ method }) => method === 'notarise')).toBe(false)
+  })
+
+  it('that breaks off reaches no service, and the listener lives on', async () => {
+    const { port, service, url } = await start()
+    const socket = connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    socket.write(`${headersOf(`Content-Length: ${decision.length}`)}{"int`)
+    await expect.poll(() => service.asked.length).toBe(1)
+    socket.destroy()
+    expect((await post(url)).status).toBe(201)
+    expect(service.asked.filter(({ method }) => method === 'notarise')).toHaveLength(1)
+  })
+})
+
+describe('the end of a listener', () => {
+  /** A listener whose decisions wait until they are let go. */
+  async function startHeld() {
+    const service = new FakeService()
+    const held = Promise.withResolvers<string>()
+    const called = Promise.withResolvers<undefined>()
+    service.notarise = () => {
+      called.resolve(undefined)
+      return held.promise
+    }
+    const listening = await start({ service })
+    return { ...listening, called: called.promise, letGo: held.resolve }
+  }
+
+  it('lets finish what was accepted, and accepts no more', async () => {
+    const { called, close, letGo, url } = await startHeld()
+    const answer = post(url)
+    await called
+    const closed = close()
+    await expect(fetch(`${url}/healthz`)).rejects.toThrow()
+    letGo('{"replayed":false}')
+    expect((await answer).status).toBe(201)
+    await closed
+  })
+
+  it('waits for nothing that is idle', async () => {
+    const { close, port, url } = await start()
+    const agent = new Agent({ keepAlive: true })
+    const asking = plainRequest({ agent, host: '127.0.0.1', path: '/healthz', port })
+    asking.end()
+    const [response] = (await once(asking, 'response')) as [NodeJS.ReadableStream]
+    await text(response)
+    expect(Object.keys(agent.freeSockets), 'the connection is kept').toHaveLength(1)
+    const began = performance.now()
+    await close()
+    expect(performance.now() - began).toBeLessThan(150)
+    await expect(fetch(`${url}/healthz`)).rejects.toThrow()
+    agent.destroy()
+  })
+
+  it('cuts what does not finish in time', async () => {
+    const { called, close, url } = await startHeld()
+    const answer = post(url).catch(() => 'cut')
+    await called
+    const began = performance.now()
+    await close()
+    expect(performance.now() - began).toBeGreaterThan(150)
+    expect(await answer).toBe('cut')
+  })
+
+  it('is the same when it is asked for twice', async () => {
+    const { close } = await start()
+    expect(close()).toBe(close())
+    await close()
+  })
+})
+
+describe('a slow loris', () => {
+  it('does not hold a connection by dribbling headers', async () => {
+    const { port } = await start({ headersTimeoutMs: 200 })
+    const socket: Socket = connect(port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    socket.on('error', () => undefined)
+    socket.write('GET /healthz HTTP/1.1\r\n')
+    const dribble = setInterval(() => socket.write('X: x\r\n'), 100)
+    const answer = await text(socket)
+    clearInterval(dribble)
+    expect(answer).toMatch(/^HTTP\/1.1 408 .*"code":"INPUT_TIMEOUT"/s)
+  })
+})

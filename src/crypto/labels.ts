@@ -13,6 +13,8 @@ export const labels = Object.freeze({
   environmentKek: 'countersign/kek/environment/v1',
   /** HKDF info of an environment KEK's public name. */
   environmentKekId: 'countersign/kek/environment/id/v1',
+  /** HKDF info of the key inside a blob that an HSM wrapped. */
+  hsmKek: 'countersign/kek/hsm/v1',
   /** Prefix under which API keys are hashed. */
   apiKey: 'countersign/api-key/v1',
   /** Prefix under which a request is fingerprinted. */

@@ -12,6 +12,7 @@ describe('the domain-separation labels', () => {
       manifest: 'countersign/manifest/v1',
       environmentKek: 'countersign/kek/environment/v1',
       environmentKekId: 'countersign/kek/environment/id/v1',
+      hsmKek: 'countersign/kek/hsm/v1',
       apiKey: 'countersign/api-key/v1',
       idempotency: 'countersign/idempotency/v1',
       override: 'countersign/override/v1',

@@ -41,7 +41,10 @@ function defineTenant(program: Command, context: Context, outcome: Outcome): voi
   ]).argument('<name>', 'lower-case letters, digits and hyphens, at most 63')
   asJson(writing(create))
     .addOption(
-      new Option('--profile <profile>', 'how decisions are signed')
+      new Option(
+        '--profile <profile>',
+        'each: every decision signed by itself; checkpoint: a batch shares the post-quantum signature',
+      )
         .choices(['each', 'checkpoint'])
         .default('each'),
     )

@@ -33,9 +33,14 @@ export function acceptGlobals(program: Command): void {
   for (const { flags } of Object.values(globals)) program.addOption(new Option(flags).hideHelp())
 }
 
-/** Options of a command that reads a data directory. */
+/** Options of a command that reads a data directory; those about keys it takes too, so that one set of them serves every command. */
 export const reading = (command: Command): Command =>
-  command.addOption(globals.data).addOption(globals.config)
+  command
+    .addOption(globals.data)
+    .addOption(globals.config)
+    .addOption(new Option(globals.keys.flags).hideHelp())
+    .addOption(new Option(globals.kek.flags).hideHelp())
+    .addOption(new Option(globals.dev.flags).hideHelp())
 
 /** Options of a command that writes to a data directory, so that it needs the keys. */
 export const writing = (command: Command): Command =>

@@ -2,7 +2,7 @@
 // the demonstration.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -68,9 +68,7 @@ export class Stage {
   }
 
   static async set(env: Io['env']): Promise<Stage> {
-    const directory = await mkdtemp(join(tmpdir(), 'countersign-demo-'))
-    await mkdir(join(directory, 'keys'), { mode: 0o700 })
-    return new Stage(directory, env)
+    return new Stage(await mkdtemp(join(tmpdir(), 'countersign-demo-')), env)
   }
 
   #spawn(args: readonly string[], cwd = this.directory): ChildProcess {

@@ -39,7 +39,7 @@ function defineNotarise(program: Command, context: Context, outcome: Outcome): v
     program,
     'notarise',
     'Notarises decisions: one JSON document, or one on each line (NDJSON). Prints one line of JSON for each, in their order. A line that is refused is told on standard error with its number. When it was interrupted, run it again: idempotency keys keep anything from being done twice.',
-    ['notarise decision.json', 'cat decisions.ndjson | countersign notarise -'],
+    ['notarise decision.json', 'notarise - < decisions.ndjson > answers.ndjson'],
   ).argument('<file>', 'file of decisions, - for standard input')
   ofTenant(writing(notarise))
     .option('--fail-fast', 'stop at the first line that is refused')

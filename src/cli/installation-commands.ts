@@ -33,7 +33,10 @@ export function defineInstallation(program: Command, context: Context, outcome: 
   asJson(writing(init))
     .option('--origin <url>', 'prefix of every log’s name, a URL without scheme')
     .addOption(
-      new Option('--profile <profile>', 'how decisions are signed').choices(['each', 'checkpoint']),
+      new Option(
+        '--profile <profile>',
+        'each: every decision signed by itself; checkpoint: a batch shares the post-quantum signature',
+      ).choices(['each', 'checkpoint']),
     )
     .option('--public', 'let anybody read the log (its leaves, not what was decided)')
   act(program, init, outcome, async (options: InitFlags & { json?: boolean }) =>

@@ -22,7 +22,7 @@ export class OutputClosed extends Error {
 }
 
 /** Whether a stream is a terminal. */
-export const isTerminal = (stream: object): boolean => 'isTTY' in stream && stream.isTTY === true
+const isTerminal = (stream: object): boolean => 'isTTY' in stream && stream.isTTY === true
 
 /** Writes to a stream and waits until it was taken. */
 export class Output {

@@ -17,12 +17,14 @@ export interface VerifyFlags {
   readonly json?: boolean
 }
 
-/** What went wrong first, worst things first. */
-function firstFinding({ checks, verdict }: Report): string {
+/** The check that made the verdict what it is. */
+function decisiveCheck({ checks, verdict }: Report): string {
   const worst = verdict === 'invalid' ? 'fail' : verdict
+  // Of erasures the last check is the one that names the entry which proves them.
   const found =
-    checks.find(({ outcome }) => outcome === worst) ??
-    checks.find(({ outcome }) => outcome !== 'pass')
+    verdict === 'erased'
+      ? checks.findLast(({ outcome }) => outcome === worst)
+      : checks.find(({ outcome }) => outcome === worst)
   return found === undefined ? 'nothing could be checked' : `${found.name}: ${found.reason}`
 }
 
@@ -33,7 +35,7 @@ const line = (file: string, width: number, report: Report): string => {
         `assurance ${report.assurance}`,
         `complete ${report.complete}`,
       ]
-    : [firstFinding(report)]
+    : [decisiveCheck(report)]
   return `${[report.verdict.padEnd(12), printable(file).padEnd(width), ...said.map(printable)].join('  ')}\n`
 }
 

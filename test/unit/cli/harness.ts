@@ -1,0 +1,72 @@
+import { EventEmitter } from 'node:events'
+import { PassThrough, Readable, Writable } from 'node:stream'
+import type { Composition, ReadingService } from '../../../src/cli/composition.ts'
+import { runCli } from '../../../src/cli/run.ts'
+import { FakeService } from '../../support/fake-service.ts'
+
+/** What a test may put around a command. */
+export interface Around {
+  readonly composition?: Partial<Composition>
+  readonly service?: FakeService
+  readonly input?: string | Uint8Array | Readable
+  readonly cwd?: string
+  readonly stdout?: Writable
+  readonly signals?: EventEmitter
+}
+
+/** What a command left behind. */
+export interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const collector = (chunks: Uint8Array[]): Writable =>
+  new Writable({
+    write(chunk: Uint8Array, _encoding, done) {
+      chunks.push(chunk)
+      done()
+    },
+  })
+
+const textOf = (chunks: readonly Uint8Array[]): string => Buffer.concat(chunks).toString('utf8')
+
+/** Runs a command inside the test, by default on a fake service. */
+export async function run(argv: readonly string[], around: Around = {}): Promise<Ran> {
+  const { input = '', service = new FakeService() } = around
+  const out: Uint8Array[] = []
+  const err: Uint8Array[] = []
+  const stdin =
+    input instanceof Readable
+      ? input
+      : new PassThrough().end(typeof input === 'string' ? input : Buffer.from(input))
+  const composition = {
+    openReading: () => Promise.resolve(service as ReadingService),
+    openService: () => Promise.resolve(service),
+    ...around.composition,
+  } as Composition
+  const code = await runCli(
+    argv,
+    {
+      cwd: around.cwd ?? '/nowhere',
+      env: {},
+      signals: around.signals ?? new EventEmitter(),
+      stderr: collector(err),
+      stdin,
+      stdout: around.stdout ?? collector(out),
+    },
+    '1.2.3',
+    () => Promise.resolve(composition),
+  )
+  return { code, stderr: textOf(err), stdout: textOf(out) }
+}
+
+/** A stream whose reader went away after so many writes. */
+export const closedPipe = (writes = 0): Writable => {
+  let left = writes
+  return new Writable({
+    write(_chunk, _encoding, done) {
+      done(left-- > 0 ? null : Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
+    },
+  })
+}

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest'
+import { Failure, failureCodes, type FailureCode } from '../../../src/base/failure.ts'
+import type { GlobalFlags, ReadingService } from '../../../src/cli/composition.ts'
+import { FakeService } from '../../support/fake-service.ts'
+import { closedPipe, run } from './harness.ts'
+
+const failing = (
+  error: unknown,
+): { composition: { openReading: () => Promise<ReadingService> } } => ({
+  composition: {
+    openReading: () => Promise.reject(error instanceof Error ? error : new Error(String(error))),
+  },
+})
+
+describe('the command line', () => {
+  it('prints its help on standard error and exits 2 when nothing is asked of it', async () => {
+    const { code, stderr, stdout } = await run([])
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain('Usage: countersign')
+  })
+
+  it('prints help and version as data when they are asked for', async () => {
+    expect(await run(['--version'])).toEqual({ code: 0, stdout: '1.2.3\n', stderr: '' })
+    const { code, stderr, stdout } = await run(['verify', '--help'])
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toContain('Usage: countersign verify')
+  })
+
+  it.each([
+    [['frobnicate']],
+    [['verify', '--frobnicate']],
+    [['verify']],
+    [['notarise']],
+    [['notarise', 'a', 'b']],
+    [['erase', 'id']],
+    [['dossier']],
+    [['serve', '--port', '65536']],
+    [['serve', '--port', '1e3']],
+    [['trust-root', '--version', '0']],
+    [['init', '--profile', 'both']],
+    [['apikey', 'create', '--owner', 'x']],
+    [['apikey', 'create', '--owner', 'x', '--scope', 'everything']],
+  ])('exits 2 for a mistake of usage: %j', async (argv) => {
+    const { code, stderr, stdout } = await run(argv)
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).not.toBe('')
+  })
+
+  it('takes options about the installation behind the command and in front of it', async () => {
+    const seen: GlobalFlags[] = []
+    const openReading = (flags: GlobalFlags): Promise<ReadingService> => {
+      seen.push(flags)
+      return Promise.resolve(new FakeService() as ReadingService)
+    }
+    const composition = { openReading }
+    await run(['tenant', 'list', '--data', 'behind'], { composition })
+    await run(['--data', 'front', 'tenant', 'list'], { composition })
+    await run(['--data', 'front', 'tenant', 'list', '--data', 'behind'], { composition })
+    expect(seen.map(({ data }) => data)).toEqual(['behind', 'front', 'behind'])
+  })
+
+  it('refuses an option that does not apply instead of ignoring it', async () => {
+    const { code, stderr } = await run(['--data', 'x', 'verify', 'f', '--trust', 't'])
+    expect([code, stderr]).toEqual([2, 'countersign: Option does not apply to verify: --data\n'])
+    expect((await run(['--dev', 'config', 'schema'])).code).toBe(2)
+  })
+})
+
+describe('a failure', () => {
+  it.each(Object.keys(failureCodes) as FailureCode[])(
+    'exits as the table says: %s',
+    async (failed) => {
+      const failure = new Failure(failed, 'Something is wrong: 42')
+      const { code, stderr, stdout } = await run(['keys', 'status'], failing(failure))
+      expect([code, stdout]).toEqual([failureCodes[failed].exit, ''])
+      expect(stderr).toMatch(/^countersign: .*Something is wrong: 42 \([A-Z_]+\)\n/)
+      expect(stderr).toContain(`(${failed})`)
+      expect(stderr).not.toContain('.ts')
+    },
+  )
+
+  it('that nobody expected is a defect with an id and no stack, unless --debug is given', async () => {
+    const error = new TypeError('secret detail')
+    const plain = await run(['keys', 'status'], failing(error))
+    expect(plain.code).toBe(70)
+    expect(plain.stderr).toMatch(/Internal error [0-9a-f]{12}: Unexpected error \(BUG\)/)
+    expect(plain.stderr).not.toContain('secret detail')
+    const debugged = await run(['keys', 'status', '--debug'], failing(error))
+    expect(debugged.stderr).toContain('secret detail')
+    expect(debugged.stderr).toContain('run.test.ts')
+    expect(debugged.stderr).toContain(plain.stderr.slice(0, 45))
+  })
+
+  it('cannot move the cursor of a terminal', async () => {
+    const failure = new Failure('INPUT_NOT_FOUND', 'No \x1b[2J\u202e\u0085such')
+    const { stderr } = await run(['keys', 'status'], failing(failure))
+    expect(stderr).toContain('No \\u001b[2J\\u202e\\u0085such (INPUT_NOT_FOUND)')
+  })
+
+  it('of the reader of standard output ends it quietly', async () => {
+    const { code, stderr } = await run(['tenant', 'list'], { stdout: closedPipe() })
+    expect([code, stderr]).toEqual([141, ''])
+  })
+})

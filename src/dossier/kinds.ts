@@ -58,7 +58,9 @@ const decisionKinds: readonly Kind[] = Object.freeze([
   'erasure',
 ])
 
-const isSystemStream = (stream: string): stream is SystemStream => stream in streamKinds
+// Not `in`: a stream may be called `constructor`.
+const isSystemStream = (stream: string): stream is SystemStream =>
+  Object.hasOwn(streamKinds, stream)
 
 /** The kinds that may stand in a stream; every stream that is not a system stream is a decision's. */
 export const kindsOfStream = (stream: string): readonly Kind[] =>

@@ -1,6 +1,7 @@
 // What an entry of each kind says: the `matter` of its predicate, one schema a kind, frozen as v1. Kinds whose workflow is not built yet have no
 // schema here; a verifier reports them inconclusive instead of calling valid what it did not understand.
 import { z } from 'zod'
+import { decodeBase64 } from '../base/base64.ts'
 import { isUuid } from '../base/uuid.ts'
 import type { Kind } from './kinds.ts'
 
@@ -114,7 +115,9 @@ const key = z.strictObject({
   version: z.int().min(1),
   keyId: uuid,
   algorithm: name,
-  publicKey: z.base64(),
+  publicKey: z
+    .string()
+    .refine((text) => decodeBase64(text) !== undefined, 'Standard padded base64 expected'),
   /** SPKI digest for keys that sign entries, null for others. */
   keyid: hex32.nullable(),
   /** Verifier keys of a log key. */

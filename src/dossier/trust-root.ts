@@ -30,7 +30,9 @@ const logKey = z.strictObject({
 const signingKey = z.strictObject({
   keyid: hex32,
   algorithm: z.enum(['id-MLDSA65-Ed25519-SHA512', 'Ed25519']),
-  publicKey: z.base64(),
+  publicKey: z
+    .string()
+    .refine((text) => decodeBase64(text) !== undefined, 'Standard padded base64 expected'),
   kinds: z.array(z.enum(kinds)).min(1),
   profile: z.enum(['each', 'checkpoint']),
   from: position,

@@ -34,14 +34,15 @@ function judgeStep(checks: Checks, older: TrustRoot, newer: TrustRoot, olderDige
       after === undefined ||
       after.instance !== section.instance ||
       after.tenant !== section.tenant ||
-      after.asOf.size < section.asOf.size
+      after.asOf.size < section.asOf.size ||
+      (after.asOf.size === section.asOf.size && after.asOf.root !== section.asOf.root)
     )
   })
   checks.expect(
     'update.origins',
     lost === undefined && newer.origins.length === older.origins.length,
-    'Same logs, none shrunk',
-    'A log was added, dropped, renamed or shrunk',
+    'Same logs, none shrunk or forked',
+    'A log was added, dropped, renamed, shrunk or forked',
   )
 }
 
@@ -84,21 +85,20 @@ export function updateTrustRoot(
     return done()
   }
   judgeStep(checks, older, newer, fingerprint(olderFile))
+  const reports = proofs.map((file) => verifyDossier(file, olderFile))
   for (const { origin } of older.origins) {
-    const proof = proofs.find((file) => {
-      const report = verifyDossier(file, olderFile)
-      return report.ok && report.origin === origin && report.stream === 'trust'
+    const proved = proofs.filter((_, i) => {
+      const report = reports[i]
+      return report?.ok === true && report.origin === origin && report.stream === 'trust'
     })
-    const announced =
-      proof !== undefined &&
-      announcements(proof).some(
-        ({ version, sha256 }) => version === newer.version && sha256 === digest,
-      )
+    const announced = proved
+      .flatMap(announcements)
+      .some(({ version, sha256 }) => version === newer.version && sha256 === digest)
     checks.expect(
       `update.announced[${origin}]`,
       announced,
       'The log announces this trust root, proved under the older keys',
-      proof === undefined
+      proved.length === 0
         ? 'No dossier of the trust stream that verifies under the older trust root'
         : 'The log does not announce this trust root',
     )

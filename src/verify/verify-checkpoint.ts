@@ -13,9 +13,10 @@ import {
   parseCheckpointVkey,
   verifyCheckpoint,
   type Checkpoint,
+  type VerifiedCheckpoint,
   type VerifiedLine,
 } from '../merkle/checkpoint.ts'
-import { parseNote, type Vkey } from '../merkle/note.ts'
+import { parseNote, type NoteLine, type SignedNote, type Vkey } from '../merkle/note.ts'
 import { ed25519Note, mlDsa44Cosignature } from '../merkle/note-signature.ts'
 import { verifyConsistency } from '../merkle/proof.ts'
 import { parseWitnessPolicy, quorumHolds } from '../merkle/witness-policy.ts'
@@ -33,7 +34,7 @@ export interface JudgedCheckpoint {
   readonly cosignedAt: number | null
 }
 
-/** The origin that a note claims, unverified; undefined when it is not a checkpoint. */
+/** The checkpoint that a note claims, unverified, or what is wrong with it. */
 export function claimedCheckpoint(note: string): Checkpoint | string {
   const parsed = parseNote(note)
   return typeof parsed === 'string' ? parsed : parseCheckpoint(parsed.text)
@@ -60,12 +61,49 @@ const same = (head: TreeHead, root: Uint8Array): boolean => {
   return bytes !== undefined && equalBytes(bytes, root)
 }
 
-/** Whether the log's own lines are all by keys that the trust root does not know: perhaps by later ones. */
-function signedByUnknownKeys(note: string, origin: string, known: readonly LogKey[]): boolean {
+const isOneOf = (vkeys: readonly Vkey[], { keyId, name }: NoteLine): boolean =>
+  vkeys.some((vkey) => vkey.keyId === keyId && vkey.name === name)
+
+/** Whether a note is signed for the log only by keys that the trust root does not know, and may not know yet. */
+function signedByLaterKeys(
+  { lines, text }: SignedNote,
+  { asOf, origin }: OriginSection,
+  logKeys: readonly Vkey[],
+): boolean {
+  const claimed = parseCheckpoint(text)
+  const own = lines.filter(({ name }) => name === origin)
+  return (
+    typeof claimed !== 'string' &&
+    claimed.size > asOf.size &&
+    own.length > 0 &&
+    !own.some((line) => isOneOf(logKeys, line))
+  )
+}
+
+/** The note's checkpoint with the lines that verify; undefined when one does not, or when the log itself has not signed. */
+function judgeLines(
+  checks: Checks,
+  note: string,
+  section: OriginSection,
+  logKeys: readonly Vkey[],
+  witnessKeys: readonly Vkey[],
+): VerifiedCheckpoint | undefined {
+  const known = [...logKeys, ...witnessKeys]
+  const verified = verifyCheckpoint(note, known)
   const parsed = parseNote(note)
-  if (typeof parsed === 'string') return false
-  const own = parsed.lines.filter(({ name }) => name === origin)
-  return own.length > 0 && own.every(({ keyId }) => known.every(({ vkey }) => vkey.keyId !== keyId))
+  // A known key's line that is wrong refuses the note, whoever else has signed it.
+  const wrong =
+    typeof parsed === 'string' ||
+    ('reason' in verified && parsed.lines.some((line) => isOneOf(known, line)))
+  if (!wrong && signedByLaterKeys(parsed, section, logKeys))
+    checks.add(
+      'checkpoint.signatures',
+      'inconclusive',
+      'Signed by log keys that this trust root does not know yet: a newer one is needed',
+    )
+  else if ('reason' in verified) checks.add('checkpoint.signatures', 'fail', verified.reason)
+  else return verified
+  return undefined
 }
 
 function judgeLogKeys(
@@ -172,22 +210,9 @@ export function judgeCheckpoint(
     )
     return undefined
   }
-  const verified = verifyCheckpoint(note, [...keys.map(({ vkey }) => vkey), ...witnessKeys])
-  if ('reason' in verified) {
-    const claimed = claimedCheckpoint(note)
-    const later =
-      typeof claimed !== 'string' &&
-      claimed.size > section.asOf.size &&
-      signedByUnknownKeys(note, section.origin, keys)
-    checks.add(
-      'checkpoint.signatures',
-      later ? 'inconclusive' : 'fail',
-      later
-        ? 'Signed by log keys that this trust root does not know yet: a newer one is needed'
-        : verified.reason,
-    )
-    return undefined
-  }
+  const logKeys = keys.map(({ vkey }) => vkey)
+  const verified = judgeLines(checks, note, section, logKeys, witnessKeys)
+  if (verified === undefined) return undefined
   const { checkpoint, lines } = verified
   const due = judgeLogKeys(checks, keys, checkpoint, lines)
   if (due === undefined) return undefined

@@ -35,16 +35,18 @@ export function judgeCompleteness(
   entries: readonly JudgedEntry[],
   { root, size }: Checkpoint,
 ): Report['complete'] {
-  const known = new Set(entries.map(({ leafHash }) => leafHash))
+  const known = new Map(entries.map(({ leafHash, index }) => [leafHash, index]))
   const frontier = new Frontier()
   let count = 0
   let missing: number | undefined
+  let unread: number | undefined
   for (const bytes of leaves) {
     if (count === size) break
     const hash = leafHash(bytes)
     const leaf = parseLeaf(bytes)
-    if (typeof leaf !== 'string' && leaf.stream === stream && !known.has(encodeHex(hash)))
-      missing ??= count
+    if (typeof leaf === 'string') unread ??= count
+    // By index, for the same leaf a second time is a second entry.
+    else if (leaf.stream === stream && known.get(encodeHex(hash)) !== count) missing ??= count
     frontier.append(hash)
     count++
   }
@@ -60,5 +62,11 @@ export function judgeCompleteness(
     'No further entry of this stream',
     `An entry of this stream is not in the dossier: index ${missing ?? 0}`,
   )
-  return whole && none ? `as of size ${size}` : 'no'
+  if (unread !== undefined)
+    checks.add(
+      'complete.leaves',
+      'inconclusive',
+      `A leaf cannot be read, so it may be of any stream: index ${unread}`,
+    )
+  return whole && none && unread === undefined ? `as of size ${size}` : 'no'
 }

@@ -71,6 +71,13 @@ function judgeCited(
     const one = judgeEntry(checks, `cited[${i}]`, entry, section, judged.checkpoint)
     return one === undefined ? [] : [one]
   })
+  const empty = cited.find(({ erased }) => erased)
+  if (empty !== undefined)
+    checks.add(
+      'cited.payload',
+      'fail',
+      `Payload of a cited entry is missing, and its stream knows no erasure: ${empty.index}`,
+    )
   const wrong = cited.find(({ leaf, index }, i) => {
     const before = cited[i - 1]
     return (
@@ -161,6 +168,12 @@ function inspect(
     )
 }
 
+// A witness may write any number, and what lies beyond the year 275760 has no date.
+const lastSecond = 8_640_000_000_000
+
+const formatTime = (seconds: number): string =>
+  seconds <= lastSecond ? new Date(seconds * 1000).toISOString() : `second ${seconds} since 1970`
+
 function notesOf({ trustRoot, section, judged, decision, complete, entries }: Findings): string[] {
   const notes: string[] = []
   if (trustRoot?.dev === true)
@@ -171,7 +184,7 @@ function notesOf({ trustRoot, section, judged, decision, complete, entries }: Fi
   notes.push(
     judged.cosignedAt === null
       ? 'Times are the operator’s word'
-      : `Times are the operator’s word; in the log since ${new Date(judged.cosignedAt * 1000).toISOString()} at the latest, by the witnesses’ clocks`,
+      : `Times are the operator’s word; in the log since ${formatTime(judged.cosignedAt)} at the latest, by the witnesses’ clocks`,
   )
   if (complete === 'no')
     notes.push(

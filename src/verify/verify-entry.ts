@@ -34,7 +34,7 @@ function algorithmOf(key: TrustedSigningKey): typeof composite | typeof ed25519 
   return key.algorithm === 'Ed25519' ? ed25519 : composite
 }
 
-/** The trusted key of a leaf when it may sign this entry at this index. */
+/** The trusted key of a leaf when it may sign this kind of entry; where it stands at the index is a check of its own. */
 function judgeKey(
   checks: Checks,
   name: string,
@@ -82,9 +82,9 @@ function judgeKey(
     late: `Key does not count from index ${key.to ?? 0}`,
     revoked: `Valid when made; key revoked from index ${key.revokedAt ?? 0}`,
   }
-  return checks.expect(name, standing === 'valid', reasons.valid, reasons[standing])
-    ? key
-    : undefined
+  checks.expect(name, standing === 'valid', reasons.valid, reasons[standing])
+  // "Valid when made" is said of a signature that was verified, or not at all.
+  return standing === 'valid' || standing === 'revoked' ? key : undefined
 }
 
 function judgeSignature(
@@ -140,10 +140,7 @@ function contradiction(
 
 function judgeMatter(checks: Checks, name: string, { predicate }: Statement): void {
   const { kind, matter } = predicate
-  if (!isKnownKind(kind)) {
-    checks.add(name, 'inconclusive', `This verifier does not know what the kind means: ${kind}`)
-    return
-  }
+  if (!isKnownKind(kind)) return
   const parsed = matters[kind].safeParse(matter)
   checks.expect(
     name,
@@ -215,6 +212,13 @@ export function judgeEntry(
   )
   if (key !== undefined && committed)
     judgeSignature(checks, `${name}.signature`, key, leaf, entry, digest ?? hexBytes(leaf.pae))
+  // Said of the leaf, for an erased entry of such a kind is not understood either.
+  if (!isKnownKind(leaf.kind))
+    checks.add(
+      `${name}.matter`,
+      'inconclusive',
+      `This verifier does not know what the kind means: ${leaf.kind}`,
+    )
   const statement =
     entry.payload === null ? undefined : judgeStatement(checks, name, entry.payload, leaf, section)
   return {

@@ -4,6 +4,8 @@ import { Failure } from '../base/failure.ts'
 import type { Secret } from '../crypto/secret.ts'
 import { createEnvironmentKek, loadEnvironmentKek } from './environment.ts'
 import { kekKinds, type KekKind, type KekProvider } from './kek.ts'
+import { isKmsKeyId } from './kms-key.ts'
+import { createKmsKek } from './kms.ts'
 import { createMemoryKek } from './memory.ts'
 
 /** The settings about key providers, from the variables they are named after. */
@@ -36,7 +38,7 @@ interface Choice {
 
 const absent = 'this version has no such provider'
 
-const unsupported = (variable: string, setting: 'kmsKeyId' | 'hsmModule'): Choice => ({
+const unsupported = (variable: string, setting: 'hsmModule'): Choice => ({
   objection: (settings) =>
     settings[setting] === undefined
       ? `${variable} is not set, and ${absent}`
@@ -48,7 +50,16 @@ const unsupported = (variable: string, setting: 'kmsKeyId' | 'hsmModule'): Choic
 })
 
 const choices: Readonly<Record<KekKind, Choice>> = {
-  kms: unsupported('COUNTERSIGN_KMS_KEY_ID', 'kmsKeyId'),
+  kms: {
+    objection({ kmsKeyId }) {
+      if (kmsKeyId === undefined) return 'COUNTERSIGN_KMS_KEY_ID is not set'
+      return isKmsKeyId(kmsKeyId)
+        ? undefined
+        : 'COUNTERSIGN_KMS_KEY_ID is no key id, key ARN, alias/NAME or alias ARN of AWS KMS'
+    },
+    configured: ({ kmsKeyId }) => kmsKeyId !== undefined,
+    create: ({ kmsKeyId = '' }) => createKmsKek({ keyId: kmsKeyId }),
+  },
   hsm: unsupported('COUNTERSIGN_HSM_MODULE', 'hsmModule'),
   environment: {
     objection({ kek, kekFile }) {

@@ -46,15 +46,33 @@ describe('choosing a provider by auto', () => {
     expect(choose('auto', { kekFile }, dev)).toBe('environment')
   })
 
-  it.each([
-    ['kms', { kmsKeyId: 'alias/x' }, 'COUNTERSIGN_KMS_KEY_ID'],
-    ['hsm', { hsmModule: '/x.so' }, 'COUNTERSIGN_HSM_MODULE'],
-  ] as const)('never falls from a configured %s to a weaker one', (kind, settings, variable) => {
-    const refusal = `${kind}: ${variable} is set, but this version has no such provider`
+  it('takes kms when a key of it is named, whatever else is configured', () => {
     for (const circumstances of [server, dev])
-      for (const more of [{}, { kekFile }, { kek: kek() }])
-        expect(choose('auto', { ...settings, ...more }, circumstances)).toContain(refusal)
+      for (const more of [{}, { kekFile }, { kek: kek() }, { hsmModule: '/x.so' }])
+        expect(choose('auto', { kmsKeyId: 'alias/x', ...more }, circumstances)).toBe('kms')
   })
+
+  it.each(['', 'x', 'alias/', 'arn:aws:kms:eu-test-1:111122223333:key/x'])(
+    'never falls from kms with the key id %j to a weaker one',
+    (kmsKeyId) => {
+      for (const circumstances of [server, dev])
+        for (const more of [{}, { kekFile }, { kek: kek() }])
+          for (const selection of ['auto', 'kms'])
+            expect(choose(selection, { kmsKeyId, ...more }, circumstances)).toContain(
+              'kms: COUNTERSIGN_KMS_KEY_ID is no key id',
+            )
+    },
+  )
+
+  it.each([['hsm', { hsmModule: '/x.so' }, 'COUNTERSIGN_HSM_MODULE']] as const)(
+    'never falls from a configured %s to a weaker one',
+    (kind, settings, variable) => {
+      const refusal = `${kind}: ${variable} is set, but this version has no such provider`
+      for (const circumstances of [server, dev])
+        for (const more of [{}, { kekFile }, { kek: kek() }])
+          expect(choose('auto', { ...settings, ...more }, circumstances)).toContain(refusal)
+    },
+  )
 
   it('never falls from a bad environment KEK to memory', () => {
     const bad = { kek: new Secret(utf8('hunter2')) }
@@ -66,7 +84,7 @@ describe('choosing a provider by auto', () => {
   it('takes memory only with --dev, and else says what is missing', () => {
     expect(choose('auto', {}, dev)).toBe('memory')
     expect(choose('auto', {}, server)).toBe(
-      'No key provider is configured. kms: COUNTERSIGN_KMS_KEY_ID is not set, and this version has no such provider; ' +
+      'No key provider is configured. kms: COUNTERSIGN_KMS_KEY_ID is not set; ' +
         'hsm: COUNTERSIGN_HSM_MODULE is not set, and this version has no such provider; ' +
         'environment: neither COUNTERSIGN_KEK_FILE nor COUNTERSIGN_KEK is set; memory: wants --dev or its name',
     )
@@ -89,10 +107,19 @@ describe('choosing providers by name', () => {
     expect(choose('environment', {}, dev)).toContain('neither')
   })
 
-  it.each(['kms', 'hsm', 'kms,hsm', 'kms,environment', 'environment,hsm'])(
+  it('takes kms by name, and never another because kms is not configured', () => {
+    expect(choose('kms', { kmsKeyId: 'alias/x', kekFile })).toBe('kms')
+    expect(choose('kms,environment', { kmsKeyId: 'alias/x', kekFile })).toBe('kms,environment')
+    for (const selection of ['kms', 'kms,environment'])
+      expect(choose(selection, { kekFile }, dev)).toContain(
+        'kms: COUNTERSIGN_KMS_KEY_ID is not set',
+      )
+  })
+
+  it.each(['hsm', 'kms,hsm', 'environment,hsm'])(
     'refuses %s, which this version does not have, however configured',
     (selection) => {
-      for (const settings of [{}, { kmsKeyId: 'a', hsmModule: 'b', kekFile }])
+      for (const settings of [{}, { kmsKeyId: 'alias/a', hsmModule: 'b', kekFile }])
         expect(choose(selection, settings)).toContain('this version has no such provider')
     },
   )

@@ -40,17 +40,18 @@ function dropSafeBounds(schema: { minimum?: number; maximum?: number }): void {
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum
 }
 
+const plain = {
+  io: 'input',
+  override: ({ jsonSchema }: { jsonSchema: { minimum?: number; maximum?: number } }) => {
+    dropSafeBounds(jsonSchema)
+  },
+} as const
+
 /** The schemas by id. A registry of their own, so that nobody else's are described here. */
 function describeSchemas(): Json {
   const registry = z.registry<{ id: string }>()
   for (const schema of components) registry.add(schema, { id: schema.meta()?.id ?? '' })
-  const { schemas } = z.toJSONSchema(registry, {
-    io: 'input',
-    uri: reference,
-    override: ({ jsonSchema }) => {
-      dropSafeBounds(jsonSchema)
-    },
-  })
+  const { schemas } = z.toJSONSchema(registry, { ...plain, uri: reference })
   return Object.fromEntries(
     Object.entries(schemas).map(([id, schema]) => [
       id,
@@ -117,7 +118,7 @@ function describeReplies(described: Route): Json {
 
 function describeParameters({ idempotencyKey, path, query }: Route): readonly Json[] {
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
-  const properties = query === undefined ? {} : (z.toJSONSchema(query).properties ?? {})
+  const properties = query === undefined ? {} : (z.toJSONSchema(query, plain).properties ?? {})
   return [
     ...names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
     ...Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', schema })),

@@ -174,7 +174,7 @@ describe('a body on the wire', () => {
 
 describe('the end of a listener', () => {
   /** A listener whose decisions wait until they are let go. */
-  async function startHeld() {
+  async function startHeld(drainMs: number) {
     const service = new FakeService()
     const held = Promise.withResolvers<string>()
     const called = Promise.withResolvers<undefined>()
@@ -182,18 +182,36 @@ describe('the end of a listener', () => {
       called.resolve(undefined)
       return held.promise
     }
-    const listening = await start({ service })
+    const listening = await start({ drainMs, service })
     return { ...listening, called: called.promise, letGo: held.resolve }
   }
 
   it('lets finish what was accepted, and accepts no more', async () => {
-    const { called, close, letGo, url } = await startHeld()
+    const { called, close, letGo, url } = await startHeld(10_000)
     const answer = post(url)
     await called
     const closed = close()
     await expect(fetch(`${url}/healthz`)).rejects.toThrow()
     letGo('{"replayed":false}')
+    const began = performance.now()
     expect((await answer).status).toBe(201)
+    await closed
+    expect(performance.now() - began, 'a kept connection holds nothing up').toBeLessThan(2000)
+  })
+
+  it('answers what still comes on an old connection, as the last on it', async () => {
+    const { called, close, letGo, port } = await startHeld(10_000)
+    const socket = connect(port, '127.0.0.1')
+    const bytes = `${headersOf(`Content-Length: ${decision.length}`)}${decision}`
+    socket.write(bytes)
+    await called
+    const closed = close()
+    socket.write(bytes)
+    letGo('{"replayed":false}')
+    const answers = (await text(socket)).split('HTTP/1.1 ').slice(1)
+    expect(answers.map((answer) => answer.slice(0, 3))).toEqual(['201', '201'])
+    expect(answers[0]).toContain('Connection: keep-alive')
+    expect(answers[1]).toContain('Connection: close')
     await closed
   })
 
@@ -213,7 +231,7 @@ describe('the end of a listener', () => {
   })
 
   it('cuts what does not finish in time', async () => {
-    const { called, close, url } = await startHeld()
+    const { called, close, url } = await startHeld(200)
     const answer = post(url).catch(() => 'cut')
     await called
     const began = performance.now()

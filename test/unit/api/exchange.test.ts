@@ -45,6 +45,8 @@ describe('what is not there', () => {
     '/V1/decisions',
     '/v2/decisions',
     '/metrics',
+    '/%',
+    '/v1/decisions/%E0%A4%A',
     '/log/open',
   ])('is a problem: %s', async (path) => {
     const { ask } = createEdge()

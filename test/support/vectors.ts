@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { describe } from 'vitest'
+import { describe, it } from 'vitest'
 
 const folder = resolve(
   import.meta.dirname,
@@ -21,6 +21,10 @@ export const readVectors = (name: string): unknown => JSON.parse(readVectorText(
  */
 export function describeVectors(title: string, suite: () => void): void {
   if (!present && process.env['CI'] === 'true') throw new Error(`Vectors are missing: ${folder}`)
-  if (!present) describe.skip(`${title} (vectors absent: set COUNTERSIGN_VECTORS)`, suite)
-  else describe(title, suite)
+  if (present) describe(title, suite)
+  // The suite itself is not entered: collecting its cases would read the files.
+  else
+    describe.skip(`${title} (vectors absent: set COUNTERSIGN_VECTORS)`, () => {
+      it('waits for the vectors', suite)
+    })
 }

@@ -13,7 +13,9 @@ export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const
 const kek = z.strictObject({
   use: text
     .optional()
-    .describe('Key provider that opens the master key: auto, environment, memory (auto)'),
+    .describe(
+      'Key providers that open the master key: auto, kms, hsm, environment, memory, or some in order such as kms,hsm (auto)',
+    ),
   file: path.optional().describe('File of the environment key, mode 0600'),
 })
 

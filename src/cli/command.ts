@@ -24,7 +24,10 @@ const globals = {
   data: new Option('--data <dir>', 'data directory (default: ./countersign-data)'),
   keys: new Option('--keys <dir>', 'keys directory (default: ./keys)'),
   config: new Option('--config <file>', 'configuration file'),
-  kek: new Option('--kek <providers>', 'key provider: auto, environment, memory (default: auto)'),
+  kek: new Option(
+    '--kek <providers>',
+    'key provider: auto, kms, hsm, environment, memory, or some in order such as kms,hsm (default: auto)',
+  ),
   dev: new Option('--dev', 'development installation: its evidence proves nothing to others'),
 } as const
 

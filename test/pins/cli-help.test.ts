@@ -45,7 +45,8 @@ describe('the help', () => {
     const help = await helpOf(command)
     expect(help).toContain(`  $ ${name}`)
     expect(command.description()).toMatch(/^[A-Z].*\.$/s)
-    for (const { description, flags } of command.options) expect(description, flags).not.toBe('')
+    for (const { description, flags, hidden } of command.options)
+      expect(hidden || description !== '', flags).toBe(true)
   })
 
   it('never is wider than 100 columns', async () => {

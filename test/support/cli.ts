@@ -46,10 +46,7 @@ export async function outcomeOf(child: ChildProcess): Promise<Ran> {
 }
 
 /** Runs the program as a process and gives what it left behind. */
-export function runCountersign(
-  args: readonly string[],
-  surroundings: Surroundings,
-): Promise<Ran> {
+export function runCountersign(args: readonly string[], surroundings: Surroundings): Promise<Ran> {
   const child = startCountersign(args, surroundings)
   // A program that does not read its input closes it.
   child.stdin?.on('error', () => undefined)

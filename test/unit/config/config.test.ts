@@ -7,6 +7,7 @@ import { Failure } from '../../../src/base/failure.ts'
 import { limits } from '../../../src/base/limits.ts'
 import type { ServeFlags } from '../../../src/cli/composition.ts'
 import { configSchema, describeConfig, loadConfig, type Config } from '../../../src/config.ts'
+import { withdrawSecrets } from '../../../src/config-secrets.ts'
 
 const kek = 'q3BtZ0h5pQm8c1kQe0Jm8o2tN5x0r7bS9wXy1Zz2A4E'
 
@@ -211,6 +212,12 @@ describe('the settings of key providers', () => {
     for (const wrong of [key(1215), key(1217), `${key(1216)} `])
       expect(refusal({ AEGIS_MASTER_KEK_PUBLIC: wrong })).toMatch(/^AEGIS_MASTER_KEK_PUBLIC: 1216/)
   })
+})
+
+it('withdraws secrets, and nothing else, from the environment of a process', () => {
+  const env = { COUNTERSIGN_KEK: 'x', AEGIS_HSM_PIN: 'y', COUNTERSIGN_DATA: 'z' }
+  withdrawSecrets(env)
+  expect(env).toEqual({ COUNTERSIGN_DATA: 'z' })
 })
 
 it('publishes the schema of the file', () => {

@@ -1,0 +1,45 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { outcomeOf, runCountersign, startCountersign } from '../support/cli.ts'
+
+const directory = (): string => {
+  const path = mkdtempSync(join(tmpdir(), 'countersign-test-'))
+  onTestFinished(() => {
+    rmSync(path, { recursive: true, force: true })
+  })
+  return path
+}
+
+const leftovers = (): string[] =>
+  readdirSync(tmpdir()).filter((name) => name.startsWith('countersign-demo-'))
+
+it('the demonstration holds, leaves what it is told to leave, and nothing else', async () => {
+  const cwd = directory()
+  const before = leftovers()
+  const { code, stderr, stdout } = await runCountersign(['demo', '--keep', 'kept'], { cwd })
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).not.toContain('\u001b')
+  expect(stdout.match(/^ {2}valid /gm)).toHaveLength(14)
+  expect(stdout).toMatch(/^ {2}invalid .*treasury-2026-11-20-0417\.dossier\.json/m)
+  expect(stdout).toMatch(/Everything held, in [\d.]+ s\./)
+  const kept = readdirSync(join(cwd, 'kept'))
+  expect(kept.filter((name) => name.endsWith('.dossier.json'))).toHaveLength(14)
+  expect(kept).toContain('trust-root.json')
+  const files = kept.filter((name) => name !== 'trust-root.json')
+  const verify = ['verify', ...files, '--trust', 'trust-root.json']
+  expect((await runCountersign(verify, { cwd: join(cwd, 'kept') })).code).toBe(0)
+  expect(leftovers()).toEqual(before)
+})
+
+it('the demonstration cleans up when it is interrupted', async () => {
+  const before = leftovers()
+  const child = startCountersign(['demo'], { cwd: directory() })
+  const begun = new Promise((done) => child.stdout?.once('data', done))
+  const outcome = outcomeOf(child)
+  await begun
+  child.kill('SIGINT')
+  expect((await outcome).code).toBe(130)
+  expect(leftovers()).toEqual(before)
+})

@@ -187,9 +187,7 @@ export class Log {
   async flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#running ??= this.#drain().finally(() => {
-      this.#running = undefined
-    })
+    this.#running ??= this.#drain()
     await this.#running
   }
 
@@ -222,6 +220,8 @@ export class Log {
         this.#fail(asFailure(error), batch)
       }
     }
+    // In the same turn as the queue was found empty: an entry that comes next must find nobody running, or nobody would ever take it.
+    this.#running = undefined
   }
 
   /** After a failed commit the tree in memory is ahead of the store: nothing more may be signed from it. */

@@ -83,12 +83,12 @@ const bodyFailures: readonly FailureCode[] = [
   'INPUT_TIMEOUT',
 ]
 
-function failuresOf({ access, body, failures = [], path, query }: Route): Set<FailureCode> {
+function failuresOf({ access, body, failures = [], path }: Route): Set<FailureCode> {
   return new Set<FailureCode>([
     ...(access?.key === 'never' ? [] : (['AUTH_MISSING', 'AUTH_INVALID'] as const)),
     ...(access?.scope === undefined ? [] : (['AUTH_SCOPE'] as const)),
     ...(body === undefined ? [] : bodyFailures),
-    ...(query === undefined ? [] : (['INPUT_INVALID'] as const)),
+    ...(access?.key === 'always' ? (['INPUT_INVALID'] as const) : []),
     ...(path.includes('{') ? (['INPUT_NOT_FOUND'] as const) : []),
     ...failures,
     ...(access?.key === 'never' ? (['BUG'] as const) : commonFailures),

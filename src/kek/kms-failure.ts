@@ -95,9 +95,11 @@ function causeOf(error: unknown, name: string): Error {
     error instanceof Error && '$metadata' in error ? error.$metadata : undefined
   if (typeof metadata !== 'object' || metadata === null) return cause
   const { httpStatusCode: status, attempts, requestId } = metadata as Record<string, unknown>
-  const id =
-    typeof requestId === 'string' && /^[0-9a-f-]{1,36}$/.test(requestId) ? { requestId } : {}
-  return Object.assign(cause, { status: Number(status), attempts: Number(attempts), ...id })
+  if (typeof status === 'number') Object.assign(cause, { status })
+  if (typeof attempts === 'number') Object.assign(cause, { attempts })
+  if (typeof requestId === 'string' && /^[0-9a-f-]{36}$/.test(requestId))
+    Object.assign(cause, { requestId })
+  return cause
 }
 
 /** The failure that an error of the SDK means for a call about a key. */

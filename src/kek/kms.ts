@@ -38,21 +38,30 @@ const nowhere: KekContext = {
   purpose: 'master',
 }
 
-const lateness = (): Error =>
-  Object.assign(new Error('Deadline has passed'), { name: 'DeadlineError' })
+const named = (name: string): Error => Object.assign(new Error(name), { name })
 
-/** Ends at the deadline even where the SDK does not listen to the signal, as when it looks for credentials. */
-async function within<T>(ms: number, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/** Ends at the deadline or when `closing` says so, even where the SDK does not listen, as when it looks for credentials. */
+async function within<T>(
+  ms: number,
+  closing: AbortSignal,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const abort = new AbortController()
-  const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => {
+  const given = Promise.withResolvers<never>()
+  const giveUp = (name: string): void => {
     abort.abort()
-    late.reject(lateness())
-  }, ms)
+    given.reject(named(name))
+  }
+  const close = (): void => {
+    giveUp('ClosedError')
+  }
+  const timer = setTimeout(giveUp, ms, 'DeadlineError')
+  closing.addEventListener('abort', close)
   try {
-    return await Promise.race([call(abort.signal), late.promise])
+    return await Promise.race([call(abort.signal), given.promise])
   } finally {
     clearTimeout(timer)
+    closing.removeEventListener('abort', close)
   }
 }
 
@@ -67,7 +76,7 @@ class KmsKek implements KekProvider {
   #client: Promise<KmsClient> | undefined
   /** The key ARN that KMS named last. */
   #arn: string | undefined
-  #closed = false
+  readonly #closing = new AbortController()
 
   constructor({ keyId, deadlineMs = 8000, ...connection }: KmsKekOptions) {
     this.#keyId = keyId
@@ -113,7 +122,7 @@ class KmsKek implements KekProvider {
   async unwrap(wrapped: WrappedKey, context: KekContext): Promise<Secret> {
     const { kekId: arn, blob } = wrapped
     const fits = blob.length > 0 && blob.length <= maxBlobBytes && wrapped.mechanism === mechanism
-    if (this.#closed) throw this.#whenClosed()
+    if (this.#closing.signal.aborted) throw this.#whenClosed()
     if (!fits || !canMean(this.#keyId, arn) || Object.values(context).includes('')) throw refused()
     const { KeyId, Plaintext = new Uint8Array() } = await this.#decrypt(arn, blob, context)
     try {
@@ -142,7 +151,7 @@ class KmsKek implements KekProvider {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
+    this.#closing.abort()
     const client = this.#client
     this.#client = undefined
     const connected = await client?.catch(() => undefined)
@@ -194,9 +203,11 @@ class KmsKek implements KekProvider {
     keyId: string,
     call: (client: KmsClient, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    if (this.#closed) throw this.#whenClosed()
+    if (this.#closing.signal.aborted) throw this.#whenClosed()
     try {
-      return await within(this.#deadlineMs, async (signal) => call(await this.#connect(), signal))
+      return await within(this.#deadlineMs, this.#closing.signal, async (signal) =>
+        call(await this.#connect(), signal),
+      )
     } catch (error) {
       throw kmsFailure(error, operation, keyId)
     }

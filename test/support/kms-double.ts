@@ -42,13 +42,13 @@ class KmsError extends Error {
 }
 
 /** HTTP status of the errors that are not 400. */
-const statuses: Readonly<Record<string, number>> = {
-  DependencyTimeoutException: 503,
-  DryRunOperationException: 412,
-  KMSInternalException: 500,
-  KeyUnavailableException: 500,
-  ServiceUnavailable: 503,
-}
+const statuses = new Map([
+  ['DependencyTimeoutException', 503],
+  ['DryRunOperationException', 412],
+  ['KMSInternalException', 500],
+  ['KeyUnavailableException', 500],
+  ['ServiceUnavailable', 503],
+])
 
 const nonceBytes = 12
 const tagBytes = 16
@@ -179,7 +179,7 @@ export class KmsDouble {
       const { status, answer } = this.#outcome(operation, body)
       this.#send(response, status, fault === undefined ? answer : fault.answer(answer))
     } else if ('error' in fault) {
-      const { error, status = statuses[error] ?? 400, message = 'Scripted' } = fault
+      const { error, status = statuses.get(error) ?? 400, message = 'Scripted' } = fault
       this.#send(response, status, { __type: error, message })
     } else if (fault.kind === 'slow') {
       setTimeout(() => {
@@ -204,7 +204,7 @@ export class KmsDouble {
     } catch (error) {
       if (!(error instanceof KmsError)) throw error
       const { name, message } = error
-      return { status: statuses[name] ?? 400, answer: { __type: name, message } }
+      return { status: statuses.get(name) ?? 400, answer: { __type: name, message } }
     }
   }
 

@@ -116,7 +116,7 @@ export interface Attack {
   readonly lines?: (lines: NoteLine[]) => readonly NoteLine[]
   /** Changes the whole note at the end. */
   readonly note?: (note: string) => string
-  readonly dossier?: (draft: DossierDraft) => void
+  readonly dossier?: (draft: DossierDraft, log: ForgedLog) => void
 }
 
 /** The note of a forged log: its text is right, its lines are new only by keys held. */
@@ -140,7 +140,7 @@ export function forgeDossier(genuine: Published, stream: string, attack: Attack 
   const touched = steps !== undefined || attack.lines !== undefined || attack.note !== undefined
   const checkpoint = unchanged && !touched ? genuine.note : forgeNote(genuine, log, attack)
   const draft = dossierOf({ log, note: checkpoint }, stream, size)
-  dossier?.(draft)
+  dossier?.(draft, log)
   return formatDossier(draft satisfies Dossier)
 }
 

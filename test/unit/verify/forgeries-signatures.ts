@@ -108,19 +108,21 @@ function ofTarget(world: World, target: Target, changes: Changes): Forgery[] {
       // A signature that is changed is no longer the entry's own, whoever signed it.
       stepAt(all, stream, seq).signature = signature
     }
-    return [
-      refused(`${name}: ${what}`, `entries[${seq}].signature`, () =>
-        attack(world, tenant, stream, { holds: logHolds, steps }),
-      ),
-      refused(`${name}: ${what}, the leaf as it was`, `entries[${seq}].signature-digest`, () =>
+    const resealed = refused(`${name}: ${what}`, `entries[${seq}].signature`, () =>
+      attack(world, tenant, stream, { holds: logHolds, steps }),
+    )
+    const bare = refused(
+      `${name}: ${what}, the leaf as it was`,
+      `entries[${seq}].signature-digest`,
+      () =>
         attack(world, tenant, stream, {
           dossier({ entries }) {
             const entry = entries[seq]
             if (entry !== undefined) entry.signature = signature(entry.signature, zeros(0))
           },
         }),
-      ),
-    ]
+    )
+    return name.endsWith('execution') ? [resealed] : [resealed, bare]
   })
 }
 

@@ -1,12 +1,22 @@
 import { describe, expect, it } from 'vitest'
 import { verifyDossier, type Report } from '../../../src/verify/index.ts'
-import { createWorld } from '../../support/forge-world.ts'
+import { operatorHolds } from '../../support/forge.ts'
+import { createWorld, streams } from '../../support/forge-world.ts'
+import { forgedCheckpoints } from './forgeries-checkpoints.ts'
+import { forgedKeys } from './forgeries-keys.ts'
+import { forgedStories } from './forgeries-story.ts'
 import { forgedFields } from './forgeries-fields.ts'
 import { forgedSignatures } from './forgeries-signatures.ts'
-import type { Evidence, Forgery } from './forgery.ts'
+import { attack, stepAt, type Evidence, type Forgery } from './forgery.ts'
 
 const world = createWorld()
-const forgeries: readonly Forgery[] = [...forgedFields(world), ...forgedSignatures(world)]
+const forgeries: readonly Forgery[] = [
+  forgedFields,
+  forgedSignatures,
+  forgedCheckpoints,
+  forgedKeys,
+  forgedStories,
+].flatMap((table) => table(world))
 
 const verify = ({ file, options, trustFile }: Evidence): Report =>
   verifyDossier(file, trustFile ?? world.trustFile, options)
@@ -17,6 +27,38 @@ const outcomes = {
   invalid: 'fail',
   unprovable: 'unprovable',
 } as const
+
+describe('what nobody forged', () => {
+  const tenants = ['each', 'fast', 'seen'] as const
+  const named = [
+    ...Object.entries(streams),
+    ...['keys', 'admin', 'trust'].map((name) => [name, name]),
+  ]
+
+  it('is valid, or erased where it was erased', () => {
+    for (const tenant of tenants)
+      for (const [name, stream = ''] of named)
+        expect([tenant, name, verify(attack(world, tenant, stream, {})).verdict]).toEqual([
+          tenant,
+          name,
+          name === 'erased' ? 'erased' : 'valid',
+        ])
+  })
+
+  it('is valid when the holders of all keys say something else, so that only keys keep others from it', () => {
+    for (const tenant of tenants) {
+      const evidence = attack(world, tenant, streams.block, {
+        holds: [...operatorHolds, 'witnesses'],
+        steps(steps) {
+          const step = stepAt(steps, streams.block)
+          step.matter['status'] = 'ALLOW'
+          step.time += 1
+        },
+      })
+      expect(verify(evidence)).toMatchObject({ status: 'ALLOW', verdict: 'valid' })
+    }
+  })
+})
 
 describe(`${forgeries.length} resealed forgeries`, () => {
   it('are at least 200, each with a name of its own', () => {

@@ -1,0 +1,129 @@
+// The product measured: over HTTP as `serve` answers, in process as a library would use it, and a dossier verified offline.
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync } from 'node:fs'
+import { join } from 'node:path'
+import { serve } from '@hono/node-server'
+import type { Hono } from 'hono'
+import { createComposition } from '../../src/compose.ts'
+import type { Service } from '../../src/decisions/service.ts'
+import { verifyDossier } from '../../src/verify/index.ts'
+import { notarisedSchema } from '../../src/wire/decision.ts'
+import { loadTasks, median, type Load, type Span } from './figures.ts'
+import type { LoadOrder, LoadReport } from './load.ts'
+import { requestText } from './sample.ts'
+import { install, startServer, within, type Profile, type Server } from './server.ts'
+
+/** Requests at once. */
+export const connections = 64
+
+/** Bytes of what travels and of what is kept. */
+export interface Sizes {
+  readonly request: number
+  readonly answer: number
+  readonly statement: number
+  readonly dossier: number
+}
+
+/** Asks the load generator. */
+class Generator {
+  readonly #child: ChildProcess = fork(join(import.meta.dirname, 'load.ts'))
+
+  async load(order: LoadOrder): Promise<Load> {
+    this.#child.send(order)
+    const [report] = (await once(this.#child, 'message')) as [LoadReport]
+    if ('error' in report) throw new Error(report.error)
+    return report.load
+  }
+
+  close(): void {
+    this.#child.disconnect()
+  }
+}
+
+/** Everything that is measured, started and ready. */
+export class Subjects {
+  readonly #generator = new Generator()
+  readonly #tokens: Readonly<Record<Profile, string>>
+  readonly #server: Server
+  readonly #service: Service
+
+  private constructor(tokens: Readonly<Record<Profile, string>>, server: Server, service: Service) {
+    this.#tokens = tokens
+    this.#server = server
+    this.#service = service
+  }
+
+  /** Makes two copies of one installation below a directory: one is served, one is opened here. `nodeFlags` are for the server. */
+  static async start(directory: string, nodeFlags: readonly string[]): Promise<Subjects> {
+    const served = await install(join(directory, 'served'))
+    cpSync(join(directory, 'served'), join(directory, 'opened'), { recursive: true })
+    const opened = within(join(directory, 'opened'), served)
+    const composition = createComposition({ cwd: directory, env: {}, version: '0.0.0' })
+    return new Subjects(
+      served.tokens,
+      await startServer(served, join(directory, 'serve.log'), nodeFlags),
+      await composition.openService({ data: opened.data, keys: opened.keys }),
+    )
+  }
+
+  /** Decisions over HTTP. */
+  http(profile: Profile, span: Span): Promise<Load> {
+    return this.#load(this.#server.port, '/v1/decisions', profile, span)
+  }
+
+  /** The same requests to a server that does nothing with them. */
+  async bareHttp(app: Hono, span: Span): Promise<Load> {
+    const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 })
+    await once(server, 'listening')
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('Listener has no port')
+    try {
+      return await this.#load(address.port, '/', 'checkpoint', span)
+    } finally {
+      server.close()
+    }
+  }
+
+  #load(port: number, path: string, profile: Profile, span: Span): Promise<Load> {
+    const token = this.#tokens[profile]
+    return this.#generator.load({ body: requestText, connections, path, port, token, ...span })
+  }
+
+  /** Decisions through the service in this thread. */
+  async inProcess(profile: Profile, span: Span): Promise<Load> {
+    const principal = await this.#service.authenticate(this.#tokens[profile])
+    return loadTasks(() => this.#service.notarise(principal, requestText, null), connections, span)
+  }
+
+  /** Median ms of verifying one dossier in this thread, and how large everything is. */
+  async verify(
+    profile: Profile,
+    times: number,
+  ): Promise<{ readonly ms: number; readonly sizes: Sizes }> {
+    const principal = await this.#service.authenticate(this.#tokens[profile])
+    const answer = await this.#service.notarise(principal, requestText, null)
+    const { envelope, id } = notarisedSchema.parse(JSON.parse(answer))
+    const dossier = await this.#service.exportDossier(profile, id)
+    const trustRoot = await this.#service.readTrustRoot(profile)
+    const took = Array.from({ length: times }, () => {
+      const began = performance.now()
+      const { ok, checks } = verifyDossier(dossier, trustRoot)
+      if (!ok) throw new Error(`Dossier is not valid: ${JSON.stringify(checks)}`)
+      return performance.now() - began
+    })
+    const sizes = {
+      request: Buffer.byteLength(requestText),
+      answer: answer.length,
+      statement: Buffer.byteLength(envelope?.payload ?? '', 'base64'),
+      dossier: dossier.length,
+    }
+    return { ms: median(took), sizes }
+  }
+
+  async close(): Promise<void> {
+    this.#generator.close()
+    await this.#service.close()
+    await this.#server.close()
+  }
+}

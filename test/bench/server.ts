@@ -1,0 +1,83 @@
+// The real thing under test: an installation made by the command line, served by `serve` as a process of its own, with its log in a file.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { firstLineOf, runCountersign } from '../support/cli.ts'
+
+const program = resolve(import.meta.dirname, '../../src/main.ts')
+
+/** The profiles that are measured. */
+export const profiles = ['checkpoint', 'each'] as const
+/** One of them. */
+export type Profile = (typeof profiles)[number]
+
+/** Its names of a tenant are those of the profiles. */
+export interface Installation {
+  readonly data: string
+  readonly keys: string
+  readonly tokens: Readonly<Record<Profile, string>>
+}
+
+async function run(args: readonly string[], cwd: string): Promise<string> {
+  const { code, stderr, stdout } = await runCountersign(args, { cwd })
+  if (code !== 0) throw new Error(`countersign ${args.join(' ')}: ${stderr}`)
+  return stdout.trim()
+}
+
+/** Makes an installation with a tenant of each profile and an API key for each. */
+export async function install(directory: string): Promise<Installation> {
+  const [data, keys] = [join(directory, 'data'), join(directory, 'keys')]
+  const where = ['--data', data, '--keys', keys]
+  const command = (...args: readonly string[]): Promise<string> => run([...args, ...where], keys)
+  mkdirSync(keys, { recursive: true })
+  await command('init')
+  const tokens: Record<Profile, string> = { checkpoint: '', each: '' }
+  for (const profile of profiles) {
+    await command('tenant', 'create', profile, '--profile', profile)
+    const key = ['--owner', 'bench', '--scope', 'decisions:submit', '--tenant', profile]
+    tokens[profile] = await command('apikey', 'create', ...key)
+  }
+  return { data, keys, tokens }
+}
+
+/** The same installation in another directory. */
+export const within = (directory: string, { tokens }: Installation): Installation => ({
+  data: join(directory, 'data'),
+  keys: join(directory, 'keys'),
+  tokens,
+})
+
+/** A server that listens. */
+export interface Server {
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** Starts `serve`; what it logs goes to a file as it would in production. `nodeFlags` stand in front of the program. */
+export async function startServer(
+  { data, keys }: Installation,
+  log: string,
+  nodeFlags: readonly string[],
+): Promise<Server> {
+  const fd = openSync(log, 'a')
+  const args = [...nodeFlags, program, 'serve', '--port', '0', '--json', '--data', data]
+  const child = spawn(process.execPath, [...args, '--keys', keys], {
+    cwd: keys,
+    // An outer configuration must not reach into the measurement.
+    env: { HOME: '/', PATH: process.env['PATH'] },
+    stdio: ['ignore', 'pipe', fd],
+  })
+  closeSync(fd)
+  const ended = once(child, 'exit')
+  // Whatever ends the measurement, the server does not outlive it.
+  process.once('exit', () => child.kill())
+  const { url } = JSON.parse(await firstLineOf(child)) as { readonly url: string }
+  return {
+    port: Number(new URL(url).port),
+    async close() {
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}

@@ -20,11 +20,13 @@ import { connectService, type RemoteService } from './decisions/service-client.t
 import { Reading } from './decisions/reading.ts'
 import type { Service } from './decisions/service.ts'
 import { fingerprint } from './dossier/trust-root.ts'
+import type { Secret } from './crypto/secret.ts'
 import { childEnvironment } from './kek/child-environment.ts'
 import { createKekFile } from './kek/kek-file.ts'
 import {
   firstTenant,
   foundService,
+  hsmFields,
   isNew,
   localCaller,
   openLocalService,
@@ -43,12 +45,29 @@ export interface ProcessParts {
   readonly version: string
 }
 
+/** The bytes of a secret, which can be posted to a thread; the secret is wiped. */
+function takeBytes(secret: Secret | undefined): Uint8Array | undefined {
+  const bytes = secret?.use((lent) => lent.slice())
+  secret?.wipe()
+  return bytes
+}
+
 function settingsOf(config: Config, version: string): ServiceSettings {
   const { data, dev, kek, kekSettings, keys, masterPublic } = config
-  const { hsmModule, kek: secret, kekFile, kmsKeyId } = kekSettings
-  const kekValue = secret?.use((bytes) => bytes.slice())
-  secret?.wipe()
-  return { data, dev, hsmModule, kek, kekFile, kekValue, keys, kmsKeyId, masterPublic, version }
+  const { hsmPin, kek: secret, kekFile, kmsKeyId } = kekSettings
+  return {
+    ...hsmFields(kekSettings),
+    data,
+    dev,
+    hsmPinValue: takeBytes(hsmPin),
+    kek,
+    kekFile,
+    kekValue: takeBytes(secret),
+    keys,
+    kmsKeyId,
+    masterPublic,
+    version,
+  }
 }
 
 const createLogger = (level: Config['logLevel']): Logger =>
@@ -125,12 +144,14 @@ async function startThread(
     new URL(`./service-thread${extname(import.meta.url)}`, import.meta.url),
     {
       // The thread gets its secrets by hand; the environment may still hold others.
-      env: childEnvironment(process.env),
+      // What the HSM's module reads must go through the thread to its children.
+      env: childEnvironment(process.env, ['SOFTHSM2_CONF']),
       transferList: [port2],
       workerData,
     },
   )
   settings.kekValue?.fill(0)
+  settings.hsmPinValue?.fill(0)
   const service = connectService(port1)
   const ended = new Promise<void>((resolve, reject) => {
     const lose = (failure: Failure): void => {

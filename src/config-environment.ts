@@ -18,11 +18,13 @@ type Names = readonly [string, string]
 
 const kmsKeyId: Names = ['COUNTERSIGN_KMS_KEY_ID', 'AEGIS_KMS_KEY_ID']
 const hsmModule: Names = ['COUNTERSIGN_HSM_MODULE', 'AEGIS_HSM_PKCS11_LIB']
-const hsmDetails: readonly Names[] = [
-  ['COUNTERSIGN_HSM_TOKEN_LABEL', 'AEGIS_HSM_TOKEN_LABEL'],
-  ['COUNTERSIGN_HSM_WRAPPING_KEY_LABEL', 'AEGIS_HSM_WRAPPING_KEY_LABEL'],
-  ['COUNTERSIGN_HSM_PIN', 'AEGIS_HSM_PIN'],
-]
+const hsmDetails = {
+  hsmTokenLabel: ['COUNTERSIGN_HSM_TOKEN_LABEL', 'AEGIS_HSM_TOKEN_LABEL'],
+  hsmKeyLabel: ['COUNTERSIGN_HSM_KEY_LABEL', 'AEGIS_HSM_WRAPPING_KEY_LABEL'],
+  hsmKeyId: ['COUNTERSIGN_HSM_KEY_ID', 'AEGIS_HSM_WRAPPING_KEY_ID'],
+  hsmPinFile: ['COUNTERSIGN_HSM_PIN_FILE', 'AEGIS_HSM_PIN_FILE'],
+  hsmPin: ['COUNTERSIGN_HSM_PIN', 'AEGIS_HSM_PIN'],
+} as const satisfies Readonly<Record<string, Names>>
 const wrappedKeys: readonly Names[] = [
   ['COUNTERSIGN_KMS_WRAPPED_PRIVATE_KEY', 'AEGIS_KMS_WRAPPED_PRIVATE_KEY'],
   ['COUNTERSIGN_HSM_WRAPPED_PRIVATE_KEY', 'AEGIS_HSM_WRAPPED_PRIVATE_KEY'],
@@ -32,7 +34,7 @@ const known = new Set<string>([
   configVariable,
   ...secretVariables,
   ...settings.map(({ variable }) => variable),
-  ...[kmsKeyId, hsmModule, ...hsmDetails, ...wrappedKeys].flat(),
+  ...[kmsKeyId, hsmModule, ...Object.values(hsmDetails), ...wrappedKeys].flat(),
 ])
 
 // Not ours, but no misspelt setting either: where the tests find their vectors, and what Kubernetes makes of a service named countersign.
@@ -99,7 +101,18 @@ export function takeKekSettings(
   refuseWrappedKeys(env)
   const kms = findVariable(env, ...kmsKeyId)?.value
   const hsm = findVariable(env, ...hsmModule)?.value
-  const detail = hsmDetails.map((names) => findVariable(env, ...names)).find((found) => found)
+  const find = (names: Names) => findVariable(env, ...names)
+  const detail = Object.values(hsmDetails)
+    .map(find)
+    .find((found) => found)
+  const pin = find(hsmDetails.hsmPin)?.value
+  const details = {
+    hsmTokenLabel: find(hsmDetails.hsmTokenLabel)?.value,
+    hsmKeyLabel: find(hsmDetails.hsmKeyLabel)?.value,
+    hsmKeyId: find(hsmDetails.hsmKeyId)?.value,
+    hsmPinFile: find(hsmDetails.hsmPinFile)?.value,
+    hsmPin: pin === undefined ? undefined : new Secret(utf8(pin)),
+  }
   if (detail !== undefined && hsm === undefined)
     throw invalid(`${detail.name} is set, but the module it belongs to is not: ${hsmModule[0]}`)
   const value = env['COUNTERSIGN_KEK']
@@ -112,5 +125,6 @@ export function takeKekSettings(
     kek: value === undefined ? undefined : new Secret(utf8(value)),
     kmsKeyId: kms,
     hsmModule: hsm,
+    ...details,
   })
 }

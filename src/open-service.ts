@@ -9,14 +9,14 @@ import { Secret } from './crypto/secret.ts'
 import type { Caller } from './dossier/matters.ts'
 import type { Profile } from './dossier/kinds.ts'
 import { createInstance, LocalService, type ServiceParts } from './decisions/local-service.ts'
-import { getKekProvider, type KekSettings } from './kek/choose.ts'
+import { getKekProvider, type HsmKekSettings, type KekSettings } from './kek/choose.ts'
 import type { KekProvider } from './kek/kek.ts'
 import { PinFile } from './log/pin.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import type { Instance } from './store/store.ts'
 
 /** What a service is opened with; can be structured-cloned. */
-export interface ServiceSettings {
+export interface ServiceSettings extends HsmKekSettings {
   readonly data: string
   readonly keys: string
   /** `auto` or a list of providers. */
@@ -25,7 +25,8 @@ export interface ServiceSettings {
   readonly kekValue: Uint8Array | undefined
   readonly kekFile: string | undefined
   readonly kmsKeyId: string | undefined
-  readonly hsmModule: string | undefined
+  /** Bytes of COUNTERSIGN_HSM_PIN; whoever opens the service wipes them. */
+  readonly hsmPinValue?: Uint8Array | undefined
   readonly dev: boolean
   readonly masterPublic: Uint8Array | undefined
   readonly version: string
@@ -59,12 +60,24 @@ export function localCaller(): Caller {
   return { type: 'local', id: 'cli', owner }
 }
 
+/** The settings of an HSM alone. */
+export const hsmFields = (settings: HsmKekSettings): HsmKekSettings => ({
+  hsmKeyId: settings.hsmKeyId,
+  hsmKeyLabel: settings.hsmKeyLabel,
+  hsmModule: settings.hsmModule,
+  hsmPinFile: settings.hsmPinFile,
+  hsmTokenLabel: settings.hsmTokenLabel,
+})
+
 /** Chooses the providers; the KEK's bytes are wiped. @throws {@link Failure} CONFIG_INVALID */
 function openProviders(settings: ServiceSettings, dataIsNew: boolean): readonly KekProvider[] {
-  const { dev, hsmModule, kek, kekFile, kekValue, kmsKeyId } = settings
+  const { dev, hsmPinValue, kek, kekFile, kekValue, kmsKeyId } = settings
+  const secret = (bytes: Uint8Array | undefined): Secret | undefined =>
+    bytes === undefined ? undefined : new Secret(bytes)
   const kekSettings: KekSettings = {
-    hsmModule,
-    kek: kekValue === undefined ? undefined : new Secret(kekValue),
+    ...hsmFields(settings),
+    hsmPin: secret(hsmPinValue),
+    kek: secret(kekValue),
     kekFile,
     kmsKeyId,
   }

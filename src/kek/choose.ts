@@ -1,23 +1,45 @@
 // Which providers a node opens its slots with. Chosen by what is configured, never by what answers: a provider that is configured and does not
 // work is a failure, and no weaker one takes its place.
+import { isAbsolute } from 'node:path'
 import { Failure } from '../base/failure.ts'
 import type { Secret } from '../crypto/secret.ts'
 import { createEnvironmentKek, loadEnvironmentKek } from './environment.ts'
+import {
+  createHsmKek,
+  initHsmKey,
+  type HsmPlace,
+  type HsmSettings,
+  type MadeHsmKey,
+} from './hsm.ts'
 import { kekKinds, type KekKind, type KekProvider } from './kek.ts'
 import { isKmsKeyId } from './kms-key.ts'
 import { createKmsKek } from './kms.ts'
 import { createMemoryKek } from './memory.ts'
 
+/** The settings about an HSM but for its PIN, from the variables they are named after. */
+export interface HsmKekSettings {
+  /** COUNTERSIGN_HSM_MODULE */
+  readonly hsmModule?: string | undefined
+  /** COUNTERSIGN_HSM_TOKEN_LABEL */
+  readonly hsmTokenLabel?: string | undefined
+  /** COUNTERSIGN_HSM_KEY_LABEL */
+  readonly hsmKeyLabel?: string | undefined
+  /** COUNTERSIGN_HSM_KEY_ID, CKA_ID in hex */
+  readonly hsmKeyId?: string | undefined
+  /** COUNTERSIGN_HSM_PIN_FILE */
+  readonly hsmPinFile?: string | undefined
+}
+
 /** The settings about key providers, from the variables they are named after. */
-export interface KekSettings {
+export interface KekSettings extends HsmKekSettings {
   /** COUNTERSIGN_KEK_FILE */
   readonly kekFile?: string | undefined
   /** COUNTERSIGN_KEK in UTF-8; wiped as soon as a provider was chosen. */
   readonly kek?: Secret | undefined
   /** COUNTERSIGN_KMS_KEY_ID */
   readonly kmsKeyId?: string | undefined
-  /** COUNTERSIGN_HSM_MODULE */
-  readonly hsmModule?: string | undefined
+  /** COUNTERSIGN_HSM_PIN in UTF-8; wiped as soon as a provider was chosen. */
+  readonly hsmPin?: Secret | undefined
 }
 
 /** What the choice depends on besides the settings. */
@@ -36,17 +58,32 @@ interface Choice {
   create(settings: KekSettings): KekProvider
 }
 
-const absent = 'this version has no such provider'
+/** Why an HSM is not configured well enough, or undefined. */
+function hsmObjection(settings: KekSettings): string | undefined {
+  const { hsmKeyId, hsmModule, hsmPin, hsmPinFile, hsmTokenLabel } = settings
+  if (hsmModule === undefined) return 'COUNTERSIGN_HSM_MODULE is not set'
+  if (!isAbsolute(hsmModule)) return 'COUNTERSIGN_HSM_MODULE must be an absolute path'
+  if (hsmTokenLabel === undefined) return 'COUNTERSIGN_HSM_TOKEN_LABEL is not set'
+  if (hsmKeyId !== undefined && !/^([0-9a-f]{2}){1,64}$/.test(hsmKeyId))
+    return 'COUNTERSIGN_HSM_KEY_ID must be lower-case hex'
+  if (hsmPin !== undefined && hsmPinFile !== undefined)
+    return 'both COUNTERSIGN_HSM_PIN_FILE and COUNTERSIGN_HSM_PIN are set, and only one can be meant'
+  if (hsmPin === undefined && hsmPinFile === undefined)
+    return 'neither COUNTERSIGN_HSM_PIN_FILE nor COUNTERSIGN_HSM_PIN is set'
+  if (hsmPinFile !== undefined && !isAbsolute(hsmPinFile))
+    return 'COUNTERSIGN_HSM_PIN_FILE must be an absolute path'
+  return undefined
+}
 
-const unsupported = (variable: string, setting: 'hsmModule'): Choice => ({
-  objection: (settings) =>
-    settings[setting] === undefined
-      ? `${variable} is not set, and ${absent}`
-      : `${variable} is set, but ${absent}`,
-  configured: (settings) => settings[setting] !== undefined,
-  create() {
-    throw new Failure('BUG', `Provider was chosen that does not exist: ${variable}`)
-  },
+/** The label of a key where the settings name none. */
+const usualKeyLabel = 'countersign'
+
+const hsmSettingsOf = (settings: KekSettings): HsmSettings => ({
+  module: settings.hsmModule ?? '',
+  tokenLabel: settings.hsmTokenLabel ?? '',
+  keyLabel: settings.hsmKeyLabel ?? usualKeyLabel,
+  keyId: settings.hsmKeyId,
+  pinFile: settings.hsmPinFile,
 })
 
 const choices: Readonly<Record<KekKind, Choice>> = {
@@ -60,7 +97,11 @@ const choices: Readonly<Record<KekKind, Choice>> = {
     configured: ({ kmsKeyId }) => kmsKeyId !== undefined,
     create: ({ kmsKeyId = '' }) => createKmsKek({ keyId: kmsKeyId }),
   },
-  hsm: unsupported('COUNTERSIGN_HSM_MODULE', 'hsmModule'),
+  hsm: {
+    objection: hsmObjection,
+    configured: ({ hsmModule }) => hsmModule !== undefined,
+    create: (settings) => createHsmKek(hsmSettingsOf(settings), settings.hsmPin),
+  },
   environment: {
     objection({ kek, kekFile }) {
       if (kek !== undefined && kekFile !== undefined)
@@ -117,6 +158,11 @@ function parseList(selection: string): readonly KekKind[] {
   return kinds
 }
 
+function wipeSecrets({ hsmPin, kek }: KekSettings): void {
+  hsmPin?.wipe()
+  kek?.wipe()
+}
+
 /** The first kind that is configured, working or not: the next one may be weaker. */
 function chooseKind(settings: KekSettings, circumstances: KekCircumstances): KekKind {
   const kind = kekKinds.find((candidate) => choices[candidate].configured(settings))
@@ -145,6 +191,25 @@ export function getKekProvider(
       throw invalid(`Key provider cannot be used. ${objections.join('; ')}`)
     return kinds.map((kind) => choices[kind].create(settings))
   } finally {
-    settings.kek?.wipe()
+    wipeSecrets(settings)
+  }
+}
+
+/**
+ * Makes the key of the HSM that is configured.
+ * @throws {@link Failure} CONFIG_INVALID when it is not configured, and what {@link initHsmKey} throws
+ */
+export async function makeHsmKey(
+  settings: KekSettings,
+  by: 'wrap' | 'encrypt' | 'any',
+): Promise<MadeHsmKey & HsmPlace> {
+  try {
+    const why = hsmObjection(settings)
+    if (why !== undefined) throw invalid(`HSM cannot be used. ${why}`)
+    const { keyId, keyLabel, module, tokenLabel, pinFile } = hsmSettingsOf(settings)
+    const place = { keyId, keyLabel, module, tokenLabel }
+    return { ...place, ...(await initHsmKey({ ...place, pinFile }, settings.hsmPin, by)) }
+  } finally {
+    wipeSecrets(settings)
   }
 }

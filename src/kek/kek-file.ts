@@ -16,7 +16,6 @@ import { Failure } from '../base/failure.ts'
 import { Secret } from '../crypto/secret.ts'
 import { generateEnvironmentKek } from './environment-key.ts'
 
-const setting = 'COUNTERSIGN_KEK_FILE'
 const maxBytes = 256
 const newline = 0x0a
 const carriageReturn = 0x0d
@@ -57,7 +56,7 @@ function withoutNewline(text: Uint8Array): Uint8Array {
   return text.subarray(0, text.at(-2) === carriageReturn ? -2 : -1)
 }
 
-function openForReading(path: string): number {
+function openForReading(path: string, setting: string): number {
   try {
     // O_NONBLOCK, or opening a FIFO would wait for its writer.
     return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -73,11 +72,11 @@ function openForReading(path: string): number {
 }
 
 /**
- * The text of a key file without its trailing newline.
+ * The text of a secret's file without its trailing newline; `setting` names it in messages.
  * @throws {@link Failure} CONFIG_INVALID when it cannot be read, is too long, or its kind, mode or owner let others at it
  */
-export function readKekFile(path: string): Secret {
-  const fd = openForReading(path)
+export function readSecretFile(path: string, setting: string): Secret {
+  const fd = openForReading(path, setting)
   try {
     // The open file is judged, not the name: what is checked is what is read.
     const why = objection(fstatSync(fd), path)
@@ -94,6 +93,12 @@ export function readKekFile(path: string): Secret {
     closeSync(fd)
   }
 }
+
+/**
+ * The text of COUNTERSIGN_KEK_FILE, as {@link readSecretFile} reads it.
+ * @throws {@link Failure} CONFIG_INVALID
+ */
+export const readKekFile = (path: string): Secret => readSecretFile(path, 'COUNTERSIGN_KEK_FILE')
 
 function fsyncDirectory(path: string): void {
   const fd = openSync(path, constants.O_RDONLY)

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -17,6 +17,9 @@ import { createKekFile } from '../../../src/kek/kek-file.ts'
 const folder = mkdtempSync(join(tmpdir(), 'kek-'))
 const kekFile = join(folder, 'kek')
 createKekFile(kekFile)
+const hsmPinFile = join(folder, 'pin')
+writeFileSync(hsmPinFile, '1234\n', { mode: 0o600 })
+const hsm = { hsmModule: '/x.so', hsmPinFile, hsmTokenLabel: 'token' }
 afterAll(() => {
   rmSync(folder, { recursive: true })
 })
@@ -64,15 +67,44 @@ describe('choosing a provider by auto', () => {
     },
   )
 
-  it.each([['hsm', { hsmModule: '/x.so' }, 'COUNTERSIGN_HSM_MODULE']] as const)(
-    'never falls from a configured %s to a weaker one',
-    (kind, settings, variable) => {
-      const refusal = `${kind}: ${variable} is set, but this version has no such provider`
-      for (const circumstances of [server, dev])
-        for (const more of [{}, { kekFile }, { kek: kek() }])
-          expect(choose('auto', { ...settings, ...more }, circumstances)).toContain(refusal)
-    },
-  )
+  it('takes hsm when a module is named and no kms, whatever else is configured', () => {
+    for (const circumstances of [server, dev])
+      for (const more of [{}, { kekFile }, { kek: kek() }])
+        expect(choose('auto', { ...hsm, ...more }, circumstances)).toBe('hsm')
+  })
+
+  it.each([
+    [{ hsmTokenLabel: undefined }, 'COUNTERSIGN_HSM_TOKEN_LABEL is not set'],
+    [{ hsmModule: 'x.so' }, 'COUNTERSIGN_HSM_MODULE must be an absolute path'],
+    [{ hsmKeyId: 'A0' }, 'COUNTERSIGN_HSM_KEY_ID must be lower-case hex'],
+    [{ hsmPinFile: undefined }, 'neither COUNTERSIGN_HSM_PIN_FILE nor COUNTERSIGN_HSM_PIN is set'],
+    [{ hsmPinFile: 'pin' }, 'COUNTERSIGN_HSM_PIN_FILE must be an absolute path'],
+    [{ hsmPin: new Secret(utf8('1')) }, 'both COUNTERSIGN_HSM_PIN_FILE and COUNTERSIGN_HSM_PIN'],
+  ])('never falls from an hsm that is badly configured to a weaker one: %j', (bad, refusal) => {
+    for (const circumstances of [server, dev])
+      for (const more of [{}, { kekFile }, { kek: kek() }])
+        for (const selection of ['auto', 'hsm'])
+          expect(choose(selection, { ...hsm, ...more, ...bad }, circumstances)).toContain(
+            `hsm: ${refusal}`,
+          )
+  })
+
+  it('refuses a PIN that others may read', () => {
+    const open = join(folder, 'open-pin')
+    writeFileSync(open, '1234\n')
+    chmodSync(open, 0o644)
+    expect(choose('hsm', { ...hsm, hsmPinFile: open })).toContain(
+      'COUNTERSIGN_HSM_PIN_FILE has mode 0644, run: chmod 600',
+    )
+  })
+
+  it('wipes the PIN, good or not', () => {
+    for (const module of ['/x.so', 'x.so']) {
+      const hsmPin = new Secret(utf8('1234'))
+      choose('hsm', { ...hsm, hsmModule: module, hsmPin, hsmPinFile: undefined })
+      expect(() => hsmPin.use(() => 0)).toThrow('wiped')
+    }
+  })
 
   it('never falls from a bad environment KEK to memory', () => {
     const bad = { kek: new Secret(utf8('hunter2')) }
@@ -85,7 +117,7 @@ describe('choosing a provider by auto', () => {
     expect(choose('auto', {}, dev)).toBe('memory')
     expect(choose('auto', {}, server)).toBe(
       'No key provider is configured. kms: COUNTERSIGN_KMS_KEY_ID is not set; ' +
-        'hsm: COUNTERSIGN_HSM_MODULE is not set, and this version has no such provider; ' +
+        'hsm: COUNTERSIGN_HSM_MODULE is not set; ' +
         'environment: neither COUNTERSIGN_KEK_FILE nor COUNTERSIGN_KEK is set; memory: wants --dev or its name',
     )
   })
@@ -116,13 +148,13 @@ describe('choosing providers by name', () => {
       )
   })
 
-  it.each(['hsm', 'kms,hsm', 'environment,hsm'])(
-    'refuses %s, which this version does not have, however configured',
-    (selection) => {
-      for (const settings of [{}, { kmsKeyId: 'alias/a', hsmModule: 'b', kekFile }])
-        expect(choose(selection, settings)).toContain('this version has no such provider')
-    },
-  )
+  it('takes several in the order that is named, and none of them when one is not configured', () => {
+    const both = { ...hsm, kmsKeyId: 'alias/x' }
+    expect(choose('kms,hsm', both)).toBe('kms,hsm')
+    expect(choose('hsm,kms', both)).toBe('hsm,kms')
+    expect(choose('kms,hsm', { kmsKeyId: 'alias/x' })).toContain('hsm: COUNTERSIGN_HSM_MODULE')
+    expect(choose('environment,hsm', hsm)).toContain('environment: neither')
+  })
 
   it('does not take two settings of which one would be ignored', () => {
     expect(choose('environment', { kekFile, kek: kek() })).toContain('only one can be meant')

@@ -42,12 +42,10 @@ async function* readLines(
   if (length > 0) yield line()
 }
 
-/** The text of a line without blanks around it, or undefined when it is not UTF-8. */
+/** The text of a line without blanks and byte order mark around it, or undefined when it is not UTF-8. */
 export function textOf(bytes: Uint8Array): string | undefined {
   try {
-    return fromUtf8(bytes)
-      .replace(/^\ufeff/, '')
-      .trim()
+    return fromUtf8(bytes).trim()
   } catch {
     return undefined
   }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -214,6 +214,13 @@ describe('what is written to a file', () => {
     })
     expect(readFileSync(join(cwd, 't.json'), 'utf8')).toBe('{"published":true}')
     expect(readdirSync(cwd)).toEqual(['t.json'])
+  })
+
+  it('is nothing where a directory has that name', async () => {
+    const { code, cwd } = await within(['dossier', 'export', 'id', '-o', 'd'], (directory) => {
+      mkdirSync(join(directory, 'd'))
+    })
+    expect([code, readdirSync(cwd)]).toEqual([2, ['d']])
   })
 
   it('is nothing where there is no such directory', async () => {

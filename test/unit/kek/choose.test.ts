@@ -80,7 +80,7 @@ describe('choosing a provider by auto', () => {
     [{ hsmPinFile: undefined }, 'neither COUNTERSIGN_HSM_PIN_FILE nor COUNTERSIGN_HSM_PIN is set'],
     [{ hsmPinFile: 'pin' }, 'COUNTERSIGN_HSM_PIN_FILE must be an absolute path'],
     [{ hsmPin: new Secret(utf8('1')) }, 'both COUNTERSIGN_HSM_PIN_FILE and COUNTERSIGN_HSM_PIN'],
-  ])('never falls from an hsm that is badly configured to a weaker one: %j', (bad, refusal) => {
+  ])('never falls from an hsm that is badly configured to a weaker one: $1', (bad, refusal) => {
     for (const circumstances of [server, dev])
       for (const more of [{}, { kekFile }, { kek: kek() }])
         for (const selection of ['auto', 'hsm'])

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest'
+import {
+  fastKinds,
+  kinds,
+  kindsOfStream,
+  predicateTypeOf,
+  systemStreams,
+} from '../../../src/dossier/kinds.ts'
+
+const decisions = ['decision', 'execution', 'escalation', 'approval', 'override', 'erasure']
+
+describe('the kinds of entry', () => {
+  it('are twelve, and closed', () => {
+    expect(kinds).toHaveLength(12)
+    expect(Object.isFrozen(kinds)).toBe(true)
+    expect(predicateTypeOf('decision')).toBe('urn:countersign:decision:v1')
+  })
+
+  it('may be signed by the fast key in two cases only', () => {
+    expect(fastKinds).toEqual(['decision', 'execution'])
+  })
+})
+
+describe('a stream', () => {
+  it('of the system holds its own kinds', () => {
+    expect(systemStreams.map((stream) => [stream, kindsOfStream(stream)])).toEqual([
+      ['keys', ['key']],
+      ['policies', ['policy']],
+      ['roster', ['roster']],
+      ['trust', ['trust']],
+      ['admin', ['admin', 'anchor']],
+    ])
+  })
+
+  it('of any other name is a decision’s', () => {
+    for (const name of ['01890a5d-ac96-774b-bcce-b302099a8001', '', 'key', 'Keys'])
+      expect(kindsOfStream(name)).toEqual(decisions)
+  })
+
+  it('is not mistaken for what every object has', () => {
+    for (const name of ['constructor', 'toString', 'valueOf', '__proto__', 'hasOwnProperty'])
+      expect(kindsOfStream(name)).toEqual(decisions)
+  })
+
+  it('leaves no kind without a place', () => {
+    const placed = new Set([...systemStreams.flatMap(kindsOfStream), ...decisions])
+    expect(kinds.filter((kind) => !placed.has(kind))).toEqual([])
+  })
+})

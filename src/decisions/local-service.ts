@@ -243,8 +243,9 @@ export class LocalService implements Service {
   }
 
   health(): Promise<Health> {
+    // Anybody may ask: what it says comes from the table of failures; paths and causes are for the log.
     const store =
-      this.#trouble === undefined ? 'ok' : `${this.#trouble.code}: ${this.#trouble.message}`
+      this.#trouble === undefined ? 'ok' : `${this.#trouble.code}: ${this.#trouble.title}`
     const ready = this.#trouble === undefined && !this.#closing
     const keys = this.#parts.providers.map(({ metadata }) => metadata.kind).join(', ')
     return Promise.resolve({ ready, parts: { keys: `ok (${keys})`, log: store } })

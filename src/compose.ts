@@ -22,6 +22,7 @@ import type { Service } from './decisions/service.ts'
 import { fingerprint } from './dossier/trust-root.ts'
 import type { Secret } from './crypto/secret.ts'
 import { childEnvironment } from './kek/child-environment.ts'
+import { makeHsmKey } from './kek/choose.ts'
 import { createKekFile } from './kek/kek-file.ts'
 import {
   firstTenant,
@@ -254,6 +255,7 @@ export const createComposition = (parts: ProcessParts): Composition => ({
     return new Reading(() => store)
   },
   serve: (flags) => serve(parts, flags),
+  makeHsmKey: (flags, by) => makeHsmKey(loadConfig({ ...parts, flags }).kekSettings, by),
   describeConfig: (flags) => Promise.resolve(describeConfig(loadConfig({ ...parts, flags }))),
   configSchema,
 })

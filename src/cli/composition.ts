@@ -64,6 +64,15 @@ export type ReadingService = Pick<
   | 'close'
 > & { listSlots?(tenant: string): Promise<readonly KeySlot[]> }
 
+/** A key-encryption key that was made on an HSM. */
+export interface MadeKek {
+  readonly tokenLabel: string
+  readonly keyLabel: string
+  readonly kekId: string
+  readonly mechanism: string
+  readonly hardware: boolean
+}
+
 /** A server that listens. */
 export interface RunningServer {
   readonly url: string
@@ -84,6 +93,8 @@ export interface Composition {
   /** Opens the data directory for reading only; needs no key provider. */
   openReading(flags: GlobalFlags): Promise<ReadingService>
   serve(flags: ServeFlags): Promise<RunningServer>
+  /** Makes the key-encryption key on the HSM that is configured. @throws INPUT_EXISTS, CONFIG_INVALID, KEK_* */
+  makeHsmKey(flags: GlobalFlags, by: 'wrap' | 'encrypt' | 'any'): Promise<MadeKek>
   /** The effective configuration without secrets, or the failure that says what is wrong. */
   describeConfig(
     flags: ServeFlags,

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { defineAdministration } from './administration-commands.ts'
 import { acceptGlobals, type Context, type Outcome } from './command.ts'
 import { defineEvidence } from './evidence-commands.ts'
+import { defineHsm } from './hsm-commands.ts'
 import { defineInstallation } from './installation-commands.ts'
 
 const maxColumns = 100
@@ -46,5 +47,6 @@ export function createProgram(context: Context, version: string, outcome: Outcom
   defineInstallation(program, context, outcome)
   defineEvidence(program, context, outcome)
   defineAdministration(program, context, outcome)
+  defineHsm(program, context, outcome)
   return program
 }

@@ -12,13 +12,13 @@ const directory = (): string => {
   return path
 }
 
-const leftovers = (): string[] =>
-  readdirSync(tmpdir()).filter((name) => name.startsWith('countersign-demo-'))
-
 it('the demonstration holds, leaves what it is told to leave, and nothing else', async () => {
   const cwd = directory()
-  const before = leftovers()
-  const { code, stderr, stdout } = await runCountersign(['demo', '--keep', 'kept'], { cwd })
+  const temporary = directory()
+  const { code, stderr, stdout } = await runCountersign(['demo', '--keep', 'kept'], {
+    cwd,
+    env: { TMPDIR: temporary },
+  })
   expect([code, stderr]).toEqual([0, ''])
   expect(stdout).not.toContain('\u001b')
   expect(stdout.match(/^ {2}valid /gm)).toHaveLength(14)
@@ -30,16 +30,16 @@ it('the demonstration holds, leaves what it is told to leave, and nothing else',
   const files = kept.filter((name) => name !== 'trust-root.json')
   const verify = ['verify', ...files, '--trust', 'trust-root.json']
   expect((await runCountersign(verify, { cwd: join(cwd, 'kept') })).code).toBe(0)
-  expect(leftovers()).toEqual(before)
+  expect(readdirSync(temporary)).toEqual([])
 })
 
 it('the demonstration cleans up when it is interrupted', async () => {
-  const before = leftovers()
-  const child = startCountersign(['demo'], { cwd: directory() })
+  const temporary = directory()
+  const child = startCountersign(['demo'], { cwd: directory(), env: { TMPDIR: temporary } })
   const begun = new Promise((done) => child.stdout?.once('data', done))
   const outcome = outcomeOf(child)
   await begun
   child.kill('SIGINT')
   expect((await outcome).code).toBe(130)
-  expect(leftovers()).toEqual(before)
+  expect(readdirSync(temporary)).toEqual([])
 })

@@ -167,7 +167,7 @@ describe('the command line as a process', () => {
   })
 
   it('is resumed after an interruption with exactly one decision a key', async () => {
-    const count = 2000
+    const count = 1000
     const input = Array.from({ length: count }, (_, n) => `${decision(1000 + n)}\n`).join('')
     writeFileSync(join(cwd, 'many.ndjson'), input)
     const child = startCountersign(['notarise', 'many.ndjson'], { cwd })

@@ -240,7 +240,7 @@ describe.each(everyOperation)('%s through HTTP', { concurrent: true }, (operatio
 
   it('is KEK_UNAVAILABLE while the account is throttled, and works afterwards', async () => {
     const setting = await setUp()
-    setting.kms.throttleAfter(0)
+    setting.kms.throttle(0)
     await expectCode(setting, operation, 'KEK_UNAVAILABLE')
     setting.kms.heal()
     await operations[operation](setting)
@@ -307,10 +307,12 @@ describe('an answer that is not the one asked for', () => {
     expect((await setting.kek.wrap(dataKey(), context)).blob).toHaveLength(6144)
   })
 
-  it('is refused when a dry run was run', async () => {
+  it.each(['Encrypt', 'Decrypt'])('is refused when a dry run of %s was run', async (operation) => {
     const setting = await setUp()
-    setting.kms.fail({ answer: () => ({ KeyId: setting.arn, CiphertextBlob: 'AAAA' }) })
-    await expectCode(setting, 'probe', 'KEK_UNAVAILABLE')
+    const ran = { KeyId: setting.arn, CiphertextBlob: 'AAAA', Plaintext: base64(32) }
+    setting.kms.fail({ answer: () => ran }, Infinity, operation)
+    const failure = await expectCode(setting, 'probe', 'KEK_UNAVAILABLE')
+    expect(failure.message).toContain('to a dry run as if it were none')
   })
 })
 
@@ -326,6 +328,15 @@ describe('a probe', () => {
     cleanups.push(() => kms.stop())
     const kek = createKmsKek({ endpoint: kms.endpoint, keyId: kms.createKey('SIGN_VERIFY') })
     await expect(kek.probe()).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  })
+})
+
+describe('a KMS that throttles', () => {
+  it('is waited for while its bucket fills again', async () => {
+    const setting = await setUp({ maxAttempts: 8 })
+    setting.kms.throttle(2, 4)
+    for (let calls = 0; calls < 3; calls++) await setting.kek.unwrap(setting.wrapped, context)
+    expect(setting.kms.asked.length).toBeGreaterThan(3)
   })
 })
 

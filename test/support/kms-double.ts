@@ -12,7 +12,7 @@ export type Fault =
   | { readonly error: string; readonly status?: number; readonly message?: string }
   | { readonly kind: 'reset' | 'hang' | 'malformed' | 'html' | 'empty' }
   | { readonly kind: 'slow'; readonly delayMs: number }
-  /** Answers as usual, with some members replaced; a function is given the answer that would have been. */
+  /** Answers successfully with what the function makes of the answer that would have been. */
   | { readonly answer: (usual: Answer) => Answer }
 
 /** Members of a request or an answer. */
@@ -75,7 +75,8 @@ export class KmsDouble {
   readonly #faults: { operation: string | undefined; fault: Fault; left: number }[] = []
   readonly #sockets = new Set<Socket>()
   readonly #server: Server
-  #allowance = Infinity
+  #bucket:
+    { readonly burst: number; readonly perSecond: number; tokens: number; at: number } | undefined
 
   private constructor() {
     this.#server = createServer((request, response) => {
@@ -153,12 +154,24 @@ export class KmsDouble {
 
   heal(): void {
     this.#faults.length = 0
-    this.#allowance = Infinity
+    this.#bucket = undefined
   }
 
-  /** Throttles all that comes after `calls` more. */
-  throttleAfter(calls: number): void {
-    this.#allowance = calls
+  /** Gives the account a bucket of `burst` calls that fills again by `perSecond`. */
+  throttle(burst: number, perSecond = 0): void {
+    this.#bucket = { burst, perSecond, tokens: burst, at: performance.now() }
+  }
+
+  #takeToken(): boolean {
+    const bucket = this.#bucket
+    if (bucket === undefined) return true
+    const now = performance.now()
+    const refilled = bucket.tokens + ((now - bucket.at) / 1000) * bucket.perSecond
+    bucket.tokens = Math.min(bucket.burst, refilled)
+    bucket.at = now
+    if (bucket.tokens < 1) return false
+    bucket.tokens--
+    return true
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -177,7 +190,8 @@ export class KmsDouble {
   #answer(response: ServerResponse, operation: string, body: Answer, fault?: Fault): void {
     if (fault === undefined || 'answer' in fault) {
       const { status, answer } = this.#outcome(operation, body)
-      this.#send(response, status, fault === undefined ? answer : fault.answer(answer))
+      if (fault === undefined) this.#send(response, status, answer)
+      else this.#send(response, 200, fault.answer(answer))
     } else if ('error' in fault) {
       const { error, status = statuses.get(error) ?? 400, message = 'Scripted' } = fault
       this.#send(response, status, { __type: error, message })
@@ -222,7 +236,7 @@ export class KmsDouble {
   }
 
   #perform(operation: string, body: Answer): Answer {
-    if (this.#allowance-- <= 0)
+    if (!this.#takeToken())
       throw new KmsError(
         'ThrottlingException',
         'You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.',

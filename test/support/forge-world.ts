@@ -7,7 +7,15 @@ import { fingerprint, formatTrustRoot, type TrustRoot } from '../../src/dossier/
 import type { Kind } from '../../src/dossier/kinds.ts'
 import { logVkeys } from '../../src/merkle/checkpoint.ts'
 import { formatVkey } from '../../src/merkle/note.ts'
-import { createKeys, sealLog, type Draft, type LogIdentity, type Step } from './forge.ts'
+import {
+  createKeys,
+  operatorHolds,
+  reseal,
+  sealLog,
+  type Draft,
+  type LogIdentity,
+  type Step,
+} from './forge.ts'
 import { publish, sectionOf, type Published, type Witness } from './forge-dossier.ts'
 import { fixedSigner } from './merkle-signers.ts'
 
@@ -229,19 +237,20 @@ export function createWorld(byte = 10, host = 'log.example'): World {
     identityOf('seen', byte + 20, { origin: `${host}/seen` }),
   ]
   const cosigners = (tenant: string): readonly Witness[] => (tenant === 'seen' ? witnesses : [])
+  const young = identities.map((identity) => sealLog(identity, genesisOf(identity)))
   const trust: TrustRoot = {
     dev: false,
-    origins: identities.map((identity) =>
-      sectionOf(sealLog(identity, genesisOf(identity)), cosigners(identity.tenant)),
-    ),
+    origins: young.map((log) => sectionOf(log, cosigners(log.identity.tenant))),
     previous: null,
     v: 1,
     version: 1,
   }
   const trustFile = formatTrustRoot(trust)
-  const [each, fast, seen] = identities.map((identity) => {
-    const steps = [...genesisOf(identity), ...story(fingerprint(trustFile))]
-    return publish(sealLog(identity, steps), cosigners(identity.tenant))
+  const [each, fast, seen] = young.map((log) => {
+    const grown = reseal(log, operatorHolds, (steps) => {
+      steps.push(...story(fingerprint(trustFile)))
+    })
+    return publish(grown, cosigners(log.identity.tenant))
   })
   if (each === undefined || fast === undefined || seen === undefined) throw new Error('No logs')
   return { each, fast, seen, trust, trustFile }

@@ -45,6 +45,13 @@ describe('what nobody forged', () => {
         ])
   })
 
+  it('is valid at every size that the log had since', () => {
+    for (let size = 5; size <= world.each.log.size; size++) {
+      const { file } = attack(world, 'each', 'admin', { holds: operatorHolds, size })
+      expect([size, verify({ file }).verdict]).toEqual([size, 'valid'])
+    }
+  })
+
   it('is valid when the holders of all keys say something else, so that only keys keep others from it', () => {
     for (const tenant of tenants) {
       const evidence = attack(world, tenant, streams.block, {

@@ -1,5 +1,5 @@
 // What the command line needs from the composition root: it hands over flags and gets services, and never sees an adapter.
-import type { Service } from '../decisions/service.ts'
+import type { Service, SlotView } from '../decisions/service.ts'
 
 /** Flags that every command takes; what is undefined comes from the environment, the configuration file or a default, in falling order. */
 export interface GlobalFlags {
@@ -41,14 +41,6 @@ export interface Initialised {
   readonly trustRootSha256: string
 }
 
-/** A slot of the master key: any one of them opens it. */
-export interface KeySlot {
-  readonly id: string
-  readonly provider: string
-  readonly kekId: string
-  readonly mechanism: string
-}
-
 /** What can be asked without being the writer, also while a server runs. */
 export type ReadingService = Pick<
   Service,
@@ -62,10 +54,10 @@ export type ReadingService = Pick<
   | 'listApiKeys'
   | 'listKeys'
   | 'close'
-> & { listSlots?(tenant: string): Promise<readonly KeySlot[]> }
+> & { listSlots(tenant: string): Promise<readonly SlotView[]> }
 
 /** A key-encryption key that was made on an HSM. */
-export interface MadeKek {
+interface MadeKek {
   readonly tokenLabel: string
   readonly keyLabel: string
   readonly kekId: string

@@ -183,8 +183,12 @@ export class HsmPool {
   async #examine(child: HsmProcess, answer: HsmAnswer): Promise<HsmAnswer> {
     const canary = await child.ask({ op: 'canary' }, this.#options.callTimeoutMs)
     if (!canary.ok) {
-      this.#discard(child, canary.fault)
-      return canary
+      const message = 'it opens no more what it wrapped itself'
+      // Not the canary's own fault: its code would be taken for a word about the caller's blob.
+      const fault: HsmFault =
+        canary.fault.type === 'code' ? { type: 'absent', message } : canary.fault
+      this.#discard(child, fault)
+      return { ok: false, fault }
     }
     this.#breaker.succeed()
     this.#release(child)

@@ -233,7 +233,7 @@ function judge(token: LoggedIn, key: Handle, place: HsmPlace): HsmMechanism['by'
 }
 
 /** Whether the token offers a mechanism for keys of that use. */
-export function offers({ lib, manufacturer, slot }: LoggedIn, mechanism: HsmMechanism): boolean {
+function offers({ lib, manufacturer, slot }: LoggedIn, mechanism: HsmMechanism): boolean {
   if (mechanism.manufacturer?.test(manufacturer) === false) return false
   const listed = call('C_GetMechanismList', () => lib.C_GetMechanismList(slot))
   // Some numbers come back negative, as signed.
@@ -296,7 +296,7 @@ function wrapRfc5649(kek: Uint8Array, key: Uint8Array): Buffer {
 }
 
 /** Whether the mechanism gives what RFC 5649 gives, shown by a key whose value is known; one that cannot be shown is not taken. */
-export function provesRfc5649(token: LoggedIn, mechanism: HsmMechanism): boolean {
+function provesRfc5649(token: LoggedIn, mechanism: HsmMechanism): boolean {
   const { lib, session } = token
   const value = randomBytes(keyBytes)
   const payload = randomBytes(keyBytes)

@@ -6,6 +6,7 @@ import { pino, type Logger } from 'pino'
 import { createApp } from './api/app.ts'
 import { listen } from './api/server.ts'
 import { Failure } from './base/failure.ts'
+import { localCaller } from './cli/principal.ts'
 import type {
   Composition,
   GlobalFlags,
@@ -29,7 +30,6 @@ import {
   foundService,
   hsmFields,
   isNew,
-  localCaller,
   openLocalService,
   type Founding,
   type ServiceSettings,

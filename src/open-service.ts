@@ -2,11 +2,10 @@
 // that whoever owns the database also unwraps the keys.
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Failure } from './base/failure.ts'
 import { Secret } from './crypto/secret.ts'
-import type { Caller } from './dossier/matters.ts'
+import { localCaller } from './cli/principal.ts'
 import type { Profile } from './dossier/kinds.ts'
 import { createInstance, LocalService, type ServiceParts } from './decisions/local-service.ts'
 import { getKekProvider, type HsmKekSettings, type KekSettings } from './kek/choose.ts'
@@ -48,17 +47,6 @@ export const isNew = (data: string): boolean => !existsSync(join(data, 'counters
 /** Where what lies outside the database is kept for a tenant. */
 const besides = (keys: string, instance: string, tenant: string, what: string): string =>
   join(keys, instance, `${tenant}.${what}`)
-
-/** The person at the command line. */
-export function localCaller(): Caller {
-  let owner = 'local'
-  try {
-    owner = userInfo().username
-  } catch {
-    // A container without a passwd entry has nobody to name.
-  }
-  return { type: 'local', id: 'cli', owner }
-}
 
 /** The settings of an HSM alone. */
 export const hsmFields = (settings: HsmKekSettings): HsmKekSettings => ({

@@ -1,9 +1,8 @@
 // Tenants, API keys and the state of signing keys, at the data directory.
-import type { Service } from '../decisions/service.ts'
-import type { KeyView } from '../decisions/service.ts'
+import type { KeyView, Service, SlotView } from '../decisions/service.ts'
 import type { ApiKeyView, Scope } from '../wire/decision.ts'
 import type { Context, TenantFlags } from './command.ts'
-import type { GlobalFlags, KeySlot } from './composition.ts'
+import type { GlobalFlags } from './composition.ts'
 import { exitCodes } from './complain.ts'
 import { whileReading } from './evidence.ts'
 import { localCaller } from './principal.ts'
@@ -125,14 +124,14 @@ function keyRow(key: KeyView): readonly string[] {
   ]
 }
 
-const slotLine = ({ id, kekId, mechanism, provider }: KeySlot): string =>
+const slotLine = ({ id, kekId, mechanism, provider }: SlotView): string =>
   `opened by ${provider}: ${printable(kekId)} (${printable(mechanism)}, slot ${id})\n`
 
 /** `keys status` */
 export async function keysStatus(context: Context, flags: TenantFlags): Promise<number> {
   const { keys, slots } = await whileReading(context, flags, async (service) => ({
     keys: await service.listKeys(flags.tenant),
-    slots: (await service.listSlots?.(flags.tenant)) ?? [],
+    slots: await service.listSlots(flags.tenant),
   }))
   if (flags.json === true) {
     await context.out.write(jsonLine({ tenant: flags.tenant, keys, slots }))

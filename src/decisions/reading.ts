@@ -5,6 +5,7 @@ import { Failure } from '../base/failure.ts'
 import { canonicalize } from '../base/canonical-json.ts'
 import { isUuid } from '../base/uuid.ts'
 import { parseSealedKey } from '../keyring/sealed-key.ts'
+import { parseSlot } from '../keyring/slot.ts'
 import { entryBundle, parseTilePath } from '../merkle/tiles.ts'
 import type { DecisionQuery, StoredKey, StoreReader, Tenant } from '../store/store.ts'
 import type { ApiKeyView, DecisionPage } from '../wire/decision.ts'
@@ -12,7 +13,7 @@ import { viewApiKey } from './api-keys.ts'
 import { decisionOf } from './follow-up.ts'
 import { dossierUrl } from './notarise.ts'
 import { exportDossier } from './prove.ts'
-import type { DecisionView, KeyView, ListRequest, TenantView } from './service.ts'
+import type { DecisionView, KeyView, ListRequest, TenantView, SlotView } from './service.ts'
 
 const notFound = (what: string): Failure => new Failure('INPUT_NOT_FOUND', what)
 
@@ -154,6 +155,16 @@ export class Reading {
     const keys = await this.#store().readKeys(tenant)
     if (keys === undefined) throw notFound(`Unknown tenant: ${tenant}`)
     return keys.keys.map(viewKey)
+  }
+
+  /** By whom the master key can be opened: one slot for each provider. */
+  async listSlots(tenant: string): Promise<readonly SlotView[]> {
+    const keys = await this.#store().readKeys(tenant)
+    if (keys === undefined) throw notFound(`Unknown tenant: ${tenant}`)
+    return keys.slots.map(({ body }) => {
+      const { id, kekId, mechanism, provider } = parseSlot(body)
+      return { id, kekId, mechanism, provider }
+    })
   }
 
   async close(): Promise<void> {

@@ -53,6 +53,14 @@ export interface KeyView {
   readonly createdAt: number
 }
 
+/** A slot of the master key as `keys status` tells it: any one of them opens it. */
+export interface SlotView {
+  readonly id: string
+  readonly provider: string
+  readonly kekId: string
+  readonly mechanism: string
+}
+
 /** A tenant as `tenant list` tells it. */
 export interface TenantView {
   readonly name: string

@@ -14,7 +14,7 @@ const json = z.unknown()
 /** Who called, as authenticated; never taken from the body. */
 const caller = z.strictObject({
   type: z.enum(['apiKey', 'local']),
-  /** Id of the API key; for `local` the operating-system user. */
+  /** Id of the API key; for `local` the edge that was used. */
   id: name,
   owner: name,
 })

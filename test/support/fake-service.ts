@@ -251,6 +251,7 @@ export class FakeService implements Service {
   }
 
   listKeys = unused
+  listSlots = unused
 
   health(): Promise<Health> {
     this.#note('health')

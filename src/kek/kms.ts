@@ -5,6 +5,7 @@ import type { DecryptCommandOutput } from '@aws-sdk/client-kms'
 import { Failure, invariant } from '../base/failure.ts'
 import { Secret } from '../crypto/secret.ts'
 import type { KekContext, KekMetadata, KekProvider, WrappedKey } from './kek.ts'
+import { within } from './deadline.ts'
 import { connectKms, type KmsClient, type KmsConnection } from './kms-client.ts'
 import { kmsFailure } from './kms-failure.ts'
 import { canMean, isKmsKeyId, regionOf } from './kms-key.ts'
@@ -36,33 +37,6 @@ const nowhere: KekContext = {
   header: '0'.repeat(64),
   slot: '00000000-0000-0000-0000-000000000000',
   purpose: 'master',
-}
-
-const named = (name: string): Error => Object.assign(new Error(name), { name })
-
-/** Ends at the deadline or when `closing` says so, even where the SDK does not listen, as when it looks for credentials. */
-async function within<T>(
-  ms: number,
-  closing: AbortSignal,
-  call: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const abort = new AbortController()
-  const given = Promise.withResolvers<never>()
-  const giveUp = (name: string): void => {
-    abort.abort()
-    given.reject(named(name))
-  }
-  const close = (): void => {
-    giveUp('ClosedError')
-  }
-  const timer = setTimeout(giveUp, ms, 'DeadlineError')
-  closing.addEventListener('abort', close)
-  try {
-    return await Promise.race([call(abort.signal), given.promise])
-  } finally {
-    clearTimeout(timer)
-    closing.removeEventListener('abort', close)
-  }
 }
 
 const isDryRun = (error: unknown): boolean =>
@@ -142,10 +116,12 @@ class KmsKek implements KekProvider {
       EncryptionAlgorithm: algorithm,
       DryRun: true,
     } as const
-    await this.#dryRun('Encrypt', (client, signal) =>
+    const start = performance.now()
+    await this.#dryRun('Encrypt', this.#deadlineMs, (client, signal) =>
       client.encrypt({ ...asked, Plaintext: new Uint8Array(keyBytes) }, signal),
     )
-    await this.#dryRun('Decrypt', (client, signal) =>
+    const restMs = this.#deadlineMs - (performance.now() - start)
+    await this.#dryRun('Decrypt', restMs, (client, signal) =>
       client.decrypt({ ...asked, DryRunModifiers: ['IGNORE_CIPHERTEXT'] }, signal),
     )
   }
@@ -184,17 +160,18 @@ class KmsKek implements KekProvider {
 
   async #dryRun(
     operation: string,
+    deadlineMs: number,
     call: (client: KmsClient, signal: AbortSignal) => Promise<unknown>,
   ): Promise<void> {
-    const ran = await this.#ask(operation, this.metadata.kekId, (client, signal) =>
+    const dryRun = (client: KmsClient, signal: AbortSignal): Promise<boolean> =>
       call(client, signal).then(
         () => true,
         (error: unknown) => {
           if (isDryRun(error)) return false
           throw error
         },
-      ),
-    )
+      )
+    const ran = await this.#ask(operation, this.metadata.kekId, dryRun, deadlineMs)
     if (ran) throw this.#unusable('to a dry run as if it were none')
   }
 
@@ -202,10 +179,11 @@ class KmsKek implements KekProvider {
     operation: string,
     keyId: string,
     call: (client: KmsClient, signal: AbortSignal) => Promise<T>,
+    deadlineMs = this.#deadlineMs,
   ): Promise<T> {
     if (this.#closing.signal.aborted) throw this.#whenClosed()
     try {
-      return await within(this.#deadlineMs, this.#closing.signal, async (signal) =>
+      return await within(deadlineMs, this.#closing.signal, async (signal) =>
         call(await this.#connect(), signal),
       )
     } catch (error) {

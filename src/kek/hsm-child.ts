@@ -11,15 +11,9 @@ import type {
   NumberedAnswer,
   NumberedRequest,
 } from './hsm-messages.ts'
-import {
-  call,
-  findKeys,
-  generateKey,
-  negotiate,
-  openToken,
-  TokenFault,
-  TokenKey,
-} from './hsm-token.ts'
+import { call, TokenFault } from './hsm-calls.ts'
+import { generateKey, negotiate, TokenKey } from './hsm-token-key.ts'
+import { findKeys, openToken } from './hsm-token.ts'
 
 interface Loaded {
   readonly lib: Pkcs11.PKCS11

@@ -132,6 +132,10 @@ interface Thread {
   readonly ended: Promise<void>
 }
 
+/** What the SDK of AWS reads: only the thread that asks KMS gets it, and no child process does. */
+const awsVariables = (env: ProcessParts['env']): ProcessParts['env'] =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('AWS_')))
+
 /** Starts the thread that owns the database and the keys; resolves when it can be asked. */
 async function startThread(
   settings: ServiceSettings,
@@ -146,7 +150,10 @@ async function startThread(
     {
       // The thread gets its secrets by hand; the environment may still hold others.
       // What the HSM's module reads must go through the thread to its children.
-      env: childEnvironment(process.env, ['SOFTHSM2_CONF']),
+      env: {
+        ...childEnvironment(process.env, ['SOFTHSM2_CONF']),
+        ...(settings.kmsKeyId === undefined ? {} : awsVariables(process.env)),
+      },
       transferList: [port2],
       workerData,
     },

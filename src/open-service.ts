@@ -127,16 +127,22 @@ export async function foundService(
   const memory = providers.some(({ metadata }) => !metadata.durable)
   await (await foundInstance(data, origin, dev || memory)).close()
   const service = await LocalService.open(partsOf(settings, providers, report))
-  const tenant = await service.createTenant(
-    firstTenant,
-    { profile, public: isPublic },
-    localCaller(),
-  )
-  const trustRootFile = besides(keys, service.instance.id, firstTenant, 'trust-root.json')
-  await mkdir(dirname(trustRootFile), { recursive: true, mode: 0o700 })
-  await writeFile(trustRootFile, await service.readTrustRoot(firstTenant))
-  const provider = providers.map(({ metadata }) => metadata.kind).join(',')
-  return { origin: tenant.origin, provider, service, trustRootFile }
+  try {
+    const tenant = await service.createTenant(
+      firstTenant,
+      { profile, public: isPublic },
+      localCaller(),
+    )
+    const trustRootFile = besides(keys, service.instance.id, firstTenant, 'trust-root.json')
+    await mkdir(dirname(trustRootFile), { recursive: true, mode: 0o700 })
+    await writeFile(trustRootFile, await service.readTrustRoot(firstTenant))
+    const provider = providers.map(({ metadata }) => metadata.kind).join(',')
+    return { origin: tenant.origin, provider, service, trustRootFile }
+  } catch (error) {
+    // Founded half, it goes on from there when it is asked again; nothing stays open meanwhile.
+    await service.close()
+    throw error
+  }
 }
 
 async function foundInstance(

@@ -53,6 +53,20 @@ const failureOf = (promise: Promise<unknown>): Promise<Failure> =>
 
 const operations = (): string[] => kms.asked.map(({ operation }) => operation)
 
+describe('the server with its master key in AWS KMS', () => {
+  it('opens it once, in the thread that owns the keys, and is ready', async () => {
+    await init('kms')
+    kms.asked.length = 0
+    const server = await compose({}).serve({ kek: 'kms', port: 0 })
+    try {
+      const ready = await fetch(`${server.url}/readyz`)
+      expect([ready.status, operations()]).toEqual([200, ['Decrypt']])
+    } finally {
+      await server.close()
+    }
+  })
+})
+
 describe('the program with its master key in AWS KMS', () => {
   const decision = JSON.stringify({
     intent: { actor: { id: 'agent' }, action: { type: 'transfer', amount: 7 } },

@@ -86,9 +86,10 @@ function verifyIdentity(key: TokenKey, known: HsmIdentity): void {
   if (key.kekId() !== known.kekId) throw another
   try {
     check({ canary: known.canary, key, mechanism: known.mechanism })
-  } catch (error) {
-    // The key still wraps, as its id has shown; so it is the canary's key that is gone.
-    throw error instanceof TokenFault && error.fault.type === 'refusal' ? another : error
+  } catch {
+    // Throws by itself where the token is at fault and not the key.
+    probe(key)
+    throw another
   }
 }
 

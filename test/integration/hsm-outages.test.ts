@@ -201,15 +201,20 @@ describe('SoftHSM and the key that is meant', () => {
     expect(await codeOf(initHsmKey(place, pin()))).toBe('INPUT_EXISTS')
   })
 
-  it('refuses another key of the same label, id and handle after a new session', async () => {
-    pkcs11(`make('reused')`)
-    const provider = open({ poolSize: 1 }, 'reused')
+  it.each([
+    ['wrapping', '{}'],
+    ['encrypting', '{ CKA_WRAP: false, CKA_UNWRAP: false, CKA_ENCRYPT: true, CKA_DECRYPT: true }'],
+  ])('refuses another key of the same label and id after a new session, %s', async (label, use) => {
+    pkcs11(`make('${label}', ${use})`)
+    const provider = open({ poolSize: 1 }, label)
     const wrapped = await provider.wrap(Secret.random(32), context)
     const { kekId } = provider.metadata
-    pkcs11(`find('reused').forEach((key) => lib.C_DestroyObject(session, key)); make('reused')`)
+    pkcs11(
+      `find('${label}').forEach((key) => lib.C_DestroyObject(session, key)); make('${label}', ${use})`,
+    )
     expect(await codeOf(provider.wrap(Secret.random(32), context))).toBe('KEK_KEY_MISSING')
     expect(await codeOf(provider.unwrap(wrapped, context))).toBe('KEK_KEY_MISSING')
-    const later = open({}, 'reused')
+    const later = open({}, label)
     await later.probe()
     expect(later.metadata.kekId).not.toBe(kekId)
     expect(await codeOf(later.unwrap(wrapped, context))).toBe('OPEN_FAILED')

@@ -119,24 +119,44 @@ describe('SoftHSM and its processes', () => {
   })
 
   it('lets the event loop run while the token hangs, and fails fast until it is back', async () => {
-    const provider = open({ callTimeoutMs: 1000, openTimeoutMs: 1000, firstPauseMs: 200 })
+    const provider = open({
+      callTimeoutMs: 1000,
+      openTimeoutMs: 2000,
+      firstPauseMs: 200,
+      longestPauseMs: 400,
+    })
     await provider.probe()
+    // What the machine itself costs, which may be busy with other tests.
+    const quiet = monitorEventLoopDelay({ resolution: 5 })
+    quiet.enable()
+    await sleep(500)
+    quiet.disable()
     proxy.rule('C_WrapKey', 'sleep', 30_000, 'always')
     const delay = monitorEventLoopDelay({ resolution: 5 })
     delay.enable()
     const started = performance.now()
     const codes = await Promise.all(Array.from({ length: 8 }, () => codeOf(provider.probe())))
     const took = performance.now() - started
+    // The token hangs on, and is tried again.
+    while (performance.now() - started < 3000) {
+      expect(await codeOf(provider.probe())).toBe('KEK_UNAVAILABLE')
+      await sleep(50)
+    }
     delay.disable()
     expect(new Set(codes)).toEqual(new Set(['KEK_UNAVAILABLE']))
     expect(took).toBeLessThan(8000)
-    expect(delay.percentile(99) / 1e6 - 5).toBeLessThan(20)
+    expect((delay.percentile(99) - quiet.percentile(99)) / 1e6).toBeLessThan(20)
+    expect(delay.max / 1e6).toBeLessThan(900)
     const again = performance.now()
     expect(await codeOf(provider.probe())).toBe('KEK_UNAVAILABLE')
-    expect(performance.now() - again).toBeLessThan(1500)
+    expect(performance.now() - again).toBeLessThan(4000)
     proxy.clear()
-    await sleep(1000)
-    await expect(provider.probe()).resolves.toBeUndefined()
+    const answers = (): Promise<boolean> =>
+      provider.probe().then(
+        () => true,
+        () => false,
+      )
+    await expect.poll(answers, { interval: 100, timeout: 10_000 }).toBe(true)
   })
 
   it('is unavailable while the token is away, and comes back with it', async () => {

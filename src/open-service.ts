@@ -1,6 +1,6 @@
 // From plain settings to the service on one data directory: the adapters are chosen here and nowhere else. Settings can be posted to a thread, so
 // that whoever owns the database also unwraps the keys.
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Failure } from './base/failure.ts'
@@ -12,7 +12,7 @@ import { getKekProvider, type HsmKekSettings, type KekSettings } from './kek/cho
 import type { KekProvider } from './kek/kek.ts'
 import { PinFile } from './log/pin.ts'
 import { openSqliteStore } from './store/sqlite.ts'
-import type { Instance } from './store/store.ts'
+import { holdDirectory } from './store/sqlite-lock.ts'
 
 /** What a service is opened with; can be structured-cloned. */
 export interface ServiceSettings extends HsmKekSettings {
@@ -72,6 +72,11 @@ function openProviders(settings: ServiceSettings, dataIsNew: boolean): readonly 
   return getKekProvider(kek, kekSettings, { dataIsNew, dev })
 }
 
+const pinnedTenants = (directory: string): readonly string[] =>
+  existsSync(directory)
+    ? readdirSync(directory).flatMap((name) => (name.endsWith('.pin') ? [name.slice(0, -4)] : []))
+    : []
+
 function partsOf(
   settings: ServiceSettings,
   providers: readonly KekProvider[],
@@ -80,7 +85,9 @@ function partsOf(
   const { data, keys, masterPublic, version } = settings
   return {
     clock: Date.now,
-    openPin: ({ id }: Instance, tenant) => new PinFile(besides(keys, id, tenant, 'pin')),
+    holdPins: ({ id }) => holdDirectory(join(keys, id)),
+    listPins: ({ id }) => Promise.resolve(pinnedTenants(join(keys, id))),
+    openPin: ({ id }, tenant) => new PinFile(besides(keys, id, tenant, 'pin')),
     openStore: () => openSqliteStore({ mode: 'write', path: data }),
     providers,
     report,

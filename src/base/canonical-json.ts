@@ -2,6 +2,7 @@
 // surrogates, integers that would print as a literal beyond ±(2^53−1), undefined, and anything that is not plain data.
 import { Failure } from './failure.ts'
 import { fromUtf8, utf8 } from './bytes.ts'
+import { limits } from './limits.ts'
 import { parseStrictJson } from './strict-json.ts'
 
 /** A JSON value. */
@@ -46,15 +47,14 @@ const isPlain = (value: object): boolean => {
   return prototype === Object.prototype || prototype === null
 }
 
-const maxDepth = 96
-
 function write(value: unknown, path: string, depth: number): string {
   if (typeof value === 'string') return writeString(value, path)
   if (typeof value === 'number') return writeNumber(value, path)
   if (value === null) return 'null'
   if (typeof value === 'boolean') return value ? 'true' : 'false'
   if (typeof value !== 'object') refuse(`Not a JSON value: ${typeof value}`, path)
-  if (depth > maxDepth) refuse(`Nested deeper than ${maxDepth}`, path)
+  // A container at depth d is the d-th level: what is written can be read again.
+  if (depth >= limits.evidenceDepth) refuse(`Nested deeper than ${limits.evidenceDepth}`, path)
   if (Array.isArray(value)) {
     let out = '['
     for (let i = 0; i < value.length; i++)
@@ -99,7 +99,7 @@ export function parseCanonical(bytes: Uint8Array): Json {
   } catch (cause) {
     throw new Failure('INPUT_MALFORMED', 'Bytes are not UTF-8', { cause })
   }
-  const value = parseStrictJson(text)
+  const value = parseStrictJson(text, limits.evidenceDepth)
   if (canonicalize(value) !== text)
     throw new Failure('INPUT_MALFORMED', 'JSON is not in canonical form (RFC 8785)')
   return value

@@ -4,6 +4,10 @@
 export const limits = Object.freeze({
   /** Nesting of JSON arrays and objects. */
   jsonDepth: 64,
+  /** The same in evidence: a request stands a few levels deeper in the statement that is made of it. */
+  evidenceDepth: 72,
+  /** Uses of one decision, so that its dossier stays one that verifies. */
+  executions: 1000,
   /** Request body of the API. */
   bodyBytes: 262_144,
   /** DSSE payload of one entry. */

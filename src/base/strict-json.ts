@@ -44,7 +44,7 @@ function skipNumber(text: string, at: number): number {
 }
 
 /** Counts the members (colons outside strings) while it checks depth and integer literals. */
-function scan(text: string): number {
+function scan(text: string, maxDepth: number): number {
   let members = 0
   let depth = 0
   for (let i = 0; i < text.length;) {
@@ -59,8 +59,7 @@ function scan(text: string): number {
     }
     if (char === COLON) members++
     else if (char === 0x7b || char === 0x5b) {
-      if (++depth > limits.jsonDepth)
-        throw malformed(`Nested deeper than ${limits.jsonDepth} levels`)
+      if (++depth > maxDepth) throw malformed(`Nested deeper than ${maxDepth} levels`)
     } else if (char === 0x7d || char === 0x5d) depth--
     i++
   }
@@ -119,11 +118,11 @@ function findDuplicate(text: string): string {
 }
 
 /**
- * The value of a JSON text (RFC 8259, names unique as in RFC 7493), at most {@link limits}.jsonDepth deep.
+ * The value of a JSON text (RFC 8259, names unique as in RFC 7493), at most 64 levels deep unless told otherwise.
  * @throws {@link Failure} INPUT_MALFORMED when it is not JSON, INPUT_INVALID when a value in it cannot be kept as sent
  */
-export function parseStrictJson(text: string): Json {
-  const members = scan(text)
+export function parseStrictJson(text: string, maxDepth: number = limits.jsonDepth): Json {
+  const members = scan(text, maxDepth)
   let value: Json
   try {
     value = JSON.parse(text) as Json

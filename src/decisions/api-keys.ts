@@ -8,6 +8,7 @@ import { labels } from '../crypto/labels.ts'
 import type { AdminMatter, Caller } from '../dossier/matters.ts'
 import type { StoredApiKey, StoreReader } from '../store/store.ts'
 import { scopes, type ApiKeyView, type Scope } from '../wire/decision.ts'
+import { matterOf, readCheckedStream } from './checked.ts'
 import { enter, type Draft, type Room } from './room.ts'
 import type { Principal } from './service.ts'
 
@@ -32,11 +33,39 @@ export const viewApiKey = ({
   revokedAt,
 })
 
+/** What the log says of an API key. */
+interface LoggedKey {
+  readonly sha256: unknown
+  readonly owner: unknown
+  readonly scopes: unknown
+  readonly revoked: boolean
+}
+
+/** An API key as the admin entries of the log tell it: a row that somebody put into the database is nobody's key. */
+async function readLoggedKey(room: Room, id: string): Promise<LoggedKey | undefined> {
+  const { log, store, tenant } = room
+  let known: LoggedKey | undefined
+  for (const entry of await readCheckedStream(store, tenant.name, 'admin', log.head)) {
+    const matter = matterOf(entry, 'admin')
+    if (matter?.subject !== id) continue
+    const { owner, scopes: granted, sha256: hash } = matter.detail
+    if (matter.action === 'apikey.create')
+      known = { owner, revoked: false, scopes: granted, sha256: hash }
+    else if (matter.action === 'apikey.revoke' && known !== undefined)
+      known = { ...known, revoked: true }
+  }
+  return known
+}
+
 /**
  * The principal of a token. The same failure for every reason: who guesses learns nothing.
  * @throws {@link Failure} AUTH_INVALID
  */
-export async function authenticate(store: StoreReader, token: string): Promise<Principal> {
+export async function authenticate(
+  store: StoreReader,
+  token: string,
+  roomOf: (tenant: string) => Promise<Room>,
+): Promise<Principal> {
   const refused = new Failure('AUTH_INVALID', 'API key is unknown, wrong or revoked')
   const [, id, secret] = tokenPattern.exec(token) ?? []
   if (id === undefined || secret === undefined || decodeBase64Url(secret) === undefined)
@@ -44,11 +73,14 @@ export async function authenticate(store: StoreReader, token: string): Promise<P
   const apiKey = await store.readApiKey(id)
   if (apiKey === undefined || !equalConstantTime(apiKey.hash, hashToken(token))) throw refused
   if (apiKey.revokedAt !== null) throw refused
-  const tenant = await store.readTenant(apiKey.tenant)
-  if (tenant === undefined) throw refused
+  const room = await roomOf(apiKey.tenant)
+  const logged = await readLoggedKey(room, id)
+  const said = JSON.stringify([logged?.sha256, logged?.owner, logged?.scopes, logged?.revoked])
+  const is = JSON.stringify([encodeHex(hashToken(token)), apiKey.owner, apiKey.scopes, false])
+  if (said !== is) throw refused
   return {
     tenant: apiKey.tenant,
-    profile: tenant.profile,
+    profile: room.tenant.profile,
     caller: { type: 'apiKey', id, owner: apiKey.owner },
     scopes: apiKey.scopes.filter(isScope),
   }
@@ -91,6 +123,10 @@ export async function createApiKey(
   granted: readonly Scope[],
   by: Caller,
 ): Promise<{ readonly apiKey: ApiKeyView; readonly token: string }> {
+  if (owner.length < 1 || owner.length > 256)
+    throw new Failure('INPUT_INVALID', `Owner must have 1 to 256 characters: ${owner.length}`, {
+      field: 'owner',
+    })
   const id = encodeHex(randomBytes(8))
   const token = `csk_${id}_${encodeBase64Url(randomBytes(32))}`
   const apiKey: StoredApiKey = {
@@ -102,7 +138,8 @@ export async function createApiKey(
     createdAt: room.clock(),
     revokedAt: null,
   }
-  await administer(room, 'apikey.create', id, { owner, scopes: apiKey.scopes }, by, apiKey)
+  const sha256 = encodeHex(apiKey.hash)
+  await administer(room, 'apikey.create', id, { owner, scopes: apiKey.scopes, sha256 }, by, apiKey)
   return { apiKey: viewApiKey(apiKey), token }
 }
 

@@ -4,41 +4,31 @@ import { encodeBase64 } from '../base/base64.ts'
 import { encodeHex } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { formatEnvelope } from '../dossier/dsse.ts'
-import {
-  matters,
-  type DecisionMatter,
-  type ErasureMatter,
-  type ExecutionMatter,
-} from '../dossier/matters.ts'
-import { parseStatement } from '../dossier/statement.ts'
+import type { DecisionMatter, ErasureMatter, ExecutionMatter } from '../dossier/matters.ts'
+import { limits } from '../base/limits.ts'
 import { isUuid } from '../base/uuid.ts'
+import { matterOf, readCheckedStream } from './checked.ts'
 import type { ClaimRequest, Claimed } from '../wire/decision.ts'
 import type { StoredEntry } from '../store/store.ts'
 import { dossierUrl } from './notarise.ts'
 import { enter, type Draft, type Entered, type Room } from './room.ts'
 import type { Principal } from './service.ts'
 
-const attempts = 8
-
 /** The entries of a decision's stream. @throws {@link Failure} INPUT_NOT_FOUND */
 async function readDecisionStream(room: Room, id: string): Promise<readonly StoredEntry[]> {
-  const entries = isUuid(id) ? await room.store.readStream(room.tenant.name, id) : []
+  const entries = isUuid(id)
+    ? await readCheckedStream(room.store, room.tenant.name, id, room.log.head)
+    : []
   if (entries[0]?.kind !== 'decision')
     throw new Failure('INPUT_NOT_FOUND', `No such decision: ${id}`)
   return entries
 }
 
-/** The decision of a payload that we signed ourselves. */
+/** The decision of a checked entry. @throws {@link Failure} INPUT_ERASED, STORE_CORRUPT */
 export function decisionOf(entry: StoredEntry): DecisionMatter {
-  if (entry.payload === null)
-    throw new Failure('INPUT_ERASED', `Decision was erased: ${entry.stream}`)
-  const statement = parseStatement(entry.payload)
-  const matter =
-    typeof statement === 'string'
-      ? undefined
-      : matters.decision.safeParse(statement.predicate.matter).data
+  const matter = matterOf(entry, 'decision')
   if (matter === undefined)
-    throw new Failure('STORE_CORRUPT', `Stored decision cannot be read: index ${entry.index}`)
+    throw new Failure('INPUT_ERASED', `Decision was erased: ${entry.stream}`)
   return matter
 }
 
@@ -49,20 +39,28 @@ function nextPlace(entries: readonly StoredEntry[]): Pick<Draft, 'stream' | 'seq
   return { stream: last.stream, seq: last.seq + 1, prev: encodeHex(last.leafHash) }
 }
 
-/** Enters what is drafted from the stream as it stands, and drafts again when another entry came first. */
+/** The last follow-up of each stream that is under way: those of one stream go one after the other. */
+const underWay = new Map<string, Promise<unknown>>()
+
+/** Enters what is drafted from the stream as it stands. */
 async function follow<D extends Draft>(
   room: Room,
   id: string,
   draft: (entries: readonly StoredEntry[]) => D,
 ): Promise<{ readonly drafted: D; readonly entered: Entered }> {
-  for (let attempt = 1; ; attempt++) {
+  const name = `${room.instance.id} ${room.tenant.name} ${id}`
+  const before = underWay.get(name)
+  const turn = (async () => {
+    // Whether it succeeded is for its own caller to hear.
+    await before?.catch(() => undefined)
     const drafted = draft(await readDecisionStream(room, id))
-    try {
-      return { drafted, entered: await enter(room, drafted) }
-    } catch (error) {
-      const raced = error instanceof Failure && error.code === 'LOG_CONFLICT'
-      if (!raced || attempt === attempts) throw error
-    }
+    return { drafted, entered: await enter(room, drafted) }
+  })()
+  underWay.set(name, turn)
+  try {
+    return await turn
+  } finally {
+    if (underWay.get(name) === turn) underWay.delete(name)
   }
 }
 
@@ -83,6 +81,8 @@ export async function claim(
     if (status !== 'ALLOW') throw notClaimable(`Only an ALLOW can be claimed: ${status}`)
     if (mode === 'shadow') throw notClaimable('A shadow decision permits nothing: shadow')
     const uses = entries.filter(({ kind }) => kind === 'execution').length
+    if (uses >= limits.executions)
+      throw notClaimable(`Decision was used as often as any may be: ${limits.executions}`)
     if (maxUses !== null && uses >= maxUses)
       throw new Failure('INPUT_CLAIMED', `Decision was claimed as often as it may be: ${maxUses}`)
     const matter: ExecutionMatter = {

@@ -3,6 +3,8 @@
 import { encodeBase64 } from '../base/base64.ts'
 import { encodeHex } from '../base/bytes.ts'
 import type { AdminMatter, Caller, KeyMatter } from '../dossier/matters.ts'
+import { Failure } from '../base/failure.ts'
+import { matterOf, readCheckedStream } from './checked.ts'
 import { enter, type Room } from './room.ts'
 import { publishTrustRoot, vkeysOf } from './trust.ts'
 
@@ -71,7 +73,7 @@ export async function completeGenesis(room: Room, by: Caller): Promise<void> {
     const matter: AdminMatter = {
       action: 'tenant.create',
       by,
-      detail: { profile: tenant.profile, public: tenant.public },
+      detail: { dev: room.instance.dev, profile: tenant.profile, public: tenant.public },
       subject: tenant.name,
       time: room.clock(),
     }
@@ -83,3 +85,24 @@ export async function completeGenesis(room: Room, by: Caller): Promise<void> {
 /** Whether a log's first entries are all there. */
 export const hasGenesis = async (store: Room['store'], tenant: string): Promise<boolean> =>
   (await store.readTrustRoot(tenant)) !== undefined
+
+/**
+ * Holds a tenant's row against what the log says of its creation: a profile, an openness or a name that changed in the database alone is refused.
+ * @throws {@link Failure} STORE_CORRUPT
+ */
+export async function checkTenant(room: Room): Promise<void> {
+  const { instance, log, store, tenant } = room
+  const [first] = await readCheckedStream(store, tenant.name, 'admin', log.head)
+  const matter = first === undefined ? undefined : matterOf(first, 'admin')
+  const said = JSON.stringify([matter?.action, matter?.subject, matter?.detail])
+  const is = JSON.stringify([
+    'tenant.create',
+    tenant.name,
+    { dev: instance.dev, profile: tenant.profile, public: tenant.public },
+  ])
+  if (said !== is)
+    throw new Failure(
+      'STORE_CORRUPT',
+      `Tenant is not as its log says it was created: ${tenant.name}`,
+    )
+}

@@ -20,11 +20,11 @@ import type { Report } from '../verify/report.ts'
 import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
 import { claim, erase } from './follow-up.ts'
-import { completeGenesis, genesisPositions, hasGenesis } from './genesis.ts'
+import { checkTenant, completeGenesis, genesisPositions, hasGenesis } from './genesis.ts'
 import { Notariser } from './notarise.ts'
 import { Reading, viewTenant } from './reading.ts'
 import type { Room } from './room.ts'
-import { publishTrustRoot } from './trust.ts'
+import { publishTrustRoot, readCheckedTrustRoot } from './trust.ts'
 import type {
   DecisionView,
   Health,
@@ -40,6 +40,10 @@ export interface ServiceParts {
   /** Opens the one writing store; called again after it failed. */
   readonly openStore: () => Promise<Store>
   readonly providers: readonly KekProvider[]
+  /** Keeps any other process off the pins, also one that runs on a copy of the data; gives what lets go of them. */
+  readonly holdPins: (instance: Instance) => Promise<() => void>
+  /** The tenants that have a pin. */
+  readonly listPins: (instance: Instance) => Promise<readonly string[]>
   /** Where the pin of a tenant is kept. */
   readonly openPin: (instance: Instance, tenant: string) => PinStore
   /** Master public key that every keyring must have, when one is demanded. */
@@ -65,14 +69,16 @@ export class LocalService implements Service {
   readonly #reading: Reading
   readonly #rooms = new Map<string, Promise<Room>>()
   readonly #keyrings = new Map<string, Promise<Keyring>>()
+  readonly #release: () => void
   readonly #published = new Map<string, { readonly at: number; readonly note: string }>()
   #store: Store
   #trouble: Failure | undefined
   #recovery: Promise<void> | undefined
   #closing = false
 
-  private constructor(parts: ServiceParts, store: Store, instance: Instance) {
+  private constructor(parts: ServiceParts, store: Store, instance: Instance, release: () => void) {
     this.#parts = parts
+    this.#release = release
     this.#store = store
     this.#instance = instance
     this.#notariser = new Notariser(parts.version)
@@ -89,12 +95,33 @@ export class LocalService implements Service {
       const instance = await store.readInstance()
       if (instance === undefined)
         throw new Failure('CONFIG_INVALID', 'Data directory is empty: run countersign init first')
-      const service = new LocalService(parts, store, instance)
-      for (const { name } of await store.listTenants()) await service.#room(name)
-      return service
+      const release = await parts.holdPins(instance)
+      try {
+        const service = new LocalService(parts, store, instance, release)
+        await service.#openTenants()
+        return service
+      } catch (error) {
+        release()
+        throw error
+      }
     } catch (error) {
       await store.close()
       throw error
+    }
+  }
+
+  /** Opens what is founded; a tenant whose founding was interrupted waits for being founded again. */
+  async #openTenants(): Promise<void> {
+    const names = (await this.#store.listTenants()).map(({ name }) => name)
+    const lost = (await this.#parts.listPins(this.#instance)).find((name) => !names.includes(name))
+    if (lost !== undefined)
+      throw new Failure(
+        'LOG_ROLLBACK',
+        `Database knows nothing of a tenant that is pinned, bring the newer database back: ${lost}`,
+      )
+    for (const name of names) {
+      if (await hasGenesis(this.#store, name)) await this.#room(name)
+      else this.#parts.report('tenant.unfinished', { tenant: name })
     }
   }
 
@@ -102,8 +129,8 @@ export class LocalService implements Service {
     return this.#instance
   }
 
-  authenticate(token: string): Promise<Principal> {
-    return authenticate(this.#usableStore(), token)
+  async authenticate(token: string): Promise<Principal> {
+    return authenticate(this.#usableStore(), token, (tenant) => this.#room(tenant))
   }
 
   async notarise(
@@ -144,7 +171,7 @@ export class LocalService implements Service {
   }
 
   async readTrustRoot(tenant: string, version?: number): Promise<Uint8Array> {
-    return this.#reading.readTrustRoot(tenant, version)
+    return (await readCheckedTrustRoot(await this.#room(tenant), version)).file
   }
 
   async publishTrustRoot(tenant: string): Promise<Uint8Array> {
@@ -184,8 +211,9 @@ export class LocalService implements Service {
     if (known !== undefined && (await hasGenesis(store, name)))
       throw new Failure('INPUT_EXISTS', `Tenant exists: ${name}`)
     if (known === undefined) await this.#layTenant(store, name, options)
-    const room = await this.#room(name)
+    const room = await (this.#rooms.get(name) ?? this.#keepRoom(name))
     await completeGenesis(room, by)
+    await checkTenant(room)
     const tenant = await store.readTenant(name)
     if (tenant === undefined) throw new Failure('BUG', `Tenant vanished: ${name}`)
     return viewTenant(tenant)
@@ -196,7 +224,9 @@ export class LocalService implements Service {
     name: string,
     { profile, public: isPublic }: { profile: Profile; public: boolean },
   ): Promise<void> {
-    const { clock, providers } = this.#parts
+    const { clock, listPins, providers } = this.#parts
+    if ((await listPins(this.#instance)).includes(name))
+      throw new Failure('LOG_ROLLBACK', `A log of this name is pinned already: ${name}`)
     const { id, dev, origin } = this.#instance
     const { keyring, stored } = await createKeyring({
       clock,
@@ -259,6 +289,7 @@ export class LocalService implements Service {
     for (const keyring of this.#keyrings.values()) (await keyring.catch(() => undefined))?.close()
     for (const provider of this.#parts.providers) await provider.close()
     await this.#store.close()
+    this.#release()
   }
 
   #usableStore(): Store {
@@ -269,8 +300,19 @@ export class LocalService implements Service {
   #room(name: string): Promise<Room> {
     if (this.#trouble !== undefined) return Promise.reject(this.#trouble)
     if (this.#closing) return Promise.reject(new Failure('LOG_CLOSED', 'Service is closing'))
-    const known = this.#rooms.get(name)
-    if (known !== undefined) return known
+    return this.#rooms.get(name) ?? this.#foundedRoom(name)
+  }
+
+  async #foundedRoom(name: string): Promise<Room> {
+    if (
+      !(await hasGenesis(this.#store, name)) &&
+      (await this.#store.readTenant(name)) !== undefined
+    )
+      throw new Failure('CONFIG_INVALID', `Tenant was founded half, found it again: ${name}`)
+    return this.#rooms.get(name) ?? this.#keepRoom(name)
+  }
+
+  #keepRoom(name: string): Promise<Room> {
     const room = this.#openRoom(this.#store, name)
     this.#rooms.set(name, room)
     room.catch(() => this.#rooms.delete(name))
@@ -296,7 +338,9 @@ export class LocalService implements Service {
       tenant: name,
       windowMs: windowMs[found.profile],
     })
-    return { clock, instance: this.#instance, keyring, log, store, tenant: found }
+    const room: Room = { clock, instance: this.#instance, keyring, log, store, tenant: found }
+    if (await hasGenesis(store, name)) await checkTenant(room)
+    return room
   }
 
   /** Keys are unsealed once: a reopened store does not ask the providers again. */

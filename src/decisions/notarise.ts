@@ -2,10 +2,10 @@
 // a statement, is signed and gets its place.
 import { canonicalize } from '../base/canonical-json.ts'
 import { encodeBase64 } from '../base/base64.ts'
-import { utf8 } from '../base/bytes.ts'
+import { encodeHex, utf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { uuidv7 } from '../base/uuid.ts'
-import { equalConstantTime, hmacSha256, randomBytes } from '../crypto/hash.ts'
+import { equalConstantTime, hmacSha256, randomBytes, sha256 } from '../crypto/hash.ts'
 import { labels } from '../crypto/labels.ts'
 import { payloadType } from '../dossier/dsse.ts'
 import type { DecisionMatter } from '../dossier/matters.ts'
@@ -13,6 +13,7 @@ import type { Appended } from '../log/log.ts'
 import type { DecisionRequest } from '../wire/decision.ts'
 import type { IdempotencyRecord } from '../store/store.ts'
 import { enter, type Room } from './room.ts'
+import { matterOf, readCheckedStream } from './checked.ts'
 import { proveEntry } from './prove.ts'
 import type { Principal } from './service.ts'
 
@@ -122,19 +123,19 @@ export class Notariser {
     canonical: string,
   ): Promise<string> {
     const { owner } = principal.caller
-    const known = await room.store.readIdempotency(room.tenant.name, owner, key)
+    const known = await room.store.readIdempotency(room.tenant.name, owner, nameOf(owner, key))
     if (known !== undefined) return this.#replay(room, owner, key, canonical)
     const salt = randomBytes(16)
     return this.#enter(room, principal, request, key, {
       owner,
-      key,
+      key: nameOf(owner, key),
       salt,
       fingerprint: fingerprint(salt, canonical),
     })
   }
 
   async #replay(room: Room, owner: string, key: string, canonical: string): Promise<string> {
-    const known = await room.store.readIdempotency(room.tenant.name, owner, key)
+    const known = await room.store.readIdempotency(room.tenant.name, owner, nameOf(owner, key))
     if (known === undefined)
       throw new Failure('LOG_CONFLICT', 'First request of this idempotency key was not kept')
     if (known.fingerprint === null)
@@ -144,11 +145,12 @@ export class Notariser {
       )
     if (!equalConstantTime(known.fingerprint, fingerprint(known.salt, canonical)))
       throw conflict(key)
+    const decision = await this.#answered(room, known.stream, owner, key)
     const { entry, ...proved } = await proveEntry(room.store, room.tenant.name, known.stream, 0)
     return formatReply(
       {
         id: known.stream,
-        status: (JSON.parse(canonical) as DecisionRequest).status,
+        status: decision.status,
         payload: entry.payload,
         keyid: entry.keyid,
         signature: entry.signature,
@@ -156,6 +158,19 @@ export class Notariser {
       },
       { ...proved, index: entry.index, time: entry.time, leaf: entry.leaf },
     )
+  }
+
+  /** The decision that answered a key, read from the log: the database alone could name another. */
+  async #answered(room: Room, stream: string, owner: string, key: string): Promise<DecisionMatter> {
+    const { log, store, tenant } = room
+    const [first] = await readCheckedStream(store, tenant.name, stream, log.head)
+    const decision = first === undefined ? undefined : matterOf(first, 'decision')
+    if (decision?.idempotencyKey !== key || decision.caller.owner !== owner)
+      throw new Failure(
+        'STORE_CORRUPT',
+        `Idempotency key names a decision that is not its own: ${stream}`,
+      )
+    return decision
   }
 
   async #enter(
@@ -215,6 +230,10 @@ const conflict = (key: string): Failure =>
   new Failure('INPUT_CONFLICT', `Idempotency key stands for another request: ${key}`, {
     field: 'idempotencyKey',
   })
+
+/** How a key is kept: the text itself is the caller's and must not outlive an erasure. */
+const nameOf = (owner: string, key: string): string =>
+  encodeHex(sha256(utf8(`${labels.idempotency}\n${owner}\n${key}`)))
 
 /** What is remembered of a request: enough to know it again, too little to guess it once salt and value are erased. */
 const fingerprint = (salt: Uint8Array, canonical: string): Uint8Array =>

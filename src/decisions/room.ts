@@ -44,12 +44,11 @@ interface Written {
 
 function write(room: Room, draft: Draft): Written {
   const { kind, stream, seq, prev, matter, filter, effects } = draft
-  // What verifiers would refuse must not be signed. A decision's parts were held against the same schemas at the edge.
-  if (kind !== 'decision')
-    invariant(
-      isKnownKind(kind) && matters[kind].safeParse(matter).success,
-      `Matter is not a v1 ${kind}`,
-    )
+  // What verifiers would refuse must not be signed.
+  invariant(
+    isKnownKind(kind) && matters[kind].safeParse(matter).success,
+    `Matter is not a v1 ${kind}`,
+  )
   const payload = formatStatement(
     {
       instance: room.instance.id,

@@ -1,6 +1,7 @@
 // The trust root of a tenant: made from its keys and its tree head, and announced by an entry of its own log.
 import { encodeBase64 } from '../base/base64.ts'
 import { encodeHex } from '../base/bytes.ts'
+import { Failure } from '../base/failure.ts'
 import { kinds } from '../dossier/kinds.ts'
 import { fingerprint, formatTrustRoot, type OriginSection } from '../dossier/trust-root.ts'
 import type { TrustMatter } from '../dossier/matters.ts'
@@ -9,6 +10,7 @@ import { formatVkey } from '../merkle/note.ts'
 import type { Keyring } from '../keyring/keyring.ts'
 import type { StoredTrustRoot } from '../store/store.ts'
 import { fastKinds } from '../dossier/kinds.ts'
+import { matterOf, readCheckedStream } from './checked.ts'
 import { enter, type Room } from './room.ts'
 
 /** The verifier keys of a tenant's log. */
@@ -57,10 +59,39 @@ function sectionOf({ instance, tenant, keyring, log }: Room): OriginSection {
   }
 }
 
+/**
+ * A version of the trust root, the newest unless told otherwise, as the log announced it.
+ * @throws {@link Failure} INPUT_NOT_FOUND; STORE_CORRUPT when the file is not the one announced
+ */
+export async function readCheckedTrustRoot(room: Room, version?: number): Promise<StoredTrustRoot> {
+  const { log, store, tenant } = room
+  const stored = await store.readTrustRoot(tenant.name, version)
+  if (stored === undefined)
+    throw new Failure(
+      'INPUT_NOT_FOUND',
+      `No such trust root: ${tenant.name} ${version ?? ''}`.trim(),
+    )
+  const announced = (await readCheckedStream(store, tenant.name, 'trust', log.head)).map((entry) =>
+    matterOf(entry, 'trust'),
+  )
+  const newest = announced.at(-1)?.version
+  const sha256 = fingerprint(stored.file)
+  const known = announced.some((said) => said?.version === stored.version && said.sha256 === sha256)
+  if (!known || (version === undefined && newest !== stored.version))
+    throw new Failure(
+      'STORE_CORRUPT',
+      `Trust root is not the one that the log announced: ${tenant.name}`,
+    )
+  return stored
+}
+
 /** Makes the next version of a tenant's trust root, as of now, and logs its digest. */
 export async function publishTrustRoot(room: Room): Promise<StoredTrustRoot> {
   const { store, tenant, instance } = room
-  const before = await store.readTrustRoot(tenant.name)
+  const before =
+    (await store.readTrustRoot(tenant.name)) === undefined
+      ? undefined
+      : await readCheckedTrustRoot(room)
   const version = (before?.version ?? 0) + 1
   const file = formatTrustRoot({
     v: 1,

@@ -16,7 +16,7 @@ import { sha256 } from '../crypto/hash.ts'
 import type { Signer } from '../crypto/signatures.ts'
 import { formatLeaf } from '../dossier/leaf.ts'
 import type { Kind } from '../dossier/kinds.ts'
-import { signCheckpoint } from '../merkle/checkpoint.ts'
+import { logVkeys, signCheckpoint, verifyCheckpoint } from '../merkle/checkpoint.ts'
 import { leafHash } from '../merkle/hash.ts'
 import { rootAt } from '../merkle/proof.ts'
 import { TileTree } from '../merkle/tiles.ts'
@@ -322,13 +322,17 @@ export class Log {
 
   async #checkPin(): Promise<void> {
     const { origin, pin, store, tenant, epoch } = this.#parts
+    await this.#checkOwnCheckpoint()
     const pinned = await pin.read()
     const { size, root } = this.#head
     if (pinned === undefined) {
-      if (size === 0) return
-      throw rollback(
-        `Pin of ${origin} is missing but its log has ${size} entries: bring the pin back`,
-      )
+      if (size > 0)
+        throw rollback(
+          `Pin of ${origin} is missing but its log has ${size} entries: bring the pin back`,
+        )
+      // The empty log is pinned before it grows: a crash behind the first commit must not look like a lost pin.
+      await pin.write({ epoch: epoch(), origin, root, size })
+      return
     }
     if (pinned.origin !== origin) throw rollback(`Pin is of another log: ${pinned.origin}`)
     if (pinned.size > size)
@@ -340,6 +344,25 @@ export class Log {
       throw rollback(`Database of ${origin} is not the one that was pinned at size ${pinned.size}`)
     if (pinned.size < size || pinned.epoch < epoch())
       await pin.write({ epoch: epoch(), origin, root, size })
+  }
+
+  /** The head must be one that we signed ourselves, with both keys: the database alone could have grown by another hand. */
+  async #checkOwnCheckpoint(): Promise<void> {
+    const { origin, signers, store, tenant } = this.#parts
+    const { root, size } = this.#head
+    if (size === 0) return
+    const last = await store.readLastCheckpoint(tenant)
+    const verified =
+      last === undefined ? undefined : verifyCheckpoint(last.note, logVkeys(origin, signers))
+    const own =
+      verified !== undefined &&
+      'checkpoint' in verified &&
+      verified.lines.length === 2 &&
+      verified.checkpoint.origin === origin &&
+      verified.checkpoint.size === size &&
+      equalBytes(verified.checkpoint.root, root)
+    if (!own)
+      throw rollback(`Head of ${origin} is not one that its own keys have signed: size ${size}`)
   }
 
   #remember(tiles: readonly StoredTile[]): void {

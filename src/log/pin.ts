@@ -110,7 +110,11 @@ export class PinFile implements PinStore {
 
   #write(pin: Pin): void {
     const fd = this.#open()
-    if (this.#count === 0) this.#read()
+    const seen = this.#count
+    this.#read()
+    // Compare and set: whoever wrote in between runs on a copy of the same data, and one of two must not go on.
+    if (seen !== 0 && this.#count !== seen)
+      throw new Failure('LOG_ROLLBACK', `Pin was written by somebody else: ${this.#path}`)
     const count = this.#count + 1
     try {
       writeSync(fd, formatSlot(pin, count), 0, slotBytes, (count % 2) * slotBytes)

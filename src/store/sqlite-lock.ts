@@ -1,7 +1,7 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../base/failure.ts'
-import type { Database, DatabaseConstructor } from './sqlite-database.ts'
+import { loadSqlite, type Database, type DatabaseConstructor } from './sqlite-database.ts'
 import { codeOf, storeFailure } from './sqlite-failure.ts'
 
 /**
@@ -35,9 +35,21 @@ export function lockDirectory(open: DatabaseConstructor, directory: string): Dat
     if (codeOf(cause).startsWith('SQLITE_BUSY'))
       throw new Failure(
         'STORE_LOCKED',
-        `Another writer holds the data directory, stop it first: ${directory}`,
+        `Another writer holds the directory, stop it first: ${directory}`,
         { cause },
       )
     throw storeFailure(cause, `Cannot lock ${directory}`)
+  }
+}
+
+/**
+ * Holds a directory that is no data directory as {@link lockDirectory} does, making it with mode 0700 when it is not there; gives what lets go of it.
+ * @throws {@link Failure} STORE_LOCKED
+ */
+export async function holdDirectory(directory: string): Promise<() => void> {
+  mkdirSync(directory, { mode: 0o700, recursive: true })
+  const lock = lockDirectory(await loadSqlite(), directory)
+  return () => {
+    lock.close()
   }
 }

@@ -1,6 +1,7 @@
 // The HTTP contract, shared by server and client: what is sent and what comes back, as schemas. Nothing here decides or verifies.
 import { z } from 'zod'
 import { Failure } from '../base/failure.ts'
+import { limits } from '../base/limits.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 import {
   gateSchema,
@@ -46,7 +47,7 @@ export const decisionRequestSchema = z
     gates: z.array(gateSchema).max(64).optional(),
     trace: z.unknown().optional(),
     overridable: z.boolean().optional(),
-    maxUses: z.int().min(1).max(1_000_000).optional(),
+    maxUses: z.int().min(1).max(limits.executions).optional(),
     mode: z.enum(['enforce', 'shadow']).optional(),
     idempotencyKey: idempotencyKeySchema.optional(),
     links: linksSchema.optional(),
@@ -89,7 +90,7 @@ export type Notarised = z.infer<typeof notarisedSchema>
 
 /** Body of a claim. */
 export const claimRequestSchema = z
-  .strictObject({ note: z.string().max(2048).optional() })
+  .strictObject({ note: z.string().max(512).optional() })
   .meta({ id: 'ClaimRequest' })
 
 /** Body of a claim. */

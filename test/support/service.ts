@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,6 +18,7 @@ import { utf8 } from '../../src/base/bytes.ts'
 import { createEnvironmentKek } from '../../src/kek/environment.ts'
 import { PinFile } from '../../src/log/pin.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { holdDirectory } from '../../src/store/sqlite-lock.ts'
 import type { Store } from '../../src/store/store.ts'
 import { scopes, type Notarised } from '../../src/wire/decision.ts'
 
@@ -84,6 +85,13 @@ export async function openTestService(
   const events: string[] = []
   const parts: ServiceParts = {
     clock,
+    holdPins: () => holdDirectory(join(directory, 'keys')),
+    listPins: () =>
+      Promise.resolve(
+        readdirSync(join(directory, 'keys')).flatMap((name) =>
+          name.endsWith('.pin') ? [name.slice(0, -4)] : [],
+        ),
+      ),
     openPin: (_, tenant) => new PinFile(join(directory, 'keys', `${tenant}.pin`)),
     openStore: async () =>
       wrapStore(

@@ -1,0 +1,89 @@
+// Reading back what we once wrote, believing none of it: whoever can write the database could else decide what may be done. A row counts only if its
+// leaf stands in the tree whose head this process holds and has pinned, and if payload, signature and columns are the ones of that leaf.
+import { encodeHex, equalBytes } from '../base/bytes.ts'
+import { Failure } from '../base/failure.ts'
+import { sha256, sha512 } from '../crypto/hash.ts'
+import { preAuthEncoding } from '../dossier/dsse.ts'
+import { parseLeaf } from '../dossier/leaf.ts'
+import { matters, type KnownKind } from '../dossier/matters.ts'
+import { parseStatement } from '../dossier/statement.ts'
+import { leafHash } from '../merkle/hash.ts'
+import { inclusionProof, verifyInclusion } from '../merkle/proof.ts'
+import { loadNodes } from '../log/tree-reading.ts'
+import type { LogHead, StoredEntry, StoreReader } from '../store/store.ts'
+import type { z } from 'zod'
+
+const corrupt = (entry: StoredEntry, what: string): Failure =>
+  new Failure(
+    'STORE_CORRUPT',
+    `Stored entry is not the one of the log: ${what} at index ${entry.index}`,
+  )
+
+/** What of a row contradicts its leaf, if anything. */
+function contradiction(entry: StoredEntry): string | undefined {
+  const leaf = parseLeaf(entry.leaf)
+  if (typeof leaf === 'string') return 'leaf'
+  if (!equalBytes(leafHash(entry.leaf), entry.leafHash)) return 'leaf hash'
+  if (leaf.kind !== entry.kind || leaf.stream !== entry.stream || leaf.seq !== entry.seq)
+    return 'place'
+  if (leaf.keyid !== entry.keyid || leaf.time !== entry.time) return 'key or time'
+  if (leaf.sig !== encodeHex(sha256(entry.signature))) return 'signature'
+  if (entry.payload !== null && leaf.pae !== encodeHex(sha512(preAuthEncoding(entry.payload))))
+    return 'payload'
+  return undefined
+}
+
+function checkChain(entries: readonly StoredEntry[], stream: string): void {
+  for (const [seq, entry] of entries.entries()) {
+    const wrong = contradiction(entry)
+    if (wrong !== undefined) throw corrupt(entry, wrong)
+    const leaf = parseLeaf(entry.leaf)
+    const before = entries[seq - 1]
+    const prev = before === undefined ? null : encodeHex(before.leafHash)
+    if (
+      typeof leaf === 'string' ||
+      leaf.stream !== stream ||
+      leaf.seq !== seq ||
+      leaf.prev !== prev
+    )
+      throw corrupt(entry, 'step')
+  }
+}
+
+/**
+ * All entries of a stream, each held against its leaf and the leaf against the head.
+ * @throws {@link Failure} STORE_CORRUPT naming the first index that is wrong
+ */
+export async function readCheckedStream(
+  store: StoreReader,
+  tenant: string,
+  stream: string,
+  head: LogHead,
+): Promise<readonly StoredEntry[]> {
+  const entries = (await store.readStream(tenant, stream)).filter(({ index }) => index < head.size)
+  if (entries.length === 0) return entries
+  checkChain(entries, stream)
+  const indexes = entries.map(({ index }) => index)
+  const nodes = await loadNodes(store, tenant, head.size, indexes)
+  for (const entry of entries) {
+    const proof = inclusionProof(entry.index, head.size, nodes)
+    if (!verifyInclusion(entry.index, head.size, entry.leafHash, proof, head.root))
+      throw corrupt(entry, 'inclusion')
+  }
+  return entries
+}
+
+/** The matter of a checked entry, or undefined when it is erased. @throws {@link Failure} STORE_CORRUPT */
+export function matterOf<K extends KnownKind>(
+  entry: StoredEntry,
+  kind: K,
+): z.infer<(typeof matters)[K]> | undefined {
+  if (entry.payload === null) return undefined
+  const statement = parseStatement(entry.payload)
+  const matter =
+    typeof statement === 'string' || statement.predicate.kind !== kind
+      ? undefined
+      : matters[kind].safeParse(statement.predicate.matter).data
+  if (matter === undefined) throw corrupt(entry, kind)
+  return matter as z.infer<(typeof matters)[K]>
+}

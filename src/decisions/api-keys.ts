@@ -41,20 +41,30 @@ interface LoggedKey {
   readonly revoked: boolean
 }
 
-/** An API key as the admin entries of the log tell it: a row that somebody put into the database is nobody's key. */
-async function readLoggedKey(room: Room, id: string): Promise<LoggedKey | undefined> {
-  const { log, store, tenant } = room
-  let known: LoggedKey | undefined
+/** What the admin entries said when they were last read; forgotten at every act, of which only this process can be the author. */
+const books = new WeakMap<Room, Promise<ReadonlyMap<string, LoggedKey>>>()
+
+/** The API keys as the log tells them: a row that somebody put into the database is nobody's key. */
+async function readBook({ log, store, tenant }: Room): Promise<ReadonlyMap<string, LoggedKey>> {
+  const book = new Map<string, LoggedKey>()
   for (const entry of await readCheckedStream(store, tenant.name, 'admin', log.head)) {
     const matter = matterOf(entry, 'admin')
-    if (matter?.subject !== id) continue
+    if (matter === undefined) continue
     const { owner, scopes: granted, sha256: hash } = matter.detail
+    const known = book.get(matter.subject)
     if (matter.action === 'apikey.create')
-      known = { owner, revoked: false, scopes: granted, sha256: hash }
+      book.set(matter.subject, { owner, revoked: false, scopes: granted, sha256: hash })
     else if (matter.action === 'apikey.revoke' && known !== undefined)
-      known = { ...known, revoked: true }
+      book.set(matter.subject, { ...known, revoked: true })
   }
-  return known
+  return book
+}
+
+async function readLoggedKey(room: Room, id: string): Promise<LoggedKey | undefined> {
+  const book = books.get(room) ?? readBook(room)
+  books.set(room, book)
+  book.catch(() => books.delete(room))
+  return (await book).get(id)
 }
 
 /**
@@ -108,6 +118,7 @@ async function administer(
     }
     try {
       await enter(room, draft)
+      books.delete(room)
       return
     } catch (error) {
       const raced = error instanceof Failure && error.code === 'LOG_CONFLICT'

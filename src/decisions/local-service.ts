@@ -19,6 +19,7 @@ import { verifyDossier } from '../verify/verify-dossier.ts'
 import type { Report } from '../verify/report.ts'
 import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
+import { readCheckedStream } from './checked.ts'
 import { claim, erase } from './follow-up.ts'
 import { checkTenant, completeGenesis, genesisPositions, hasGenesis } from './genesis.ts'
 import { Notariser } from './notarise.ts'
@@ -159,6 +160,8 @@ export class LocalService implements Service {
   }
 
   async readDecision(tenant: string, id: string): Promise<DecisionView> {
+    const { log, store } = await this.#room(tenant)
+    await readCheckedStream(store, tenant, id, log.head)
     return this.#reading.readDecision(tenant, id)
   }
 

@@ -57,6 +57,8 @@ export interface ServiceOptions {
   readonly wrapStore?: (store: Store) => Store
   readonly kek?: string
   readonly directory?: string
+  /** Where the database lies when not in `directory`. */
+  readonly dataDirectory?: string
 }
 
 /** A service on a directory of its own, with what is needed to open it again. */
@@ -95,7 +97,11 @@ export async function openTestService(
     openPin: (_, tenant) => new PinFile(join(directory, 'keys', `${tenant}.pin`)),
     openStore: async () =>
       wrapStore(
-        await openSqliteStore({ create: true, mode: 'write', path: join(directory, 'data') }),
+        await openSqliteStore({
+          create: true,
+          mode: 'write',
+          path: options.dataDirectory ?? join(directory, 'data'),
+        }),
       ),
     providers: [createEnvironmentKek(new Secret(utf8(kek)))],
     report: (event) => {

@@ -34,7 +34,7 @@ export interface AppOptions {
   readonly maxDossierBytes?: number
 }
 
-const defaultDossierBytes = 4 * 1024 * 1024
+const defaultDossierBytes = 256 * 1024
 
 /** Every route, in the order in which they are described. */
 export function createRoutes(options: AppOptions): readonly Route[] {

@@ -7,7 +7,7 @@ export const limits = Object.freeze({
   /** The same in evidence: a request stands a few levels deeper in the statement that is made of it. */
   evidenceDepth: 72,
   /** Uses of one decision, so that its dossier stays one that verifies. */
-  executions: 1000,
+  executions: 256,
   /** Request body of the API. */
   bodyBytes: 262_144,
   /** DSSE payload of one entry. */

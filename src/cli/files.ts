@@ -1,6 +1,6 @@
 // Files that the user names. What cannot be read is a mistake of usage; what is written appears whole or not at all.
 import { constants } from 'node:fs'
-import { access, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { lstat, access, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Failure } from '../base/failure.ts'
 import { Usage } from './complain.ts'
@@ -43,11 +43,24 @@ export async function readBounded(
   }
 }
 
+/** Whether a path is something that must be written through, not replaced: a device, a pipe, a link. */
+async function isSpecial(path: string): Promise<boolean> {
+  try {
+    return !(await lstat(path)).isFile()
+  } catch {
+    return false
+  }
+}
+
 /** Writes a file and makes it durable. @throws {@link Usage}, or {@link Failure} STORE_FULL; what was there before is then still there */
 export async function writeWhole(cwd: string, name: string, content: Uint8Array): Promise<void> {
   const path = resolve(cwd, name)
   const beside = `${path}.${process.pid}.tmp`
   try {
+    if (await isSpecial(path)) {
+      await writeFile(path, content)
+      return
+    }
     const file = await open(beside, 'wx')
     try {
       await file.writeFile(content)

@@ -125,6 +125,10 @@ export async function erase(
   id: string,
   reason: string,
 ): Promise<{ readonly index: number }> {
+  if (reason.length < 1 || reason.length > 2048)
+    throw new Failure('INPUT_INVALID', `Reason must have 1 to 2048 characters: ${reason.length}`, {
+      field: 'reason',
+    })
   const { entered } = await follow(room, id, (entries) => {
     const seqs = entries
       .filter(({ kind, payload }) => payload !== null && kind !== 'erasure')

@@ -197,8 +197,8 @@ describe('claiming and erasing over HTTP', () => {
   })
 
   it.each([
-    ['a note of 2048 characters', { note: 'n'.repeat(2048) }, 201],
-    ['a note of 2049 characters', { note: 'n'.repeat(2049) }, 422],
+    ['a note of 512 characters', { note: 'n'.repeat(512) }, 201],
+    ['a note of 513 characters', { note: 'n'.repeat(513) }, 422],
     ['an unknown field', { other: 1 }, 422],
     ['no object', 'null', 422],
   ])('judges the body of a claim: %s', async (_, body, status) => {

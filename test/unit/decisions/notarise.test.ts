@@ -154,6 +154,26 @@ describe('using a decision', () => {
   })
 })
 
+describe('the bounds of a stream', () => {
+  it('are met at 256 uses: no more claims, and still a dossier that verifies and can be erased', async () => {
+    const test = await foundTestService()
+    const { id } = await test.notarise(requestOf(1))
+    for (let use = 1; use <= 256; use++) await test.service.claim(test.principal, id, {})
+    expect(await failing(test.service.claim(test.principal, id, {}))).toBe('INPUT_NOT_CLAIMABLE')
+    expect(await verdict(test, id)).toBe('valid')
+    await test.service.erase(test.principal, id, 'all of it')
+    expect(await verdict(test, id)).toBe('erased')
+  })
+
+  it('take a reason of 1 to 2048 characters for an erasure', async () => {
+    const test = await foundTestService()
+    const { id } = await test.notarise(requestOf(1))
+    for (const reason of ['', 'x'.repeat(2049)])
+      expect(await failing(test.service.erase(test.principal, id, reason))).toBe('INPUT_INVALID')
+    expect((await test.service.erase(test.principal, id, 'x'.repeat(2048))).index).toBe(7)
+  })
+})
+
 describe.each(['each', 'checkpoint'] as const)('erasing in profile %s', (profile) => {
   it('leaves a dossier that says erased, and nothing to find', async () => {
     const test = await foundTestService({ profile })

@@ -151,13 +151,18 @@ describe('a statement', () => {
     },
   )
 
-  it('nests up to 64 levels', () => {
+  it('nests up to 72 levels', () => {
     const nested = (depth: number): unknown => (depth === 0 ? null : [nested(depth - 1)])
     const at = (depth: number): unknown =>
       parseStatement(formatStatement(place, salt, { ...matter, trace: nested(depth) }))
     // Statement, predicate and matter are three.
-    expect(at(61)).toBeTypeOf('object')
-    expect(at(62)).toBe('Payload: Nested deeper than 64 levels')
+    expect(at(69)).toBeTypeOf('object')
+    expect(() => at(70)).toThrow('Nested deeper than 72')
+    const payload = new TextDecoder().decode(formatStatement(place, salt, { ...matter, trace: 0 }))
+    const deep = payload.replace('"trace":0', `"trace":${'['.repeat(70)}${']'.repeat(70)}`)
+    expect(parseStatement(new TextEncoder().encode(deep))).toBe(
+      'Payload: Nested deeper than 72 levels',
+    )
   })
 
   it('is refused in any other form', () => {

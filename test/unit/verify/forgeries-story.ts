@@ -492,7 +492,7 @@ const payloads: Readonly<Record<string, Write>> = {
   'a number that overflows': rewritten('"trace":null', '"trace":1e999'),
   'half a surrogate': rewritten('"trace":null', '"trace":"\\ud800"'),
   'bytes that are not UTF-8': (payload) => concat(payload, Uint8Array.of(0xff)),
-  'too many levels': rewritten('"trace":null', `"trace":${'['.repeat(62)}${']'.repeat(62)}`),
+  'too many levels': rewritten('"trace":null', `"trace":${'['.repeat(70)}${']'.repeat(70)}`),
   'its last byte cut': (payload) => payload.subarray(0, -1),
   'nothing in it': () => new Uint8Array(0),
   'null in it': () => utf8('null'),

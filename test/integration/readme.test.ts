@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
+import { needSoftHsm } from '../support/softhsm.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
@@ -24,17 +25,19 @@ it('has fewer than 200 lines', () => {
 
 it('says nothing that does not run: every command of every sh block, in order, in one shell', async () => {
   const blocks = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block ?? '')
-  expect(blocks).toHaveLength(2)
+  expect(blocks).toHaveLength(3)
   const directory = mkdtempSync(join(tmpdir(), 'countersign-readme-'))
   onTestFinished(() => {
     rmSync(directory, { recursive: true, force: true })
   })
   const port = await freePort()
+  needSoftHsm()
   // The commands stand for themselves; only where the package lies and which port is free differ here.
   const script = blocks
     .join('\n')
     .replaceAll('npm run -s', `npm --prefix ${root} run -s`)
     .replaceAll('8787', String(port))
+    .replace('softhsm/init.sh', `${root}/softhsm/init.sh ${directory}/softhsm`)
   const run = spawnSync('bash', ['-eu', '-o', 'pipefail', '-c', script], {
     cwd: directory,
     encoding: 'utf8',

@@ -67,7 +67,11 @@ export const gateSchema = z.strictObject({
 export const linksSchema = z.strictObject({
   correlationId: name.optional(),
   parents: z.array(uuid).max(64).optional(),
-  url: z.url().max(2048).optional(),
+  // Whoever reads it may know more of URLs; what is a v1 link must not depend on that.
+  url: z
+    .string()
+    .regex(/^https?:\/\/[\x21-\x7e]{1,2040}$/)
+    .optional(),
 })
 
 const decision = z.strictObject({

@@ -6,6 +6,7 @@ import { decodeBase64 } from '../base/base64.ts'
 import { encodeHex } from '../base/bytes.ts'
 import { asFailure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
+import { isUuid } from '../base/uuid.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { kinds } from './kinds.ts'
 import { firstIssue } from './statement.ts'
@@ -42,7 +43,7 @@ const signingKey = z.strictObject({
 
 const originSection = z.strictObject({
   origin: z.string().min(1).max(255),
-  instance: z.uuid(),
+  instance: z.string().refine(isUuid, 'UUID in lower case expected'),
   tenant: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
   /** The tree head up to which this file knows every key. */
   asOf: treeHead,

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { canonicalBytes, parseCanonical } from '../base/canonical-json.ts'
 import { decodeBase64, encodeBase64 } from '../base/base64.ts'
+import { equalBytes, utf8 } from '../base/bytes.ts'
 import { asFailure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import { firstIssue } from './statement.ts'
@@ -45,14 +46,25 @@ const entry = z.strictObject({
   index: z.int().min(0),
   leaf: bytes,
   payload: bytes.nullable(),
-  proof: z.array(bytes).max(limits.proofHashes),
+  proof: z
+    .custom(
+      (value) => Array.isArray(value) && value.length <= limits.proofHashes,
+      `Array of at most ${limits.proofHashes} expected`,
+    )
+    .pipe(z.array(bytes)),
   signature: bytes,
 })
 
+// A schema looks at every item of an array that is far too long; these lists are counted before they are looked at.
+const list = z.custom<readonly unknown[]>(
+  (value) => Array.isArray(value) && value.length <= limits.dossierEntries,
+  `Array of at most ${limits.dossierEntries} expected`,
+)
+
 const schema = z.strictObject({
   checkpoint: z.string().max(limits.noteBytes),
-  cited: z.array(entry).max(limits.dossierEntries),
-  entries: z.array(entry).min(1).max(limits.dossierEntries),
+  cited: list,
+  entries: list.refine(({ length }) => length > 0, 'At least one entry expected'),
   mediaType: z.literal(dossierMediaType),
   stream: z.string(),
   v: z.literal(1),
@@ -77,13 +89,45 @@ export const formatDossier = (dossier: Dossier): Uint8Array =>
     v: 1,
   })
 
+const opening = utf8('{"checkpoint":"')
+/** From this size on junk is refused by how it looks, before memory is spent on it. */
+const largeBytes = 65_536
+// Members and hashes of as many entries as may be; a note may hold any character.
+const maxMarks = 2 * limits.dossierEntries * (limits.proofHashes + 8) + limits.noteBytes + 16
+
+/** Whether a large file can be a dossier at all: it begins like one, and has no more members and items than one. */
+function looksLikeOne(file: Uint8Array): boolean {
+  if (!equalBytes(file.subarray(0, opening.length), opening)) return false
+  let marks = 0
+  for (const byte of file) if (byte === 0x2c || byte === 0x5b || byte === 0x7b) marks++
+  return marks <= maxMarks
+}
+
+/** Reads entries one by one up to the first that is none. */
+function readEntries(name: string, items: readonly unknown[]): readonly DossierEntry[] | string {
+  const entries: DossierEntry[] = []
+  for (const [i, item] of items.entries()) {
+    const parsed = entry.safeParse(item)
+    if (!parsed.success)
+      return `Not a v1 dossier: /${name}/${i}${firstIssue(parsed.error).replace(/^\/ /, ' ')}`
+    entries.push(parsed.data)
+  }
+  return entries
+}
+
 /** The dossier of a file's bytes, or the reason why it is none. */
 export function parseDossier(file: Uint8Array): Dossier | string {
   if (file.length > limits.dossierBytes)
     return `Dossier is larger than ${limits.dossierBytes} bytes`
+  if (file.length > largeBytes && !looksLikeOne(file))
+    return 'Not a v1 dossier: it does not look like one'
   try {
     const parsed = schema.safeParse(parseCanonical(file))
-    return parsed.success ? parsed.data : `Not a v1 dossier: ${firstIssue(parsed.error)}`
+    if (!parsed.success) return `Not a v1 dossier: ${firstIssue(parsed.error)}`
+    const entries = readEntries('entries', parsed.data.entries)
+    if (typeof entries === 'string') return entries
+    const cited = readEntries('cited', parsed.data.cited)
+    return typeof cited === 'string' ? cited : { ...parsed.data, cited, entries }
   } catch (error) {
     return asFailure(error).message
   }

@@ -2,15 +2,9 @@
 // ML-DSA-44, neither alone), and the quorum of witnesses holds.
 import { decodeBase64 } from '../base/base64.ts'
 import { equalBytes } from '../base/bytes.ts'
-import {
-  standingAt,
-  type OriginSection,
-  type TreeHead,
-  type TrustedLogKey,
-} from '../dossier/trust-root.ts'
+import { standingAt, type OriginSection, type TreeHead } from '../dossier/trust-root.ts'
 import {
   parseCheckpoint,
-  parseCheckpointVkey,
   verifyCheckpoint,
   type Checkpoint,
   type VerifiedCheckpoint,
@@ -19,7 +13,8 @@ import {
 import { parseNote, type NoteLine, type SignedNote, type Vkey } from '../merkle/note.ts'
 import { ed25519Note, mlDsa44Cosignature } from '../merkle/note-signature.ts'
 import { verifyConsistency } from '../merkle/proof.ts'
-import { parseWitnessPolicy, quorumHolds } from '../merkle/witness-policy.ts'
+import { quorumHolds } from '../merkle/witness-policy.ts'
+import { readCheckpointKeys, type LogKey } from './check-trust-root.ts'
 import type { Checks } from './report.ts'
 
 /** A proof that a checkpoint's tree is a prefix of the `final` tree of a revoked log key. */
@@ -38,22 +33,6 @@ export interface JudgedCheckpoint {
 export function claimedCheckpoint(note: string): Checkpoint | string {
   const parsed = parseNote(note)
   return typeof parsed === 'string' ? parsed : parseCheckpoint(parsed.text)
-}
-
-interface LogKey {
-  readonly trusted: TrustedLogKey
-  readonly vkey: Vkey
-}
-
-function parseLogKeys(section: OriginSection): readonly LogKey[] | string {
-  const keys: LogKey[] = []
-  for (const trusted of section.logKeys) {
-    const vkey = parseCheckpointVkey(trusted.vkey)
-    if (typeof vkey === 'string') return `Log key of the trust root: ${vkey}`
-    if (vkey.name !== section.origin) return `Log key is not named after its origin: ${vkey.name}`
-    keys.push({ trusted, vkey })
-  }
-  return keys
 }
 
 const same = (head: TreeHead, root: Uint8Array): boolean => {
@@ -187,29 +166,13 @@ export function judgeCheckpoint(
   section: OriginSection,
   finalProof: FinalProof | undefined,
 ): JudgedCheckpoint | undefined {
-  const keys = parseLogKeys(section)
-  const policy = parseWitnessPolicy(section.witnesses)
-  if (typeof keys === 'string') {
-    checks.add('trust-root.keys', 'fail', keys)
+  const read = readCheckpointKeys(section)
+  if ('reason' in read) {
+    checks.add(read.check, 'fail', read.reason)
     return undefined
   }
-  if (typeof policy === 'string') {
-    checks.add('trust-root.witnesses', 'fail', policy)
-    return undefined
-  }
+  const { logKeys: keys, policy } = read
   const witnessKeys = policy.witnesses.map(({ vkey }) => vkey)
-  if (
-    keys.some((key) =>
-      witnessKeys.some((witness) => equalBytes(witness.publicKey, key.vkey.publicKey)),
-    )
-  ) {
-    checks.add(
-      'trust-root.witnesses',
-      'fail',
-      'A log key stands among the witnesses: nobody vouches for himself',
-    )
-    return undefined
-  }
   const logKeys = keys.map(({ vkey }) => vkey)
   const verified = judgeLines(checks, note, section, logKeys, witnessKeys)
   if (verified === undefined) return undefined

@@ -9,6 +9,7 @@ import {
 import type { DecisionMatter } from '../dossier/matters.ts'
 import { parseDossier, type Dossier } from '../dossier/v1.ts'
 import type { Checkpoint } from '../merkle/checkpoint.ts'
+import { checkpointKeysProblem, signingKeysProblem } from './check-trust-root.ts'
 import { judgeCompleteness } from './verify-completeness.ts'
 import {
   claimedCheckpoint,
@@ -116,6 +117,21 @@ function judgeCitations(
     )
 }
 
+/** Whether no index stands twice among the entries, nor among those cited. */
+function judgeDistinct(checks: Checks, { cited, entries }: Dossier): boolean {
+  const twice = (list: readonly { readonly index: number }[]): boolean =>
+    new Set(list.map(({ index }) => index)).size !== list.length
+  if (twice(entries)) checks.add('stream.chain', 'fail', 'An index stands twice')
+  if (twice(cited)) checks.add('cited', 'fail', 'An index is cited twice')
+  return !twice(entries) && !twice(cited)
+}
+
+/** Last, so that what is told first of a key that is not the one named is which entry it was to sign. */
+function judgeSigningKeys({ checks, trustRoot }: Findings): void {
+  const problem = trustRoot && signingKeysProblem(trustRoot)
+  if (problem !== undefined) checks.add(problem.check, 'fail', problem.reason)
+}
+
 function inspect(
   file: Uint8Array,
   trustFile: Uint8Array,
@@ -136,6 +152,11 @@ function inspect(
     return
   }
   found.trustRoot = trustRoot
+  const problem = checkpointKeysProblem(trustRoot)
+  if (problem !== undefined) {
+    checks.add(problem.check, 'fail', problem.reason)
+    return
+  }
   const dossier = parseDossier(file)
   if (typeof dossier === 'string') {
     checks.add('dossier.format', 'fail', dossier)
@@ -149,6 +170,8 @@ function inspect(
   const judged = judgeCheckpoint(checks, dossier.checkpoint, section, options.finalProof)
   if (judged === undefined) return
   found.judged = judged
+  // Before any signature of an entry is looked at, for the same entry is as easily named ten thousand times as once.
+  if (!judgeDistinct(checks, dossier)) return
   found.entries = dossier.entries.flatMap((entry, i) => {
     const one = judgeEntry(checks, `entries[${i}]`, entry, section, judged.checkpoint)
     return one === undefined ? [] : [one]
@@ -228,6 +251,7 @@ export function verifyDossier(
   }
   try {
     inspect(file, trustFile, options, found)
+    judgeSigningKeys(found)
   } catch (error) {
     // Our own mistake; it must not become a yes, nor take down who asked.
     found.checks.add(

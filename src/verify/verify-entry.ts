@@ -2,11 +2,11 @@
 // where the leaf says the same.
 import { decodeHex, encodeHex, utf8 } from '../base/bytes.ts'
 import { decodeBase64 } from '../base/base64.ts'
+import { limits } from '../base/limits.ts'
 import { composite } from '../crypto/composite.ts'
 import { ed25519 } from '../crypto/ed25519.ts'
 import { sha256, sha512 } from '../crypto/hash.ts'
 import { signatureContext } from '../crypto/labels.ts'
-import { keyIdOf } from '../crypto/spki.ts'
 import { preAuthEncoding } from '../dossier/dsse.ts'
 import { fastKinds } from '../dossier/kinds.ts'
 import { parseLeaf, type Leaf } from '../dossier/leaf.ts'
@@ -17,6 +17,7 @@ import type { DossierEntry } from '../dossier/v1.ts'
 import type { Checkpoint } from '../merkle/checkpoint.ts'
 import { leafHash } from '../merkle/hash.ts'
 import { verifyInclusion } from '../merkle/proof.ts'
+import { publicKeyOf } from './check-trust-root.ts'
 import type { Checks } from './report.ts'
 
 /** An entry as far as it could be read. */
@@ -28,10 +29,6 @@ export interface JudgedEntry {
   /** Undefined when erased or unreadable. */
   readonly statement: Statement | undefined
   readonly erased: boolean
-}
-
-function algorithmOf(key: TrustedSigningKey): typeof composite | typeof ed25519 {
-  return key.algorithm === 'Ed25519' ? ed25519 : composite
 }
 
 /** The trusted key of a leaf when it may sign this kind of entry; where it stands at the index is a check of its own. */
@@ -54,12 +51,7 @@ function judgeKey(
     )
     return undefined
   }
-  const publicKey = decodeBase64(key.publicKey)
-  const algorithm = algorithmOf(key)
-  if (
-    publicKey?.length !== algorithm.publicKeyBytes ||
-    keyIdOf(algorithm, publicKey) !== key.keyid
-  ) {
+  if (publicKeyOf(key) === undefined) {
     checks.add(name, 'fail', 'Public key of the trust root does not have this id')
     return undefined
   }
@@ -93,7 +85,6 @@ function judgeSignature(
   key: TrustedSigningKey,
   leaf: Leaf,
   entry: DossierEntry,
-  digest: Uint8Array,
 ): void {
   const publicKey = decodeBase64(key.publicKey) ?? new Uint8Array(0)
   if (key.algorithm === 'Ed25519') {
@@ -114,7 +105,12 @@ function judgeSignature(
   }
   checks.expect(
     name,
-    composite.verifyDigest(publicKey, digest, entry.signature, utf8(signatureContext(leaf.kind))),
+    composite.verifyDigest(
+      publicKey,
+      hexBytes(leaf.pae),
+      entry.signature,
+      utf8(signatureContext(leaf.kind)),
+    ),
     'ML-DSA-65 and Ed25519 signatures verify',
     'Composite signature does not verify',
   )
@@ -174,6 +170,20 @@ function judgeStatement(
   return statement
 }
 
+/** Whether a payload is short enough to be read, and the one of the leaf. */
+function judgePayload(checks: Checks, name: string, payload: Uint8Array, leaf: Leaf): boolean {
+  if (payload.length > limits.payloadBytes) {
+    checks.add(`${name}.payload`, 'fail', `Payload is longer than ${limits.payloadBytes} bytes`)
+    return false
+  }
+  return checks.expect(
+    `${name}.payload`,
+    encodeHex(sha512(preAuthEncoding(payload))) === leaf.pae,
+    'Payload is the one of the leaf',
+    'Payload is not the one of the leaf',
+  )
+}
+
 /** Judges one entry; undefined when its leaf cannot be read or is not in the tree, so that nothing more can be said of it. */
 export function judgeEntry(
   checks: Checks,
@@ -196,22 +206,14 @@ export function judgeEntry(
   )
   if (!included) return undefined
   const key = judgeKey(checks, `${name}.key`, section, leaf, entry.index)
-  const digest = entry.payload === null ? undefined : sha512(preAuthEncoding(entry.payload))
-  if (digest !== undefined)
-    checks.expect(
-      `${name}.payload`,
-      encodeHex(digest) === leaf.pae,
-      'Payload is the one of the leaf',
-      'Payload is not the one of the leaf',
-    )
+  const genuine = entry.payload !== null && judgePayload(checks, name, entry.payload, leaf)
   const committed = checks.expect(
     `${name}.signature-digest`,
     encodeHex(sha256(entry.signature)) === leaf.sig,
     'Signature is the one of the leaf',
     'Signature is not the one of the leaf',
   )
-  if (key !== undefined && committed)
-    judgeSignature(checks, `${name}.signature`, key, leaf, entry, digest ?? hexBytes(leaf.pae))
+  if (key !== undefined && committed) judgeSignature(checks, `${name}.signature`, key, leaf, entry)
   // Said of the leaf, for an erased entry of such a kind is not understood either.
   if (!isKnownKind(leaf.kind))
     checks.add(
@@ -219,8 +221,11 @@ export function judgeEntry(
       'inconclusive',
       `This verifier does not know what the kind means: ${leaf.kind}`,
     )
+  // What is not the leaf's is not read: anybody can put it there.
   const statement =
-    entry.payload === null ? undefined : judgeStatement(checks, name, entry.payload, leaf, section)
+    entry.payload !== null && genuine
+      ? judgeStatement(checks, name, entry.payload, leaf, section)
+      : undefined
   return {
     index: entry.index,
     leaf,

@@ -1,9 +1,10 @@
 // From a trust root one holds to the next version of it: the step is believed only with the log's own entry about it, proved under the keys one
 // already trusts.
 import { fingerprint, parseTrustRoot, type TrustRoot } from '../dossier/trust-root.ts'
-import { matters } from '../dossier/matters.ts'
+import { matters, type TrustMatter } from '../dossier/matters.ts'
 import { parseDossier } from '../dossier/v1.ts'
 import { parseStatement } from '../dossier/statement.ts'
+import { judgeTrustStep } from './judge-trust-step.ts'
 import { verifyDossier } from './verify-dossier.ts'
 import { Checks, type Check } from './report.ts'
 
@@ -15,7 +16,19 @@ export interface TrustUpdate {
   readonly fingerprint: string
 }
 
-function judgeStep(checks: Checks, older: TrustRoot, newer: TrustRoot, olderDigest: string): void {
+/** What may be given along with an update. */
+export interface UpdateOptions {
+  /** Hex SHA-256 of the newer file as the operator told it by another way; needed where a log key is revoked. */
+  readonly sha256?: string
+}
+
+/** Whether the newer file follows the older and names the same logs. */
+function judgeOrder(
+  checks: Checks,
+  older: TrustRoot,
+  newer: TrustRoot,
+  olderDigest: string,
+): boolean {
   checks.expect(
     'update.version',
     newer.version === older.version + 1,
@@ -38,7 +51,7 @@ function judgeStep(checks: Checks, older: TrustRoot, newer: TrustRoot, olderDige
       (after.asOf.size === section.asOf.size && after.asOf.root !== section.asOf.root)
     )
   })
-  checks.expect(
+  return checks.expect(
     'update.origins',
     lost === undefined && newer.origins.length === older.origins.length,
     'Same logs, none shrunk or forked',
@@ -46,15 +59,15 @@ function judgeStep(checks: Checks, older: TrustRoot, newer: TrustRoot, olderDige
   )
 }
 
-/** The digests that the `trust` entries of a dossier announce, with their versions. */
-function announcements(dossierFile: Uint8Array): readonly { version: number; sha256: string }[] {
+/** What the `trust` entries of a dossier announce. */
+function announcements(dossierFile: Uint8Array): readonly TrustMatter[] {
   const dossier = parseDossier(dossierFile)
   if (typeof dossier === 'string' || dossier.stream !== 'trust') return []
   return dossier.entries.flatMap(({ payload }) => {
     const statement = payload === null ? 'erased' : parseStatement(payload)
     if (typeof statement === 'string') return []
     const matter = matters.trust.safeParse(statement.predicate.matter).data
-    return matter === undefined ? [] : [{ version: matter.version, sha256: matter.sha256 }]
+    return matter === undefined ? [] : [matter]
   })
 }
 
@@ -66,6 +79,7 @@ export function updateTrustRoot(
   olderFile: Uint8Array,
   newerFile: Uint8Array,
   proofs: readonly Uint8Array[],
+  { sha256 }: UpdateOptions = {},
 ): TrustUpdate {
   const checks = new Checks()
   const digest = fingerprint(newerFile)
@@ -84,7 +98,9 @@ export function updateTrustRoot(
     checks.add('update.format', 'fail', `Newer: ${newer}`)
     return done()
   }
-  judgeStep(checks, older, newer, fingerprint(olderFile))
+  const olderDigest = fingerprint(olderFile)
+  if (judgeOrder(checks, older, newer, olderDigest))
+    judgeTrustStep(checks, older, newer, digest, sha256)
   const reports = proofs.map((file) => verifyDossier(file, olderFile))
   for (const { origin } of older.origins) {
     const proved = proofs.filter((_, i) => {
@@ -93,7 +109,10 @@ export function updateTrustRoot(
     })
     const announced = proved
       .flatMap(announcements)
-      .some(({ version, sha256 }) => version === newer.version && sha256 === digest)
+      .some(
+        (said) =>
+          said.version === newer.version && said.sha256 === digest && said.previous === olderDigest,
+      )
     checks.expect(
       `update.announced[${origin}]`,
       announced,

@@ -9,6 +9,20 @@ export type Statement<Parameters extends unknown[], Row = unknown> = BetterSqlit
   Parameters,
   Row
 >
+/** A prepared statement in words of our own: those of the package's types cannot be named in declarations. */
+export interface Prepared<Parameters extends unknown[], Row> {
+  get(...parameters: Parameters): Row | undefined
+  all(...parameters: Parameters): Row[]
+  run(...parameters: Parameters): {
+    readonly changes: number
+    readonly lastInsertRowid: number | bigint
+  }
+  pluck(): Prepared<Parameters, Row>
+}
+/** What prepares statements: a {@link Database}. */
+export interface Preparing {
+  prepare<Parameters extends unknown[], Row = unknown>(sql: string): Prepared<Parameters, Row>
+}
 /** Opens connections. */
 export type DatabaseConstructor = typeof BetterSqlite3
 

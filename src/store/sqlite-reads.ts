@@ -1,4 +1,4 @@
-import type { Database } from './sqlite-database.ts'
+import type { Preparing } from './sqlite-database.ts'
 import type * as rows from './sqlite-rows.ts'
 
 const entry =
@@ -8,7 +8,7 @@ const apiKey =
   'SELECT k.id, t.name AS tenant, k.hash, k.owner, k.scopes, k.created_at, k.revoked_at FROM api_keys k JOIN tenants t ON t.id = k.tenant'
 
 /** The prepared statements of the reading half, by what they read. */
-export const prepareReads = (db: Database) => ({
+export const prepareReads = (db: Preparing) => ({
   instance: db.prepare<[], rows.InstanceRow>('SELECT id, origin, created_at, dev FROM instance'),
   tenants: db.prepare<[], rows.TenantRow>(`${tenant} ORDER BY name`),
   tenant: db.prepare<[name: string], rows.TenantRow>(`${tenant} WHERE name = ?`),

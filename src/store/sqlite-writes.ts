@@ -1,9 +1,9 @@
-import type { Database } from './sqlite-database.ts'
+import type { Preparing } from './sqlite-database.ts'
 
 type Bytes = Uint8Array
 
 /** The prepared statements of the writing half, by what they write. */
-export const prepareWrites = (db: Database) => ({
+export const prepareWrites = (db: Preparing) => ({
   begin: db.prepare('BEGIN IMMEDIATE'),
   commit: db.prepare('COMMIT'),
   probe: db.prepare(

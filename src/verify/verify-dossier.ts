@@ -96,7 +96,7 @@ function judgeCited(
   return cited
 }
 
-/** Every cited entry is named by the decision, and every policy that the decision names by index is cited with its digest. */
+/** Every cited entry is named by the decision, and every policy that the decision names by index is cited; its digest is not compared. */
 function judgeCitations(
   checks: Checks,
   decision: DecisionMatter | undefined,

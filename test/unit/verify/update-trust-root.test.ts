@@ -91,6 +91,14 @@ describe('the step to the next trust root', () => {
     expect(updateTo((root) => (root.previous = 'ab'.repeat(32)))).toEqual(['update.previous'])
   })
 
+  it('tells what it misses', () => {
+    const reasons = updateTrustRoot(newerFile, newerFile, []).checks.map(({ reason }) => reason)
+    expect(reasons).toContain('Version must be 3: 2')
+    expect(reasons).toContain(
+      'No dossier of the trust stream that verifies under the older trust root',
+    )
+  })
+
   it('is one version, no more and no less', () => {
     for (const version of [3, 20])
       expect(updateTo((root) => (root.version = version))).toContain('update.version')

@@ -4,8 +4,9 @@ import { utf8 } from '../../../src/base/bytes.ts'
 import { fingerprint, formatTrustRoot } from '../../../src/dossier/trust-root.ts'
 import { verifyDossier } from '../../../src/verify/index.ts'
 import { operatorHolds } from '../../support/forge.ts'
+import { entryOf } from '../../support/forge-dossier.ts'
 import { createWorld, streams } from '../../support/forge-world.ts'
-import { attack, stepAt, trusting } from './forgery.ts'
+import { append, attack, stepAt, trusting } from './forgery.ts'
 
 const world = createWorld()
 const { file } = attack(world, 'each', streams.allow, {})
@@ -78,6 +79,85 @@ describe('a report', () => {
     const report = verifyDossier(file, dev)
     expect(report).toMatchObject({ dev: true, verdict: 'valid' })
     expect(report.notes[0]).toMatch(/^Development installation/)
+  })
+})
+
+describe('a trust root', () => {
+  const verdictUnder = (trustFile: Uint8Array): string => verifyDossier(file, trustFile).verdict
+
+  it('is judged as a whole, also where the dossier does not touch it', () => {
+    const foreign = trusting(world, 'seen', ({ keys: [key] }) => {
+      Object.assign(key ?? {}, { keyid: 'ab'.repeat(32) })
+    })
+    expect(verdictUnder(foreign)).toBe('invalid')
+    expect(verifyDossier(file, foreign).checks.filter(({ ok }) => !ok)).toMatchObject([
+      { name: 'trust-root.keys', outcome: 'fail' },
+    ])
+  })
+
+  it('is said to know no later revocations from its own size on', () => {
+    const notesAsOf = (size: number): string =>
+      verifyDossier(
+        file,
+        trusting(world, 'each', (section) => {
+          section.asOf = { ...section.asOf, size }
+        }),
+      ).notes.join()
+    expect(notesAsOf(7)).toContain('revocations up to size 7 only')
+    expect(notesAsOf(8)).toContain('revocations up to size 8 only')
+    expect(notesAsOf(9)).not.toContain('revocations')
+  })
+})
+
+describe('what has failed already', () => {
+  it('costs no signature when an entry is named twice', () => {
+    const twice = attack(world, 'each', streams.allow, {
+      dossier({ entries }) {
+        entries.push(...entries)
+      },
+    })
+    const { checks } = verifyDossier(twice.file, world.trustFile)
+    expect(checks.at(-1)).toMatchObject({ name: 'stream.chain', outcome: 'fail' })
+    expect(checks.filter(({ name }) => name.startsWith('entries'))).toEqual([])
+  })
+
+  it('is not read when a payload is not the leaf’s', () => {
+    const other = attack(world, 'each', streams.allow, {
+      dossier({ entries: [first] }) {
+        if (first !== undefined) first.payload = utf8('{"anything":1}')
+      },
+    })
+    const names = verifyDossier(other.file, world.trustFile).checks.map(({ name }) => name)
+    expect(names).toContain('entries[0].payload')
+    expect(names).not.toContain('entries[0].statement')
+    expect(names).toContain('entries[1].statement')
+  })
+})
+
+describe('the policies that a decision names', () => {
+  const first = world.each.log.size
+  const missing = (...cited: readonly number[]): string | undefined =>
+    verifyDossier(
+      attack(world, 'each', streams.allow, {
+        dossier(draft, log) {
+          draft.cited.push(...cited.map((index) => entryOf(log, index)))
+        },
+        holds: operatorHolds,
+        steps(steps) {
+          const policies = [first, first + 1].map((index) => ({ id: 'p', index }))
+          stepAt(steps, streams.allow).matter['policies'] = policies
+          append(steps, 'policy', 'policies', { anything: 1 })
+          append(steps, 'policy', 'policies', { anything: 2 })
+        },
+      }).file,
+      world.trustFile,
+    ).checks.find(({ name }) => name === 'cited.present')?.reason
+
+  it('are missed one by one where they are not cited', () => {
+    expect(missing()).toMatch(/index 17$/)
+    expect(missing(first)).toMatch(/index 18$/)
+    expect(missing(first + 1)).toMatch(/index 17$/)
+    expect(missing(first, first + 1)).toBeUndefined()
   })
 })
 

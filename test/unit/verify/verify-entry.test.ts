@@ -95,6 +95,43 @@ describe('an entry', () => {
     expect(told('fast')).toMatch(/^erased: Payload is erased/)
   })
 
+  it('may have a payload of 256 kB and no longer', () => {
+    const padded = (length: number): Report => {
+      const { file } = attack(world, 'each', streams.block, {
+        holds: operatorHolds,
+        steps(steps) {
+          const step = stepAt(steps, streams.block)
+          const bare = (step.was?.payload.length ?? 0) - 'null'.length + '""'.length
+          step.matter['trace'] = 'x'.repeat(length - bare)
+          step.payload = (payload) => {
+            expect(payload).toHaveLength(length)
+            return payload
+          }
+        },
+      })
+      return verifyDossier(file, world.trustFile)
+    }
+    expect(padded(262_144).verdict).toBe('valid')
+    const report = padded(262_145)
+    expect(report.verdict).toBe('invalid')
+    expect(outcomeOf(report, 'entries[0].payload')).toBe(
+      'fail: Payload is longer than 262144 bytes',
+    )
+  })
+
+  it('by an unknown key may be of a later time only behind the trust root', () => {
+    const judged = (size: number): string =>
+      verifyDossier(
+        attack(world, 'fast', streams.allow, {}).file,
+        trusting(world, 'fast', (section) => {
+          section.keys.pop()
+          section.asOf = { ...section.asOf, size }
+        }),
+      ).verdict
+    expect(judged(decisionAt)).toBe('inconclusive')
+    expect(judged(decisionAt + 1)).toBe('invalid')
+  })
+
   it('that nothing follows has its time by the word of the log alone', () => {
     const retimed = (holds: typeof logHolds, seq: number) =>
       verifyDossier(

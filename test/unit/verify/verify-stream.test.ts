@@ -88,6 +88,18 @@ describe('an erased stream', () => {
   })
 })
 
+describe('the steps of a stream', () => {
+  it('may share a millisecond, and never go back', () => {
+    const after = (ms: number): string =>
+      logged('each', streams.allow, (steps) => {
+        stepAt(steps, streams.allow, 1).time = stepAt(steps, streams.allow).time + ms
+      }).verdict
+    expect(after(1)).toBe('valid')
+    expect(after(0)).toBe('valid')
+    expect(after(-1)).toBe('invalid')
+  })
+})
+
 describe('a system stream', () => {
   it('is no decision’s, and needs none', () => {
     for (const stream of ['keys', 'admin', 'trust']) {

@@ -70,6 +70,7 @@ describe('an erased stream', () => {
     expect(report).toMatchObject({ ok: false, status: null, verdict: 'erased' })
     expect(report.entries.map(({ erased }) => erased)).toEqual([true, true, false])
     expect(reasonOf(report, 'stream.erasure')).toBe('Steps erased, as an entry proves: 0, 1')
+    expect(report.checks.find(({ name }) => name === 'stream.executions')?.outcome).toBe('erased')
   })
 
   it('may lose its steps one by one', () => {

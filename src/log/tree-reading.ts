@@ -77,7 +77,12 @@ export async function loadNodes(
     ...indexes.filter((index) => index < size).flatMap((index) => [...above(index, size)]),
   ]
   const tiles = await load(store, tenant, wanted)
+  // Proofs of many leaves share most of their nodes.
+  const folded = new Map<string, Uint8Array>()
   return (level, index) => {
+    const node = `${level}/${index}`
+    const known = folded.get(node)
+    if (known !== undefined) return known
     const height = level % 8
     const first = index * 2 ** height
     const name = nameOf((level - height) / 8, Math.floor(first / tileWidth))
@@ -85,6 +90,8 @@ export async function loadNodes(
     const from = first % tileWidth
     if (hashes === undefined || hashes.length < (from + 2 ** height) * hashBytes)
       throw new Failure('STORE_CORRUPT', `Tile is missing or short: ${name}`)
-    return fold(hashes, from, height)
+    const hash = fold(hashes, from, height)
+    folded.set(node, hash)
+    return hash
   }
 }

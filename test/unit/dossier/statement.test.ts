@@ -122,6 +122,10 @@ describe('a statement', () => {
       (draft) => Object.assign(subjectsOf(draft)[0]?.['digest'] ?? {}, { sha512: 'ab' }),
     ],
     [
+      'a subject with a member too many',
+      (draft) => Object.assign(subjectsOf(draft)[0] ?? {}, { uri: 'x' }),
+    ],
+    [
       'a digest in capitals',
       (draft) => Object.assign(subjectsOf(draft)[0] ?? {}, { digest: { sha256: 'AB'.repeat(32) } }),
     ],

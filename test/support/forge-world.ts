@@ -115,7 +115,7 @@ const richDecision = decisionOf(streams.rich, {
 type Line = readonly [kind: Kind, stream: string, matter: Draft, change?: Partial<Step>]
 
 /** Steps in the order of the log, seq counted. */
-export function stepsOf(lines: readonly Line[], first = 0): Step[] {
+function stepsOf(lines: readonly Line[], first = 0): Step[] {
   const seqs = new Map<string, number>()
   return lines.map(([kind, stream, matter, change], i) => {
     const seq = seqs.get(stream) ?? 0

@@ -30,7 +30,7 @@ export interface LogKeys {
 }
 
 /** One of a log's private keys. */
-export type KeyName = Exclude<keyof LogKeys, 'seeds'>
+type KeyName = Exclude<keyof LogKeys, 'seeds'>
 
 /** Length of the ML-DSA-65 half in front of a composite signature. */
 export const mlDsaHalf = 3309
@@ -149,7 +149,7 @@ const keyOf = ({ profile }: LogIdentity, { key, kind }: Step): KeyName =>
   key ?? (profile === 'checkpoint' && fastKinds.includes(kind) ? 'fast' : 'evidence')
 
 /** A signature by the step's key, whoever may have it. */
-export function signStep(identity: LogIdentity, step: Step, encoded: Uint8Array): Uint8Array {
+function signStep(identity: LogIdentity, step: Step, encoded: Uint8Array): Uint8Array {
   const keys = step.by ?? identity.keys
   const key = keyOf(identity, step)
   if (key !== 'evidence') return keys[key].sign(encoded)

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { utf8 } from '../../../src/base/bytes.ts'
 import { verifyDossier, type Report } from '../../../src/verify/index.ts'
 import { operatorHolds } from '../../support/forge.ts'
+import { passesCofactored, signTorsioned } from '../../support/forge-ed25519.ts'
 import { createWorld, streams } from '../../support/forge-world.ts'
 import { forgedCheckpoints } from './forgeries-checkpoints.ts'
 import { forgedKeys } from './forgeries-keys.ts'
@@ -64,6 +66,18 @@ describe('what nobody forged', () => {
       })
       expect(verify(evidence)).toMatchObject({ status: 'ALLOW', verdict: 'valid' })
     }
+  })
+})
+
+describe('a signature made for its torsioned R', () => {
+  const { ed25519, seeds } = world.each.log.identity.keys
+  const message = utf8('anything')
+  const signature = signTorsioned(seeds.ed25519, message)
+
+  it('is one that other verifiers take, and not ours', () => {
+    expect(passesCofactored(ed25519.publicKey, message, signature)).toBe(true)
+    expect(ed25519.algorithm.verify(ed25519.publicKey, message, signature)).toBe(false)
+    expect(ed25519.algorithm.verify(ed25519.publicKey, message, ed25519.sign(message))).toBe(true)
   })
 })
 

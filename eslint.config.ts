@@ -1,7 +1,7 @@
 import { defineConfig, globalIgnores } from 'eslint/config'
 import tseslint from 'typescript-eslint'
 
-export default defineConfig(globalIgnores(['dist/']), tseslint.configs.strictTypeChecked, {
+export default defineConfig(globalIgnores(['dist/', 'test/examples/*.mjs']), tseslint.configs.strictTypeChecked, {
   languageOptions: {
     parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
   },

@@ -8,7 +8,7 @@ import { parseStrictJson } from './strict-json.ts'
 /** A JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
 /** A JSON object. */
-export interface JsonObject {
+interface JsonObject {
   readonly [name: string]: Json
 }
 

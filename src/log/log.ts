@@ -13,10 +13,14 @@ import { encodeHex, equalBytes } from '../base/bytes.ts'
 import { asFailure, Failure, invariant } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import { sha256 } from '../crypto/hash.ts'
-import type { Signer } from '../crypto/signatures.ts'
 import { formatLeaf } from '../dossier/leaf.ts'
 import type { Kind } from '../dossier/kinds.ts'
-import { logVkeys, signCheckpoint, verifyCheckpoint } from '../merkle/checkpoint.ts'
+import {
+  logVkeys,
+  signCheckpoint,
+  verifyCheckpoint,
+  type LogSigners,
+} from '../merkle/checkpoint.ts'
 import { leafHash } from '../merkle/hash.ts'
 import { rootAt } from '../merkle/proof.ts'
 import { TileTree } from '../merkle/tiles.ts'
@@ -58,12 +62,6 @@ export interface Appended {
   /** The signed note under which the proof holds. */
   readonly checkpoint: string
   readonly size: number
-}
-
-/** The two keys that sign a log's checkpoints. */
-export interface LogSigners {
-  readonly ed25519: Signer
-  readonly mlDsa44: Signer
 }
 
 /** What a log is made of. */

@@ -78,7 +78,7 @@ export function checkpointKeysProblem({ origins }: TrustRoot): TrustProblem | un
 }
 
 /** The algorithm of a key that signs entries. */
-export const algorithmOf = ({
+const algorithmOf = ({
   algorithm,
 }: Pick<TrustedSigningKey, 'algorithm'>): typeof composite | typeof ed25519 =>
   algorithm === 'Ed25519' ? ed25519 : composite

@@ -30,7 +30,9 @@ describe('the blob around what an HSM wrapped', () => {
     expect(blob).toHaveLength(1 + 40 + 32 + 48)
     expect(blob[0]).toBe(1)
     expect(encodeHex(blob.subarray(1, 41))).toBe(encodeHex(wrapped))
-    expect(encodeHex(blob.subarray(41))).toMatchInlineSnapshot(`"360930fead18c54d1d3a69aa169e06047eba7f250e0c89c9d8ce382a7ef724940d7dd9f7b6dc85b275fdc91994926b4810944fc25e175b00a16e50e3a69d71d8e6a5f8724f91471a67eaa90ac1c82408"`)
+    expect(encodeHex(blob.subarray(41))).toMatchInlineSnapshot(
+      `"360930fead18c54d1d3a69aa169e06047eba7f250e0c89c9d8ce382a7ef724940d7dd9f7b6dc85b275fdc91994926b4810944fc25e175b00a16e50e3a69d71d8e6a5f8724f91471a67eaa90ac1c82408"`,
+    )
   })
 
   it('opens under the same inner key in the same place', () => {

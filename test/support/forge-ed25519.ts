@@ -44,7 +44,7 @@ export const compositeMessage = (kind: Kind, encoded: Uint8Array): Uint8Array =>
 }
 
 /** Whether a verifier that multiplies by the cofactor (ZIP 215) takes a signature. */
-const passesCofactored = (
+export const passesCofactored = (
   publicKey: Uint8Array,
   message: Uint8Array,
   signature: Uint8Array,

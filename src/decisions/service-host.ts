@@ -43,7 +43,7 @@ export function hostService(service: Service, port: MessagePort): void {
     ready.push(one)
     if (ready.length > 1) return
     // Every entry of a commit is answered in the same turn: one message for all of them.
-    setImmediate(() => {
+    process.nextTick(() => {
       const answers = ready
       ready = []
       port.postMessage(answers)

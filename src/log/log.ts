@@ -208,9 +208,11 @@ export class Log {
   }
 
   async #drain(): Promise<void> {
-    // Entries handed over in the same turn of the event loop belong to one batch, however many promises each has to pass.
-    await new Promise((resolve) => setImmediate(resolve))
-    while (this.#queue.length > 0) {
+    for (;;) {
+      // Entries handed over in the same turn of the event loop belong to one batch, however many promises each has to pass; and those of the
+      // batch before are answered before the next one blocks this thread.
+      await new Promise((resolve) => setImmediate(resolve))
+      if (this.#queue.length === 0) break
       const batch = this.#queue.splice(0, batchEntries)
       try {
         await this.#commit(batch)

@@ -10,7 +10,7 @@ export type Statement<Parameters extends unknown[], Row = unknown> = BetterSqlit
   Row
 >
 /** A prepared statement in words of our own: those of the package's types cannot be named in declarations. */
-interface Prepared<Parameters extends unknown[], Row> {
+export interface Prepared<Parameters extends unknown[], Row> {
   get(...parameters: Parameters): Row | undefined
   all(...parameters: Parameters): Row[]
   run(...parameters: Parameters): {

@@ -8,6 +8,7 @@ const project = (name: string, options = {}) => ({
 export default defineConfig({
   test: {
     pool: 'forks',
+    maxWorkers: '100%',
     restoreMocks: true,
     projects: [
       {
@@ -21,8 +22,6 @@ export default defineConfig({
       project('integration', { testTimeout: 60_000, hookTimeout: 60_000 }),
       project('fault', {
         globalSetup: 'test/support/needs.ts',
-        sequence: { groupOrder: 1 },
-        maxWorkers: 1,
         testTimeout: 60_000,
         hookTimeout: 60_000,
       }),

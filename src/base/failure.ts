@@ -29,6 +29,7 @@ export const failureCodes = Object.freeze({
   INPUT_NOT_CLAIMABLE: row(409, 1, false, 'The decision cannot be claimed'),
   INPUT_CLAIMED: row(409, 1, false, 'The decision was claimed already'),
   INPUT_TIMEOUT: row(408, 75, true, 'The request took too long'),
+  INPUT_KEY_STATE: row(409, 1, false, 'The key is not in a state for this'),
   AUTH_MISSING: row(401, 1, false, 'An API key is required'),
   AUTH_INVALID: row(401, 1, false, 'The API key is not valid'),
   AUTH_SCOPE: row(403, 1, false, 'The API key lacks the scope'),

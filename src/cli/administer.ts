@@ -1,6 +1,7 @@
 // Tenants, API keys and the state of signing keys, at the data directory.
-import type { KeyView, Service, SlotView } from '../decisions/service.ts'
+import type { Service } from '../decisions/service.ts'
 import type { ApiKeyView, Scope } from '../wire/decision.ts'
+import type { KeyView, SlotView } from '../wire/keys.ts'
 import type { Context, TenantFlags } from './command.ts'
 import type { GlobalFlags } from './composition.ts'
 import { exitCodes } from './complain.ts'

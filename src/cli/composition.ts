@@ -1,5 +1,6 @@
 // What the command line needs from the composition root: it hands over flags and gets services, and never sees an adapter.
-import type { Service, SlotView } from '../decisions/service.ts'
+import type { Service } from '../decisions/service.ts'
+import type { SlotView } from '../wire/keys.ts'
 
 /** Flags that every command takes; what is undefined comes from the environment, the configuration file or a default, in falling order. */
 export interface GlobalFlags {

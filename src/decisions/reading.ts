@@ -9,11 +9,12 @@ import { parseSlot } from '../keyring/slot.ts'
 import { entryBundle, parseTilePath } from '../merkle/tiles.ts'
 import type { DecisionQuery, StoredKey, StoreReader, Tenant } from '../store/store.ts'
 import type { ApiKeyView, DecisionPage } from '../wire/decision.ts'
+import type { KeyView, SlotView } from '../wire/keys.ts'
 import { viewApiKey } from './api-keys.ts'
 import { decisionOf } from './follow-up.ts'
 import { dossierUrl } from './notarise.ts'
 import { exportDossier } from './prove.ts'
-import type { DecisionView, KeyView, ListRequest, TenantView, SlotView } from './service.ts'
+import type { DecisionView, ListRequest, TenantView } from './service.ts'
 
 const notFound = (what: string): Failure => new Failure('INPUT_NOT_FOUND', what)
 

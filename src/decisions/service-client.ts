@@ -118,6 +118,8 @@ const methods = [
   'listApiKeys',
   'revokeApiKey',
   'listKeys',
+  'keyStatus',
+  'orderKeys',
   'health',
   'close',
 ] as const satisfies readonly Exclude<keyof Service, 'notarise'>[]

@@ -6,6 +6,7 @@ import type { Profile } from '../dossier/kinds.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { Report } from '../verify/report.ts'
 import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
+import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
 
 /** Who is calling, as authenticated, and what that allows. */
 export interface Principal {
@@ -37,28 +38,6 @@ export interface ListRequest {
   readonly until?: number
   readonly cursor?: string
   readonly limit: number
-}
-
-/** A key as `keys status` and the trust root tell it. */
-export interface KeyView {
-  readonly purpose: string
-  readonly version: number
-  readonly state: string
-  readonly algorithm: string
-  readonly keyId: string
-  readonly keyid: string | null
-  readonly from: number | null
-  readonly to: number | null
-  readonly revokedAt: number | null
-  readonly createdAt: number
-}
-
-/** A slot of the master key as `keys status` tells it: any one of them opens it. */
-export interface SlotView {
-  readonly id: string
-  readonly provider: string
-  readonly kekId: string
-  readonly mechanism: string
 }
 
 /** A tenant as `tenant list` tells it. */
@@ -121,6 +100,14 @@ export interface Service {
   listApiKeys(tenant: string): Promise<readonly ApiKeyView[]>
   revokeApiKey(tenant: string, id: string, by: Caller): Promise<ApiKeyView>
   listKeys(tenant: string): Promise<readonly KeyView[]>
+  /** Every signing key, every slot, how the providers are, and what is unfinished. */
+  keyStatus(tenant: string): Promise<KeyStatus>
+  /**
+   * Does something to the keys while decisions go on. Each step is an entry of the stream `keys`; an order that was interrupted goes on where it
+   * stopped when it is given again.
+   * @throws INPUT_NOT_FOUND, INPUT_KEY_STATE, CONFIG_INVALID, KEK_*, OPEN_FAILED
+   */
+  orderKeys(tenant: string, order: KeyOrder, by: Caller): Promise<KeyOrderDone>
   health(): Promise<Health>
   /** Refuses new work, finishes what was accepted, and ends. */
   close(): Promise<void>

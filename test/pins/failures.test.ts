@@ -21,6 +21,7 @@ it('keeps its codes: a code may be added, never renamed or given another meaning
       "INPUT_NOT_CLAIMABLE 409 1",
       "INPUT_CLAIMED 409 1",
       "INPUT_TIMEOUT 408 75 retry",
+      "INPUT_KEY_STATE 409 1",
       "AUTH_MISSING 401 1",
       "AUTH_INVALID 401 1",
       "AUTH_SCOPE 403 1",

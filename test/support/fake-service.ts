@@ -251,6 +251,8 @@ export class FakeService implements Service {
   }
 
   listKeys = unused
+  keyStatus = unused
+  orderKeys = unused
   listSlots = unused
 
   health(): Promise<Health> {

@@ -8,7 +8,7 @@ import { Failure } from './base/failure.ts'
 import { secretVariables, withdrawSecrets, type Environment } from './config-secrets.ts'
 import { settings } from './config-settings.ts'
 import { Secret } from './crypto/secret.ts'
-import type { KekSettings } from './kek/choose.ts'
+import type { KekSettings } from './kek/kek-settings.ts'
 
 /** Variable that names the configuration file. */
 export const configVariable = 'COUNTERSIGN_CONFIG'

@@ -16,7 +16,7 @@ import {
 } from './config-environment.ts'
 import type { Environment } from './config-secrets.ts'
 import { configFileSchema, settings, type ConfigFile, type logLevels } from './config-settings.ts'
-import type { KekSettings } from './kek/choose.ts'
+import type { KekSettings } from './kek/kek-settings.ts'
 
 /** The configuration of a process. */
 export interface Config {

@@ -4,28 +4,28 @@ import { existsSync, readdirSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Failure } from './base/failure.ts'
-import { Secret } from './crypto/secret.ts'
 import { localCaller } from './cli/principal.ts'
 import type { Profile } from './dossier/kinds.ts'
 import { createInstance, LocalService, type ServiceParts } from './decisions/local-service.ts'
-import { getKekProvider, type HsmKekSettings, type KekSettings } from './kek/choose.ts'
+import { openInFreshProcess } from './fresh-process.ts'
+import { getKekProvider } from './kek/choose.ts'
 import type { KekProvider } from './kek/kek.ts'
+import { receiveKekSettings, type PostedKekSettings } from './kek/kek-settings.ts'
+import { KekShelf } from './kek/kek-shelf.ts'
 import { PinFile } from './log/pin.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import { holdDirectory } from './store/sqlite-lock.ts'
 
-/** What a service is opened with; can be structured-cloned. */
-export interface ServiceSettings extends HsmKekSettings {
+export { hsmFields } from './kek/kek-settings.ts'
+
+/** What a service is opened with; can be structured-cloned. Whoever opens the service wipes the secrets in it. */
+export interface ServiceSettings extends PostedKekSettings {
   readonly data: string
   readonly keys: string
   /** `auto` or a list of providers. */
   readonly kek: string
-  /** Bytes of COUNTERSIGN_KEK; whoever opens the service wipes them. */
-  readonly kekValue: Uint8Array | undefined
-  readonly kekFile: string | undefined
-  readonly kmsKeyId: string | undefined
-  /** Bytes of COUNTERSIGN_HSM_PIN; whoever opens the service wipes them. */
-  readonly hsmPinValue?: Uint8Array | undefined
+  /** How long to sign while no provider is healthy; 72 unless given. */
+  readonly maxOutageHours?: number | undefined
   readonly dev: boolean
   readonly masterPublic: Uint8Array | undefined
   readonly version: string
@@ -48,28 +48,29 @@ export const isNew = (data: string): boolean => !existsSync(join(data, 'counters
 const besides = (keys: string, instance: string, tenant: string, what: string): string =>
   join(keys, instance, `${tenant}.${what}`)
 
-/** The settings of an HSM alone. */
-export const hsmFields = (settings: HsmKekSettings): HsmKekSettings => ({
-  hsmKeyId: settings.hsmKeyId,
-  hsmKeyLabel: settings.hsmKeyLabel,
-  hsmModule: settings.hsmModule,
-  hsmPinFile: settings.hsmPinFile,
-  hsmTokenLabel: settings.hsmTokenLabel,
-})
+const hourMs = 3_600_000
 
-/** Chooses the providers; the KEK's bytes are wiped. @throws {@link Failure} CONFIG_INVALID */
-function openProviders(settings: ServiceSettings, dataIsNew: boolean): readonly KekProvider[] {
-  const { dev, hsmPinValue, kek, kekFile, kekValue, kmsKeyId } = settings
-  const secret = (bytes: Uint8Array | undefined): Secret | undefined =>
-    bytes === undefined ? undefined : new Secret(bytes)
-  const kekSettings: KekSettings = {
-    ...hsmFields(settings),
-    hsmPin: secret(hsmPinValue),
-    kek: secret(kekValue),
-    kekFile,
-    kmsKeyId,
+/** The providers on their shelf, which is closed again when none can be chosen. */
+interface Providers {
+  readonly shelf: KekShelf
+  readonly chosen: readonly KekProvider[]
+}
+
+/** Chooses the providers; the bytes of secrets are wiped. @throws {@link Failure} CONFIG_INVALID */
+async function openProviders(settings: ServiceSettings, dataIsNew: boolean): Promise<Providers> {
+  const { dev, kek } = settings
+  const shelf = new KekShelf(receiveKekSettings(settings), { dataIsNew, dev })
+  return orClose(shelf, () => Promise.resolve({ chosen: getKekProvider(kek, shelf), shelf }))
+}
+
+/** What the work gives; the shelf is closed when it fails. */
+async function orClose<T>(shelf: KekShelf, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await shelf.close()
+    throw error
   }
-  return getKekProvider(kek, kekSettings, { dataIsNew, dev })
 }
 
 const pinnedTenants = (directory: string): readonly string[] =>
@@ -79,17 +80,30 @@ const pinnedTenants = (directory: string): readonly string[] =>
 
 function partsOf(
   settings: ServiceSettings,
-  providers: readonly KekProvider[],
+  { chosen, shelf }: Providers,
   report: ServiceParts['report'],
 ): ServiceParts {
-  const { data, keys, masterPublic, version } = settings
+  const { data, keys, masterPublic, maxOutageHours = 72, version } = settings
+  const closing = new AbortController()
   return {
     clock: Date.now,
+    async closeProviders() {
+      closing.abort()
+      await shelf.close()
+    },
     holdPins: ({ id }) => holdDirectory(join(keys, id)),
     listPins: ({ id }) => Promise.resolve(pinnedTenants(join(keys, id))),
+    maxOutageMs: maxOutageHours * hourMs,
+    openInFreshProcess: (tenant, kind, slot) =>
+      openInFreshProcess(
+        { data, kind, masterPublic, slot, tenant },
+        shelf.settings,
+        closing.signal,
+      ),
     openPin: ({ id }, tenant) => new PinFile(besides(keys, id, tenant, 'pin')),
+    openProvider: (kind) => shelf.open(kind),
     openStore: () => openSqliteStore({ mode: 'write', path: data }),
-    providers,
+    providers: chosen,
     report,
     version,
     ...(masterPublic === undefined ? {} : { masterPublic }),
@@ -109,7 +123,8 @@ export async function openLocalService(
       'CONFIG_INVALID',
       `There is no Countersign in ${settings.data}: run countersign init`,
     )
-  return LocalService.open(partsOf(settings, openProviders(settings, false), report))
+  const providers = await openProviders(settings, false)
+  return orClose(providers.shelf, () => LocalService.open(partsOf(settings, providers, report)))
 }
 
 /** A service that was just founded. */
@@ -130,10 +145,13 @@ export async function foundService(
   report: ServiceParts['report'],
 ): Promise<Founded> {
   const { data, dev, keys } = settings
-  const providers = openProviders(settings, isNew(data))
-  const memory = providers.some(({ metadata }) => !metadata.durable)
-  await (await foundInstance(data, origin, dev || memory)).close()
-  const service = await LocalService.open(partsOf(settings, providers, report))
+  const providers = await openProviders(settings, isNew(data))
+  const { chosen, shelf } = providers
+  const service = await orClose(shelf, async () => {
+    const memory = chosen.some(({ metadata }) => !metadata.durable)
+    await (await foundInstance(data, origin, dev || memory)).close()
+    return LocalService.open(partsOf(settings, providers, report))
+  })
   try {
     const tenant = await service.createTenant(
       firstTenant,
@@ -143,7 +161,7 @@ export async function foundService(
     const trustRootFile = besides(keys, service.instance.id, firstTenant, 'trust-root.json')
     await mkdir(dirname(trustRootFile), { recursive: true, mode: 0o700 })
     await writeFile(trustRootFile, await service.readTrustRoot(firstTenant))
-    const provider = providers.map(({ metadata }) => metadata.kind).join(',')
+    const provider = chosen.map(({ metadata }) => metadata.kind).join(',')
     return { origin: tenant.origin, provider, service, trustRootFile }
   } catch (error) {
     // Founded half, it goes on from there when it is asked again; nothing stays open meanwhile.

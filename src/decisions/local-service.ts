@@ -8,7 +8,7 @@ import { randomBytes } from '../crypto/hash.ts'
 import { encodeHex } from '../base/bytes.ts'
 import type { Profile } from '../dossier/kinds.ts'
 import type { Caller } from '../dossier/matters.ts'
-import type { KekProvider } from '../kek/kek.ts'
+import type { KekKind, KekProvider } from '../kek/kek.ts'
 import { createKeyring } from '../keyring/create.ts'
 import type { Keyring } from '../keyring/keyring.ts'
 import { unsealKeyring } from '../keyring/unseal.ts'
@@ -41,6 +41,20 @@ export interface ServiceParts {
   /** Opens the one writing store; called again after it failed. */
   readonly openStore: () => Promise<Store>
   readonly providers: readonly KekProvider[]
+  /**
+   * A provider that the settings describe though this node was not told to open slots by it; made once.
+   * @throws {@link Failure} CONFIG_INVALID naming what is missing
+   */
+  readonly openProvider?: (kind: KekKind) => KekProvider
+  /** Closes every provider, those opened later too, and wipes the secrets they are made of; nothing is opened in fresh processes any more. */
+  readonly closeProviders?: () => Promise<void>
+  /**
+   * Opens the master key of a tenant as a restart would, in a process of its own, by the slots of one kind alone, or by one slot (its id).
+   * @throws {@link Failure} what the process met: KEK_*, OPEN_FAILED, KEY_STORE_REFUSED, CONFIG_INVALID
+   */
+  readonly openInFreshProcess?: (tenant: string, kind: KekKind, slot?: string) => Promise<void>
+  /** How long signing goes on while no provider is healthy, in ms. */
+  readonly maxOutageMs?: number
   /** Keeps any other process off the pins, also one that runs on a copy of the data; gives what lets go of them. */
   readonly holdPins: (instance: Instance) => Promise<() => void>
   /** The tenants that have a pin. */

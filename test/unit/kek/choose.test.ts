@@ -5,14 +5,12 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../../src/base/bytes.ts'
 import { Failure } from '../../../src/base/failure.ts'
 import { Secret } from '../../../src/crypto/secret.ts'
-import {
-  getKekProvider,
-  kekObjection,
-  type KekCircumstances,
-  type KekSettings,
-} from '../../../src/kek/choose.ts'
+import { getKekProvider } from '../../../src/kek/choose.ts'
 import { generateEnvironmentKek } from '../../../src/kek/environment-key.ts'
 import { createKekFile } from '../../../src/kek/kek-file.ts'
+import { kekObjection, type KekCircumstances } from '../../../src/kek/kek-kinds.ts'
+import type { KekSettings } from '../../../src/kek/kek-settings.ts'
+import { KekShelf } from '../../../src/kek/kek-shelf.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'kek-'))
 const kekFile = join(folder, 'kek')
@@ -34,7 +32,7 @@ function choose(
   circumstances: KekCircumstances = server,
 ): string {
   try {
-    const providers = getKekProvider(selection, settings, circumstances)
+    const providers = getKekProvider(selection, new KekShelf(settings, circumstances))
     return providers.map(({ metadata }) => metadata.kind).join(',')
   } catch (error) {
     if (error instanceof Failure && error.code === 'CONFIG_INVALID') return error.message
@@ -96,14 +94,6 @@ describe('choosing a provider by auto', () => {
     expect(choose('hsm', { ...hsm, hsmPinFile: open })).toContain(
       'COUNTERSIGN_HSM_PIN_FILE has mode 0644, run: chmod 600',
     )
-  })
-
-  it('wipes the PIN, good or not', () => {
-    for (const module of ['/x.so', 'x.so']) {
-      const hsmPin = new Secret(utf8('1234'))
-      choose('hsm', { ...hsm, hsmModule: module, hsmPin, hsmPinFile: undefined })
-      expect(() => hsmPin.use(() => 0)).toThrow('wiped')
-    }
   })
 
   it('never falls from a bad environment KEK to memory', () => {
@@ -190,18 +180,6 @@ describe('memory', () => {
 })
 
 describe('the settings', () => {
-  it('lose the secret once a provider was chosen, whichever it was', () => {
-    for (const [selection, circumstances] of [
-      ['auto', server],
-      ['memory', server],
-      ['kms', server],
-    ] as const) {
-      const settings = Object.freeze({ kek: kek() })
-      choose(selection, settings, circumstances)
-      expect(() => settings.kek.use((bytes) => bytes.length)).toThrow('after it was wiped')
-    }
-  })
-
   it('tell why a kind cannot be used, without touching the secret', () => {
     const settings = { kek: kek() }
     expect(kekObjection('environment', settings, server)).toBeUndefined()

@@ -155,7 +155,9 @@ describe('a provider of AWS KMS', () => {
       let loaded = 0
       registerHooks({ load: (url, c, next) => (loaded += Number(url.includes('@aws-sdk')), next(url, c)) })
       const { getKekProvider } = await import(${JSON.stringify(resolve('src/kek/choose.ts'))})
-      const [kek] = getKekProvider('kms', { kmsKeyId: 'alias/x' }, { dev: false, dataIsNew: true })
+      const { KekShelf } = await import(${JSON.stringify(resolve('src/kek/kek-shelf.ts'))})
+      const shelf = new KekShelf({ kmsKeyId: 'alias/x' }, { dev: false, dataIsNew: true })
+      const [kek] = getKekProvider('kms', shelf)
       const before = loaded
       await kek.probe().catch(() => {})
       console.log(before, loaded > 0)`

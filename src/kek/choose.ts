@@ -17,11 +17,9 @@ const invalid = (message: string): Failure => new Failure('CONFIG_INVALID', mess
 
 function parseKind(name: string): KekKind {
   const kind = kekKinds.find((known) => known === (name === 'in_memory' ? 'memory' : name))
-  if (kind === undefined)
-    throw invalid(
-      `Key provider is not one of auto, ${kekKinds.join(', ')}: ${JSON.stringify(name)}`,
-    )
-  return kind
+  if (kind !== undefined) return kind
+  const names = kekKinds.filter((known) => known !== 'passphrase').join(', ')
+  throw invalid(`Key provider is not one of auto, ${names}: ${JSON.stringify(name)}`)
 }
 
 function parseList(selection: string): readonly KekKind[] {

@@ -99,6 +99,13 @@ const kinds: Readonly<Record<KekKind, Kind>> = {
     configured: () => false,
     create: createMemoryKek,
   },
+  passphrase: {
+    objection: () => 'opens only by hand: countersign keys recover',
+    configured: () => false,
+    create() {
+      throw new Failure('BUG', 'Passphrase was taken from the settings')
+    },
+  },
 }
 
 /** Whether the operator configured a kind, well or badly. */

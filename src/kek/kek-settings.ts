@@ -75,6 +75,7 @@ export function postKekSettings(kind: KekKind, settings: KekSettings): PostedKek
     case 'environment':
       return { ...nothing, kekFile, kekValue: bytesOf(kek) }
     case 'memory':
+    case 'passphrase':
       return nothing
   }
 }

@@ -107,6 +107,12 @@ export class KekWatch {
     if (this.#started) this.#schedule(watched)
   }
 
+  /** Learns that a provider has just opened a slot. */
+  note(provider: KekProvider): void {
+    const watched = this.#watched.find((one) => one.provider === provider)
+    if (watched !== undefined && !this.#isClosed()) this.#learn(watched, healthy)
+  }
+
   /** How it stood when each was last asked; nothing is asked now. */
   health(): readonly KekHealth[] {
     return this.#watched.map(({ provider, finding, checkedAt, since }) => ({
@@ -165,6 +171,10 @@ export class KekWatch {
     const finding = await this.#ask(watched.provider)
     // What was given up says nothing of the provider.
     if (this.#isClosed()) return
+    this.#learn(watched, finding)
+  }
+
+  #learn(watched: Watched, finding: Finding): void {
     const before = watched.finding
     this.#keep(watched, finding)
     if (this.#started) this.#schedule(watched)

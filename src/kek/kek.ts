@@ -5,8 +5,14 @@
 // put key material, a PIN or a blob into an error, a log line or a metric.
 import type { Secret } from '../crypto/secret.ts'
 
-/** The kinds of provider, strongest first: the order of `auto`. */
-export const kekKinds = Object.freeze(['kms', 'hsm', 'environment', 'memory'] as const)
+/** The kinds of provider, strongest first: the order of `auto`; `passphrase` is opened by hand and never configured. */
+export const kekKinds = Object.freeze([
+  'kms',
+  'hsm',
+  'environment',
+  'memory',
+  'passphrase',
+] as const)
 
 /** A kind of provider. */
 export type KekKind = (typeof kekKinds)[number]

@@ -146,7 +146,9 @@ describe('a master key opened in a fresh process', () => {
 
   it('opens by a token, whose PIN goes over the channel', async () => {
     const token = makeToken()
-    onTestFinished(token.remove)
+    onTestFinished(() => {
+      token.remove()
+    })
     const provider = await token.provide('kek')
     await lay([provider])
     await provider.close()

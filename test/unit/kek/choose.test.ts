@@ -158,10 +158,22 @@ describe('choosing providers by name', () => {
     },
   )
 
+  it.each(['passphrase', 'kms,passphrase', 'passphrase,environment'])(
+    'never takes the passphrase, and says how it is used: %s',
+    (selection) => {
+      for (const circumstances of [server, dev])
+        expect(choose(selection, { kekFile, kmsKeyId: 'alias/x' }, circumstances)).toBe(
+          'Key provider cannot be used. passphrase: opens only by hand: countersign keys recover',
+        )
+    },
+  )
+
   it.each(['', 'Environment', 'vault', 'environment,', 'auto,environment', '__proto__'])(
     'refuses the selection %j',
     (selection) => {
-      expect(choose(selection, { kekFile }, dev)).toContain('is not one of auto, kms, hsm')
+      expect(choose(selection, { kekFile }, dev)).toContain(
+        'is not one of auto, kms, hsm, environment, memory: ',
+      )
     },
   )
 

@@ -80,6 +80,7 @@ describe('a shelf of providers', () => {
     ['hsm', hsm, 'hsm: neither COUNTERSIGN_HSM_PIN_FILE nor COUNTERSIGN_HSM_PIN is set'],
     ['environment', {}, 'environment: neither COUNTERSIGN_KEK_FILE nor COUNTERSIGN_KEK is set'],
     ['memory', {}, 'memory: its key died with the process that made it'],
+    ['passphrase', {}, 'passphrase: opens only by hand'],
   ] as const)('says what is missing for %s: %j', (kind, settings, why) => {
     expect(messageOf(() => shelfOf(settings).open(kind))).toContain(
       `CONFIG_INVALID Key provider cannot be used. ${why}`,
@@ -129,6 +130,7 @@ describe('settings that are posted', () => {
     ['hsm', ['hsmModule', 'hsmPinValue', 'hsmTokenLabel']],
     ['environment', ['kekFile', 'kekValue']],
     ['memory', []],
+    ['passphrase', []],
   ] satisfies [KekKind, string[]][])('hold what %s needs and nothing else', (kind, names) => {
     const posted = postKekSettings(kind, { ...everything(), kekFile: '/kek' })
     const set = Object.entries(posted).flatMap(([name, value]) =>

@@ -204,6 +204,30 @@ describe('what a watch says of a provider', () => {
   })
 })
 
+describe('a provider that opened a slot for somebody else', () => {
+  it('is healthy from then on, and is asked as such', async () => {
+    const made = watch()
+    made.watch.start()
+    await tick(1000)
+    made.watch.note(made.kek)
+    made.watch.note(provider('hsm'))
+    expect(made.one()).toMatchObject({ state: 'healthy', since: start + 1000 })
+    expect(made.watch.lastHealthyAt()).toBe(start + 1000)
+    await tick(599_999)
+    expect(made.kek.probes).toBe(0)
+    await tick(1)
+    expect(made.kek.probes).toBe(1)
+  })
+
+  it('is told to be well again, when it was not', async () => {
+    const made = watch()
+    made.kek.answer = fail('KEK_UNAVAILABLE')
+    await made.watch.check()
+    made.watch.note(made.kek)
+    expect(made.events.map(([event]) => event)).toEqual(['kek.failing', 'kek.healthy'])
+  })
+})
+
 describe('the time of the last good answer', () => {
   it('is the newest of any provider, and stays while all of them fail', async () => {
     const [a, b] = [provider('kms'), provider('hsm')]

@@ -17,6 +17,12 @@ const kek = z.strictObject({
       'Key providers that open the master key: auto, kms, hsm, environment, memory, or some in order such as kms,hsm (auto)',
     ),
   file: path.optional().describe('File of the environment key, mode 0600'),
+  maxOutageHours: z
+    .int()
+    .min(1)
+    .max(8760)
+    .optional()
+    .describe('How long a running node signs while no key provider is healthy, in hours (72)'),
 })
 
 const tls = z.strictObject({
@@ -90,6 +96,7 @@ export const settings: readonly Setting[] = Object.freeze([
   },
   { path: 'kek.use', variable: 'COUNTERSIGN_KEK_PROVIDER', flag: 'kek' },
   { path: 'kek.file', variable: 'COUNTERSIGN_KEK_FILE' },
+  { path: 'kek.maxOutageHours', variable: 'COUNTERSIGN_KEK_MAX_OUTAGE_HOURS' },
   { path: 'serve.host', variable: 'COUNTERSIGN_HOST', flag: 'host' },
   { path: 'serve.port', variable: 'COUNTERSIGN_PORT', flag: 'port' },
   { path: 'serve.tls.cert', variable: 'COUNTERSIGN_TLS_CERT', flag: 'tlsCert' },

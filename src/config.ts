@@ -27,6 +27,8 @@ export interface Config {
   /** `auto` or a list such as `environment`. */
   readonly kek: string
   readonly kekSettings: KekSettings
+  /** How long a running node signs while no key provider is healthy. */
+  readonly maxOutageHours: number
   readonly dev: boolean
   /** The only master public key (X-Wing, 1216 bytes) that is accepted. */
   readonly masterPublic: Uint8Array | undefined
@@ -126,11 +128,17 @@ function put(values: Record<string, unknown>, path: string, value: unknown): voi
   at[last] = value
 }
 
+const numeric = new Set([
+  'kek.maxOutageHours',
+  'serve.port',
+  'serve.maxBodyBytes',
+  'serve.requestTimeoutMs',
+])
+
 /** A number or a truth value where the text is one; else the text, which the schema then refuses by type. */
 function coerce(path: string, text: string): unknown {
   if (path === 'dev') return { true: true, 1: true, false: false, 0: false }[text] ?? text
-  const numeric = ['serve.port', 'serve.maxBodyBytes', 'serve.requestTimeoutMs'].includes(path)
-  return numeric && /^\d{1,9}$/.test(text) ? Number(text) : text
+  return numeric.has(path) && /^\d{1,9}$/.test(text) ? Number(text) : text
 }
 
 function environmentLayer(env: Environment, cwd: string): Layer {
@@ -244,6 +252,7 @@ export function loadConfig({ flags, env, cwd }: ConfigSources): Config {
     keys,
     kek: chosen.or('kek.use', (c) => c.kek?.use, 'auto'),
     kekSettings: takeKekSettings(env, keys, kekFile),
+    maxOutageHours: chosen.or('kek.maxOutageHours', (c) => c.kek?.maxOutageHours, 72),
     dev: chosen.or('dev', (c) => c.dev, false),
     masterPublic: chooseMasterPublic(chosen),
     serve: chooseServe(chosen),
@@ -267,6 +276,7 @@ export function describeConfig(
     'kek.value': kek.kek === undefined ? null : 'set',
     'kek.kms': kek.kmsKeyId ?? null,
     'kek.hsm': kek.hsmModule ?? null,
+    'kek.maxOutageHours': config.maxOutageHours,
     'serve.host': serve.host,
     'serve.port': serve.port,
     'serve.tls.cert': serve.tls?.cert ?? null,

@@ -46,6 +46,7 @@ describe('the configuration', () => {
       data: join(cwd, 'countersign-data'),
       keys: join(cwd, 'keys'),
       kek: 'auto',
+      maxOutageHours: 72,
       dev: false,
       masterPublic: undefined,
       serve: {
@@ -123,6 +124,29 @@ describe('the configuration', () => {
     const write = (value: number): string => file(`${section}: {${name}: ${value}}\n`)
     expect(load({}, { config: write(good) }).serve).toMatchObject({ [name]: good })
     expect(refusal({}, { config: write(bad) })).toContain(`${path} in ${cwd}`)
+  })
+})
+
+describe('the longest outage of key providers', () => {
+  it('stands in the file or the environment, and is described', () => {
+    const config = file('kek: {maxOutageHours: 24}\n')
+    expect(load({}, { config }).maxOutageHours).toBe(24)
+    const got = load({ COUNTERSIGN_KEK_MAX_OUTAGE_HOURS: '8' }, { config })
+    expect(describeConfig(got)['kek.maxOutageHours']).toEqual({
+      value: 8,
+      from: 'COUNTERSIGN_KEK_MAX_OUTAGE_HOURS',
+    })
+  })
+
+  it.each(['1', '8760'])('may be %s hours', (hours) => {
+    const { maxOutageHours } = load({ COUNTERSIGN_KEK_MAX_OUTAGE_HOURS: hours })
+    expect(maxOutageHours).toBe(Number(hours))
+  })
+
+  it.each(['0', '8761', '-1', '1.5', '', '72h', 'Infinity'])('may not be %j', (hours) => {
+    expect(refusal({ COUNTERSIGN_KEK_MAX_OUTAGE_HOURS: hours })).toContain(
+      'COUNTERSIGN_KEK_MAX_OUTAGE_HOURS: ',
+    )
   })
 })
 
@@ -218,6 +242,13 @@ it('withdraws secrets, and nothing else, from the environment of a process', () 
   const env = { COUNTERSIGN_KEK: 'x', AEGIS_HSM_PIN: 'y', COUNTERSIGN_DATA: 'z' }
   withdrawSecrets(env)
   expect(env).toEqual({ COUNTERSIGN_DATA: 'z' })
+})
+
+it('names every provider that can be configured, where the schema tells of them', () => {
+  const { kek } = configSchema()['properties'] as { kek: { properties: { use: object } } }
+  const { description } = kek.properties.use as { description: string }
+  for (const kind of ['kms', 'hsm', 'environment', 'memory']) expect(description).toContain(kind)
+  expect(description).not.toContain('passphrase')
 })
 
 it('publishes the schema of the file', () => {

@@ -1,4 +1,4 @@
 import { createMemoryKek } from '../../src/kek/memory.ts'
 import { kekSuite } from './kek-suite.ts'
 
-kekSuite('memory', createMemoryKek)
+kekSuite('memory', { create: createMemoryKek, restart: null })

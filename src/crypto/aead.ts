@@ -3,6 +3,7 @@ import { gcm } from '@noble/ciphers/aes.js'
 import { concat } from '../base/bytes.ts'
 import { Failure, invariant } from '../base/failure.ts'
 import { native, plain, type NativeCrypto } from './native.ts'
+import { privateCopy } from './private-bytes.ts'
 
 /** Authenticated encryption with additional data. */
 export interface Aead {
@@ -61,7 +62,7 @@ const nativeGcm = (crypto: NativeCrypto): Aead =>
       const plaintext = decipher.setAAD(aad).setAuthTag(tag).update(body)
       try {
         decipher.final()
-        return new Uint8Array(plaintext)
+        return privateCopy(plaintext)
       } finally {
         plaintext.fill(0)
       }

@@ -7,7 +7,7 @@ import { spkiPrefixOf } from './der.ts'
 import { ed25519Native, ed25519Portable } from './ed25519.ts'
 import { sha512 } from './hash.ts'
 import { mlDsa65Native, mlDsa65Portable } from './ml-dsa.ts'
-import { Secret } from './secret.ts'
+import type { Secret } from './secret.ts'
 import type { SignatureAlgorithm, Signer } from './signatures.ts'
 
 const prefix = utf8('CompositeAlgorithmSignatures2025')
@@ -158,8 +158,8 @@ export function compositeOf(mlDsa: SignatureAlgorithm, ed: SignatureAlgorithm): 
 
     signer(seed) {
       invariant(seed.length === 2 * seedHalf, 'Composite seed has the wrong length')
-      using mlDsaSeed = seed.use((bytes) => new Secret(bytes.slice(0, seedHalf)))
-      using edSeed = seed.use((bytes) => new Secret(bytes.slice(seedHalf)))
+      using mlDsaSeed = seed.part(0, seedHalf)
+      using edSeed = seed.part(seedHalf)
       return new Composite(algorithm, mlDsa.signer(mlDsaSeed), ed.signer(edSeed))
     },
 

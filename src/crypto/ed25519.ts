@@ -55,7 +55,10 @@ const shape: EngineShape = {
   signatureBytes: 64,
   contextBytes: 0,
   spkiPrefix: spkiPrefixOf(oid, 32),
-  pkcs8Prefix: pkcs8PrefixOf(oid, 0x04, 32),
+  seedImport: {
+    raw: { asymmetricKeyType: 'ed25519', format: 'raw-private' },
+    pkcs8Prefix: pkcs8PrefixOf(oid, 0x04, 32),
+  },
   accepts: (publicKey, signature) =>
     isBelow(signature.subarray(32), groupOrder) &&
     isStrict(publicKey) &&

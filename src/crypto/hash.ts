@@ -4,6 +4,7 @@ import { hmac } from '@noble/hashes/hmac.js'
 import * as sha2 from '@noble/hashes/sha2.js'
 import { concat } from '../base/bytes.ts'
 import { native, plain, type NativeCrypto } from './native.ts'
+import { privateBytes } from './private-bytes.ts'
 
 type Parts = readonly Uint8Array[]
 
@@ -81,4 +82,4 @@ export const equalConstantTime = (a: Uint8Array, b: Uint8Array): boolean =>
 
 /** Bytes of the system's random generator in a buffer of their own, at most 65536. */
 export const randomBytes = (length: number): Uint8Array =>
-  globalThis.crypto.getRandomValues(new Uint8Array(length))
+  globalThis.crypto.getRandomValues(privateBytes(length))

@@ -21,7 +21,13 @@ const shape = (
   signatureBytes,
   contextBytes: 255,
   spkiPrefix: spkiPrefixOf(oid(parameterSet), publicKeyBytes),
-  pkcs8Prefix: pkcs8PrefixOf(oid(parameterSet), 0x80, 32),
+  seedImport: {
+    raw: {
+      asymmetricKeyType: name === 'ML-DSA-44' ? 'ml-dsa-44' : 'ml-dsa-65',
+      format: 'raw-seed',
+    },
+    pkcs8Prefix: pkcs8PrefixOf(oid(parameterSet), 0x80, 32),
+  },
   accepts: () => true,
 })
 

@@ -1,13 +1,25 @@
 // Ed25519 and ML-DSA by node:crypto. Raw keys get their DER prefix only after their length was checked, because OpenSSL ignores what follows.
+// Seeds go in without DER where Node can: OpenSSL's decoder copies what it reads into blocks that it frees unwiped.
 import { concat } from '../base/bytes.ts'
 import { invariant } from '../base/failure.ts'
-import { plain, type KeyObject, type NativeCrypto } from './native.ts'
+import { native, plain, type KeyObject, type NativeCrypto } from './native.ts'
+import { privateCopy } from './private-bytes.ts'
 import type { SignatureAlgorithm, SignatureShape, Signer } from './signatures.ts'
+
+/** How node:crypto takes a seed. */
+export interface SeedImport {
+  /** What Node calls the algorithm, and this kind of private key without DER. */
+  readonly raw: {
+    readonly asymmetricKeyType: 'ed25519' | 'x25519' | 'ml-dsa-44' | 'ml-dsa-65' | 'ml-kem-768'
+    readonly format: 'raw-private' | 'raw-seed'
+  }
+  /** DER in front of a seed that makes it a PKCS #8 private key (RFC 8410 §7, RFC 9881 §6). */
+  readonly pkcs8Prefix: Uint8Array
+}
 
 /** What the engines need to know beyond the public shape. */
 export interface EngineShape extends SignatureShape {
-  /** DER in front of a seed that makes it a PKCS #8 private key (RFC 8410 §7, RFC 9881 §6). */
-  readonly pkcs8Prefix: Uint8Array
+  readonly seedImport: SeedImport
   /** What must hold of the bytes, their lengths being right, before the equation is looked at. */
   accepts(publicKey: Uint8Array, signature: Uint8Array): boolean
 }
@@ -26,13 +38,27 @@ export const fits = (
   context.length <= shape.contextBytes &&
   shape.accepts(publicKey, signature)
 
-/** The KeyObject of a seed; `der` passes through a buffer of its own that is wiped. */
+/** Whether this node:crypto takes private keys without DER; those that do not know the format refuse it by its name. */
+function takesRawKeys(crypto: NativeCrypto): boolean {
+  const key = new Uint8Array(32) as Buffer
+  try {
+    crypto.createPrivateKey({ key, format: 'raw-private', asymmetricKeyType: 'ed25519' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+const rawKeys = native !== undefined && takesRawKeys(native)
+
+/** The KeyObject of a seed of checked length. */
 export function importSeed(
   crypto: NativeCrypto,
-  pkcs8Prefix: Uint8Array,
+  { raw, pkcs8Prefix }: SeedImport,
   seed: Uint8Array,
 ): KeyObject {
-  const der = concat(pkcs8Prefix, seed)
+  if (rawKeys) return crypto.createPrivateKey({ key: seed as Buffer, ...raw })
+  const der = privateCopy(pkcs8Prefix, seed)
   try {
     return crypto.createPrivateKey({ key: der as Buffer, format: 'der', type: 'pkcs8' })
   } finally {
@@ -140,7 +166,7 @@ export function nativeSignature(crypto: NativeCrypto, shape: EngineShape): Signa
   const keys = new PublicKeys((raw) => importPublicKey(crypto, shape.spkiPrefix, raw))
   const importPrivate = (seed: Uint8Array): KeyObject => {
     invariant(seed.length === shape.seedBytes, `${shape.name} seed has the wrong length`)
-    return importSeed(crypto, shape.pkcs8Prefix, seed)
+    return importSeed(crypto, shape.seedImport, seed)
   }
   const algorithm: SignatureAlgorithm = {
     ...shape,

@@ -2,6 +2,7 @@
 // text. Wiping is best effort, for an engine may have copied; it bounds how long a key lies in our own memory.
 import { Failure, invariant } from '../base/failure.ts'
 import { randomBytes } from './hash.ts'
+import { privateCopy } from './private-bytes.ts'
 
 const refusal = (): Failure => new Failure('BUG', 'A secret must not be written')
 
@@ -13,13 +14,21 @@ export class Secret {
 
   /** Takes the bytes over: copies them into a buffer of their own and wipes `source`. */
   constructor(source: Uint8Array) {
-    this.#bytes = new Uint8Array(source)
+    this.#bytes = privateCopy(source)
     source.fill(0)
   }
 
   /** A secret of `length` random bytes. */
   static random(length: number): Secret {
     return new Secret(randomBytes(length))
+  }
+
+  /**
+   * A secret of its own made of the bytes from `start` to `end`.
+   * @throws {@link Failure} BUG once wiped
+   */
+  part(start: number, end?: number): Secret {
+    return this.use((bytes) => new Secret(privateCopy(bytes.subarray(start, end))))
   }
 
   /** Length in bytes, also after it was wiped. */

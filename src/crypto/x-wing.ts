@@ -7,7 +7,12 @@ import { Failure, invariant } from '../base/failure.ts'
 import { pkcs8PrefixOf, spkiPrefixOf } from './der.ts'
 import { randomBytes } from './hash.ts'
 import { native, plain, type KeyObject, type NativeCrypto } from './native.ts'
-import { exportPublicKey, importPublicKey, importSeed } from './native-signature.ts'
+import {
+  exportPublicKey,
+  importPublicKey,
+  importSeed,
+  type SeedImport,
+} from './native-signature.ts'
 
 /** What encapsulation gives. */
 export interface Encapsulation {
@@ -88,9 +93,15 @@ const mlKemOid = Uint8Array.of(0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x04, 0
 const x25519Oid = Uint8Array.of(0x2b, 0x65, 0x6e) // 1.3.101.110
 
 const mlKemSpki = spkiPrefixOf(mlKemOid, mlKemPublicKeyBytes)
-const mlKemPkcs8 = pkcs8PrefixOf(mlKemOid, 0x80, mlKemSeedBytes)
+const mlKemSeed: SeedImport = {
+  raw: { asymmetricKeyType: 'ml-kem-768', format: 'raw-seed' },
+  pkcs8Prefix: pkcs8PrefixOf(mlKemOid, 0x80, mlKemSeedBytes),
+}
 const x25519Spki = spkiPrefixOf(x25519Oid, 32)
-const x25519Pkcs8 = pkcs8PrefixOf(x25519Oid, 0x04, 32)
+const x25519Seed: SeedImport = {
+  raw: { asymmetricKeyType: 'x25519', format: 'raw-private' },
+  pkcs8Prefix: pkcs8PrefixOf(x25519Oid, 0x04, 32),
+}
 
 const xWingLabel = Uint8Array.of(0x5c, 0x2e, 0x2f, 0x2f, 0x5e, 0x5c)
 
@@ -99,8 +110,8 @@ function expand(crypto: NativeCrypto, seed: Uint8Array): { mlKem: KeyObject; x25
   const expanded = crypto.createHash('shake256', { outputLength: 96 }).update(seed).digest()
   try {
     return {
-      mlKem: importSeed(crypto, mlKemPkcs8, expanded.subarray(0, mlKemSeedBytes)),
-      x25519: importSeed(crypto, x25519Pkcs8, expanded.subarray(mlKemSeedBytes)),
+      mlKem: importSeed(crypto, mlKemSeed, expanded.subarray(0, mlKemSeedBytes)),
+      x25519: importSeed(crypto, x25519Seed, expanded.subarray(mlKemSeedBytes)),
     }
   } finally {
     expanded.fill(0)
@@ -167,7 +178,7 @@ const nativeXWing = (crypto: NativeCrypto): Kem =>
 /** Whether this node:crypto has ML-KEM: Node 24.7 and later, linked with OpenSSL 3.5 or later. */
 function hasMlKem(crypto: NativeCrypto): boolean {
   try {
-    const key = importSeed(crypto, mlKemPkcs8, new Uint8Array(mlKemSeedBytes))
+    const key = importSeed(crypto, mlKemSeed, new Uint8Array(mlKemSeedBytes))
     return crypto.encapsulate(crypto.createPublicKey(key)).sharedKey.length === 32
   } catch {
     return false

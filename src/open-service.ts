@@ -1,7 +1,7 @@
 // From plain settings to the service on one data directory: the adapters are chosen here and nowhere else. Settings can be posted to a thread, so
 // that whoever owns the database also unwraps the keys.
 import { existsSync, readdirSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Failure } from './base/failure.ts'
 import { localCaller } from './cli/principal.ts'
@@ -90,6 +90,10 @@ function partsOf(
     async closeProviders() {
       closing.abort()
       await shelf.close()
+    },
+    async findOffer({ id }, tenant, sha256) {
+      const path = besides(keys, id, tenant, `${sha256}.offer.json`)
+      return existsSync(path) ? readFile(path) : undefined
     },
     holdPins: ({ id }) => holdDirectory(join(keys, id)),
     listPins: ({ id }) => Promise.resolve(pinnedTenants(join(keys, id))),

@@ -4,9 +4,11 @@ import { encodeBase64 } from '../base/base64.ts'
 import { encodeHex } from '../base/bytes.ts'
 import type { AdminMatter, Caller, KeyMatter } from '../dossier/matters.ts'
 import { Failure } from '../base/failure.ts'
+import { logVkeys } from '../merkle/checkpoint.ts'
+import { formatVkey } from '../merkle/note.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { enter, type Room } from './room.ts'
-import { publishTrustRoot, vkeysOf } from './trust.ts'
+import { publishTrustRoot } from './trust.ts'
 
 /** Where the first keys of a log count: the fast key not before the four key entries and the creation of the tenant are pinned. */
 export const genesisPositions = Object.freeze({ evidence: 0, fast: 5, log: 0 })
@@ -46,7 +48,7 @@ function firstKeys(room: Room): readonly Omit<KeyMatter, 'time'>[] {
       keyId: log.keyId,
       algorithm: 'Ed25519+ML-DSA-44',
       publicKey: encodeBase64(Uint8Array.of(...log.ed25519.publicKey, ...log.mlDsa44.publicKey)),
-      vkeys: [...vkeysOf(tenant.origin, keyring)],
+      vkeys: logVkeys(tenant.origin, log).map(formatVkey),
       from: log.from,
     },
   ]

@@ -5,16 +5,19 @@
 import { asFailure, Failure } from '../base/failure.ts'
 import { uuidv7 } from '../base/uuid.ts'
 import { randomBytes } from '../crypto/hash.ts'
-import { encodeHex } from '../base/bytes.ts'
+import { encodeHex, equalBytes } from '../base/bytes.ts'
 import type { Profile } from '../dossier/kinds.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { KekKind, KekProvider } from '../kek/kek.ts'
 import { createKeyring } from '../keyring/create.ts'
 import type { Keyring } from '../keyring/keyring.ts'
+import type { ListedKey } from '../keyring/listed-key.ts'
 import { unsealKeyring } from '../keyring/unseal.ts'
 import { Log } from '../log/log.ts'
 import type { PinStore } from '../log/pin.ts'
 import type { Instance, Store, Tenant } from '../store/store.ts'
+import { standingAt } from '../dossier/trust-root.ts'
+import type { LogPublicKeys } from '../merkle/checkpoint.ts'
 import { verifyDossier } from '../verify/verify-dossier.ts'
 import type { Report } from '../verify/report.ts'
 import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
@@ -22,11 +25,13 @@ import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
 import { readCheckedStream } from './checked.ts'
 import { claim, erase } from './follow-up.ts'
+import { Gate } from './gate.ts'
 import { checkTenant, completeGenesis, genesisPositions, hasGenesis } from './genesis.ts'
+import { KeyDesk } from './key-desk.ts'
 import { Notariser } from './notarise.ts'
 import { Reading, viewTenant } from './reading.ts'
-import type { Room } from './room.ts'
-import { publishTrustRoot, readCheckedTrustRoot } from './trust.ts'
+import type { KeyHolder, Room } from './room.ts'
+import { logPublicKeys, publishTrustRoot, readCheckedTrustRoot } from './trust.ts'
 import type {
   DecisionView,
   Health,
@@ -45,16 +50,22 @@ export interface ServiceParts {
    * A provider that the settings describe though this node was not told to open slots by it; made once.
    * @throws {@link Failure} CONFIG_INVALID naming what is missing
    */
-  readonly openProvider?: (kind: KekKind) => KekProvider
+  readonly openProvider: (kind: KekKind) => KekProvider
   /** Closes every provider, those opened later too, and wipes the secrets they are made of; nothing is opened in fresh processes any more. */
-  readonly closeProviders?: () => Promise<void>
+  readonly closeProviders: () => Promise<void>
   /**
    * Opens the master key of a tenant as a restart would, in a process of its own, by the slots of one kind alone, or by one slot (its id).
    * @throws {@link Failure} what the process met: KEK_*, OPEN_FAILED, KEY_STORE_REFUSED, CONFIG_INVALID
    */
-  readonly openInFreshProcess?: (tenant: string, kind: KekKind, slot?: string) => Promise<void>
+  readonly openInFreshProcess: (tenant: string, kind: KekKind, slot?: string) => Promise<void>
   /** How long signing goes on while no provider is healthy, in ms. */
-  readonly maxOutageMs?: number
+  readonly maxOutageMs: number
+  /** A sealed record that was made while the master key was sealed, by its hex SHA-256. */
+  readonly findOffer: (
+    instance: Instance,
+    tenant: string,
+    fingerprint: string,
+  ) => Promise<Uint8Array | undefined>
   /** Keeps any other process off the pins, also one that runs on a copy of the data; gives what lets go of them. */
   readonly holdPins: (instance: Instance) => Promise<() => void>
   /** The tenants that have a pin. */
@@ -83,7 +94,8 @@ export class LocalService implements Service {
   readonly #notariser: Notariser
   readonly #reading: Reading
   readonly #rooms = new Map<string, Promise<Room>>()
-  readonly #keyrings = new Map<string, Promise<Keyring>>()
+  readonly #keyHolders = new Map<string, Promise<KeyHolder>>()
+  readonly #desk: KeyDesk
   readonly #release: () => void
   readonly #published = new Map<string, { readonly at: number; readonly note: string }>()
   #store: Store
@@ -98,6 +110,17 @@ export class LocalService implements Service {
     this.#instance = instance
     this.#notariser = new Notariser(parts.version)
     this.#reading = new Reading(() => this.#usableStore())
+    const { masterPublic, maxOutageMs, openInFreshProcess, openProvider } = parts
+    this.#desk = new KeyDesk({
+      clock: parts.clock,
+      findOffer: (tenant, sha256) => parts.findOffer(instance, tenant, sha256),
+      masterPublic,
+      maxOutageMs,
+      openInFreshProcess,
+      openProvider,
+      providers: parts.providers,
+      report: parts.report,
+    })
   }
 
   /**
@@ -154,7 +177,7 @@ export class LocalService implements Service {
     idempotencyKey: string | null,
   ): Promise<string> {
     return this.#notariser.notarise(
-      await this.#room(principal.tenant),
+      await this.#signingRoom(principal.tenant),
       principal,
       text,
       idempotencyKey,
@@ -162,7 +185,7 @@ export class LocalService implements Service {
   }
 
   async claim(principal: Principal, id: string, request: ClaimRequest): Promise<Claimed> {
-    return claim(await this.#room(principal.tenant), principal, id, request)
+    return claim(await this.#signingRoom(principal.tenant), principal, id, request)
   }
 
   async erase(
@@ -170,7 +193,7 @@ export class LocalService implements Service {
     id: string,
     reason: string,
   ): Promise<{ readonly index: number }> {
-    return erase(await this.#room(principal.tenant), principal, id, reason)
+    return erase(await this.#signingRoom(principal.tenant), principal, id, reason)
   }
 
   async readDecision(tenant: string, id: string): Promise<DecisionView> {
@@ -183,12 +206,16 @@ export class LocalService implements Service {
     return this.#reading.listDecisions(tenant, request)
   }
 
-  async exportDossier(tenant: string, stream: string): Promise<Uint8Array> {
-    return this.#reading.exportDossier(tenant, stream)
+  async exportDossier(tenant: string, stream: string, size?: number): Promise<Uint8Array> {
+    return this.#reading.exportDossier(tenant, stream, size)
   }
 
   async readTrustRoot(tenant: string, version?: number): Promise<Uint8Array> {
     return (await readCheckedTrustRoot(await this.#room(tenant), version)).file
+  }
+
+  async exportTrustProof(tenant: string, version: number): Promise<Uint8Array> {
+    return this.#reading.exportTrustProof(tenant, version)
   }
 
   async publishTrustRoot(tenant: string): Promise<Uint8Array> {
@@ -231,6 +258,7 @@ export class LocalService implements Service {
     const room = await (this.#rooms.get(name) ?? this.#keepRoom(name))
     await completeGenesis(room, by)
     await checkTenant(room)
+    await this.#desk.admit(room)
     const tenant = await store.readTenant(name)
     if (tenant === undefined) throw new Failure('BUG', `Tenant vanished: ${name}`)
     return viewTenant(tenant)
@@ -241,7 +269,7 @@ export class LocalService implements Service {
     name: string,
     { profile, public: isPublic }: { profile: Profile; public: boolean },
   ): Promise<void> {
-    const { clock, listPins, providers } = this.#parts
+    const { clock, listPins } = this.#parts
     if ((await listPins(this.#instance)).includes(name))
       throw new Failure('LOG_ROLLBACK', `A log of this name is pinned already: ${name}`)
     const { id, dev, origin } = this.#instance
@@ -249,7 +277,7 @@ export class LocalService implements Service {
       clock,
       instance: id,
       positions: genesisPositions,
-      providers,
+      providers: this.#desk.providersInUse,
       tenant: name,
     })
     const suffix = dev ? `/dev-${encodeHex(randomBytes(4))}` : ''
@@ -261,7 +289,7 @@ export class LocalService implements Service {
       public: isPublic,
     }
     await store.createTenant(tenant, stored)
-    this.#keyrings.set(name, Promise.resolve(keyring))
+    this.#keyHolders.set(name, Promise.resolve({ keyring }))
   }
 
   async listTenants(): Promise<readonly TenantView[]> {
@@ -290,16 +318,26 @@ export class LocalService implements Service {
   }
 
   async keyStatus(tenant: string): Promise<KeyStatus> {
-    const [keys, slots] = [
-      await this.#reading.listKeys(tenant),
-      await this.#reading.listSlots(tenant),
-    ]
-    return { keys: [...keys], next: [], providers: [], slots: [...slots], tenant }
+    return this.#desk.status(tenant, this.#reading)
   }
 
   async orderKeys(tenant: string, order: KeyOrder, by: Caller): Promise<KeyOrderDone> {
-    await this.#room(tenant)
-    throw new Failure('BUG', `Not there yet: ${order.order} ${by.owner}`)
+    return this.#desk.order(await this.#room(tenant), order, by)
+  }
+
+  /** Puts slots of providers beside those of a tenant, or in the place of those of some kinds: for opening and closing by hand. */
+  async putSlots(
+    tenant: string,
+    add: readonly KekProvider[],
+    drop: (kind: KekKind) => boolean,
+    by: Caller,
+  ): Promise<KeyOrderDone> {
+    return this.#desk.putSlots(await this.#room(tenant), add, drop, by)
+  }
+
+  /** Asks every key provider now; what they said is in the status. */
+  checkProviders(): Promise<void> {
+    return this.#desk.check()
   }
 
   health(): Promise<Health> {
@@ -307,19 +345,40 @@ export class LocalService implements Service {
     const store =
       this.#trouble === undefined ? 'ok' : `${this.#trouble.code}: ${this.#trouble.title}`
     const ready = this.#trouble === undefined && !this.#closing
-    const keys = this.#parts.providers.map(({ metadata }) => metadata.kind).join(', ')
-    return Promise.resolve({ ready, parts: { keys: `ok (${keys})`, log: store } })
+    const outage = this.#outage()
+    const keys = outage === undefined ? this.#desk.summary : `${outage.code}: ${outage.title}`
+    return Promise.resolve({
+      ready: ready && outage === undefined,
+      parts: { keys, log: store },
+    })
   }
 
   async close(): Promise<void> {
     if (this.#closing) return
     this.#closing = true
     await this.#recovery
+    await this.#desk.close()
     await this.#leaveRooms()
-    for (const keyring of this.#keyrings.values()) (await keyring.catch(() => undefined))?.close()
-    for (const provider of this.#parts.providers) await provider.close()
+    for (const holder of this.#keyHolders.values())
+      (await holder.catch(() => undefined))?.keyring.close()
+    await this.#parts.closeProviders()
     await this.#store.close()
     this.#release()
+  }
+
+  #outage(): Failure | undefined {
+    try {
+      this.#desk.checkOutage()
+      return undefined
+    } catch (error) {
+      return asFailure(error)
+    }
+  }
+
+  /** The room of a tenant for what makes new entries. @throws {@link Failure} KEK_UNAVAILABLE when no provider has been well for too long */
+  #signingRoom(name: string): Promise<Room> {
+    this.#desk.checkOutage()
+    return this.#room(name)
   }
 
   #usableStore(): Store {
@@ -353,33 +412,54 @@ export class LocalService implements Service {
     const found = await store.readTenant(name)
     if (found === undefined) throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${name}`)
     const pin = this.#parts.openPin(this.#instance, name)
-    const keyring = await this.#keyring(store, name, pin)
+    const holder = await this.#keyHolder(store, name, pin)
     const { clock } = this.#parts
     const log = await Log.open({
       clock,
-      epoch: () => keyring.epoch,
+      epoch: () => holder.keyring.epoch,
       onBroken: (failure) => {
         this.#fail(failure)
       },
       origin: found.origin,
       pin,
-      signers: keyring.log,
+      signers: () => holder.keyring.log,
+      signersAt: (size) => logKeysAt(holder.keyring.list(), size),
       store,
       tenant: name,
       windowMs: windowMs[found.profile],
     })
-    const room: Room = { clock, instance: this.#instance, keyring, log, store, tenant: found }
-    if (await hasGenesis(store, name)) await checkTenant(room)
+    const room: Room = {
+      clock,
+      gate: new Gate(),
+      holder,
+      instance: this.#instance,
+      get keyring() {
+        return holder.keyring
+      },
+      log,
+      store,
+      tenant: found,
+    }
+    if (await hasGenesis(store, name)) {
+      await checkTenant(room)
+      await this.#desk.admit(room)
+    }
     return room
   }
 
-  /** Keys are unsealed once: a reopened store does not ask the providers again. */
-  #keyring(store: Store, name: string, pin: PinStore): Promise<Keyring> {
-    const known = this.#keyrings.get(name)
-    if (known !== undefined) return known
-    const unsealed = this.#unseal(store, name, pin)
-    this.#keyrings.set(name, unsealed)
-    unsealed.catch(() => this.#keyrings.delete(name))
+  /** Keys are unsealed once: a reopened store does not ask the providers again, unless it holds other keys than this process uses. */
+  async #keyHolder(store: Store, name: string, pin: PinStore): Promise<KeyHolder> {
+    const known = this.#keyHolders.get(name)
+    if (known !== undefined) {
+      const holder = await known
+      const stored = await store.readKeys(name)
+      if (stored !== undefined && equalBytes(stored.manifest, holder.keyring.stored.manifest))
+        return holder
+      holder.keyring.close()
+    }
+    const unsealed = this.#unseal(store, name, pin).then((keyring) => ({ keyring }))
+    this.#keyHolders.set(name, unsealed)
+    unsealed.catch(() => this.#keyHolders.delete(name))
     return unsealed
   }
 
@@ -387,10 +467,10 @@ export class LocalService implements Service {
     const stored = await store.readKeys(name)
     if (stored === undefined) throw new Failure('STORE_CORRUPT', `Tenant has no keys: ${name}`)
     const pinned = await pin.read()
-    const { masterPublic, providers } = this.#parts
+    const { masterPublic } = this.#parts
     return unsealKeyring({
       instance: this.#instance.id,
-      providers,
+      providers: this.#desk.providers,
       stored,
       tenant: name,
       ...(pinned === undefined ? {} : { pinnedEpoch: pinned.epoch }),
@@ -436,11 +516,22 @@ export class LocalService implements Service {
   }
 
   async #leaveRooms(): Promise<void> {
+    this.#desk.leave()
     const rooms = [...this.#rooms.values()]
     this.#rooms.clear()
     for (const room of rooms) await (await room.catch(() => undefined))?.log.close()
   }
 }
+
+/** The log keys that count at a tree size. */
+const logKeysAt = (listed: readonly ListedKey[], size: number): readonly LogPublicKeys[] =>
+  listed.flatMap((key) =>
+    key.purpose === 'log' &&
+    key.from !== null &&
+    standingAt({ ...key, from: key.from, revokedAt: null }, size) === 'valid'
+      ? [logPublicKeys(key)]
+      : [],
+  )
 
 /** Makes an empty data directory an instance. @throws {@link Failure} INPUT_EXISTS */
 export async function createInstance(

@@ -36,17 +36,30 @@ export async function proveEntry(
   return { entry, proof: inclusionProof(entry.index, size, nodes), checkpoint: note }
 }
 
+async function keptCheckpoint(
+  store: StoreReader,
+  tenant: string,
+  size: number,
+): Promise<StoredCheckpoint> {
+  const checkpoint = await store.readKeptCheckpoint(tenant, size)
+  if (checkpoint === undefined)
+    throw new Failure('INPUT_NOT_FOUND', `No checkpoint was kept at size ${size}`)
+  return checkpoint
+}
+
 /**
- * The bytes of the dossier of a stream: all its entries under the newest checkpoint.
+ * The bytes of the dossier of a stream: all its entries under the newest checkpoint, or under the one that was kept at a size.
  * @throws {@link Failure} INPUT_NOT_FOUND when the stream has no entry
  */
 export async function exportDossier(
   store: StoreReader,
   tenant: string,
   stream: string,
+  at?: number,
 ): Promise<Uint8Array> {
   // The checkpoint is read first: whatever is appended meanwhile is beyond it and left out, rather than in it without a proof.
-  const { note, size } = await lastCheckpoint(store, tenant)
+  const { note, size } =
+    at === undefined ? await lastCheckpoint(store, tenant) : await keptCheckpoint(store, tenant, at)
   const stored = (await store.readStream(tenant, stream)).filter(({ index }) => index < size)
   if (stored.length === 0) throw new Failure('INPUT_NOT_FOUND', `No such stream: ${stream}`)
   const nodes = await loadNodes(

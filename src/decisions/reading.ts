@@ -11,6 +11,7 @@ import type { DecisionQuery, StoredKey, StoreReader, Tenant } from '../store/sto
 import type { ApiKeyView, DecisionPage } from '../wire/decision.ts'
 import type { KeyView, SlotView } from '../wire/keys.ts'
 import { viewApiKey } from './api-keys.ts'
+import { matterOf } from './checked.ts'
 import { decisionOf } from './follow-up.ts'
 import { dossierUrl } from './notarise.ts'
 import { exportDossier } from './prove.ts'
@@ -112,8 +113,15 @@ export class Reading {
     }
   }
 
-  exportDossier(tenant: string, stream: string): Promise<Uint8Array> {
-    return exportDossier(this.#store(), tenant, stream)
+  exportDossier(tenant: string, stream: string, size?: number): Promise<Uint8Array> {
+    return exportDossier(this.#store(), tenant, stream, size)
+  }
+
+  async exportTrustProof(tenant: string, version: number): Promise<Uint8Array> {
+    const entries = await this.#store().readStream(tenant, 'trust')
+    const announced = entries.find((entry) => matterOf(entry, 'trust')?.version === version)
+    if (announced === undefined) throw notFound(`No such trust root: ${tenant} ${version}`)
+    return this.exportDossier(tenant, 'trust', announced.index + 1)
   }
 
   async readTrustRoot(tenant: string, version?: number): Promise<Uint8Array> {

@@ -9,14 +9,23 @@ import { preAuthEncoding } from '../dossier/dsse.ts'
 import { fastKinds, type Kind } from '../dossier/kinds.ts'
 import { formatStatement } from '../dossier/statement.ts'
 import type { Keyring } from '../keyring/keyring.ts'
+import type { Gate } from './gate.ts'
 import type { Appended, Log, SignedEntry } from '../log/log.ts'
 import type { DecisionFilter, Effect, Instance, Store, Tenant } from '../store/store.ts'
+
+/** The keyring of a log, which may be exchanged for another while nobody signs. */
+export interface KeyHolder {
+  keyring: Keyring
+}
 
 /** Everything needed to write to one tenant's log. */
 export interface Room {
   readonly instance: Instance
   readonly tenant: Omit<Tenant, 'head'>
+  /** Asked anew for every entry: it may be exchanged. */
   readonly keyring: Keyring
+  readonly holder: KeyHolder
+  readonly gate: Gate
   readonly log: Log
   readonly store: Store
   /** ms since 1970. */
@@ -123,6 +132,15 @@ export interface Entered {
  * @throws {@link Failure} INPUT_TOO_LARGE, and as the log's append
  */
 export async function enter(room: Room, draft: Draft): Promise<Entered> {
+  while (room.gate.shut !== undefined) await room.gate.shut
+  return enterNow(room, draft)
+}
+
+/**
+ * As {@link enter}, without asking the gate: for whoever has shut it.
+ * @throws {@link Failure} as {@link enter}
+ */
+export async function enterNow(room: Room, draft: Draft): Promise<Entered> {
   room.log.admit()
   const written = write(room, draft)
   if (usesFastKey(room, draft.kind)) {

@@ -1,9 +1,9 @@
-// The service across a message port: the side that asks. Decisions to notarise are gathered: in the `checkpoint` profile one batch is in flight at a
-// time, so that batches grow with the load by themselves and no timer is needed; in the `each` profile several, since signing takes long there.
-import type { MessagePort } from 'node:worker_threads'
+// The service across a channel, such as a message port: the side that asks. Decisions to notarise are gathered: in the `checkpoint` profile one batch
+// is in flight at a time, so that batches grow with the load by themselves and no timer is needed; in the `each` profile several, since signing takes
+// long there.
 import { Failure } from '../base/failure.ts'
 import type { Profile } from '../dossier/kinds.ts'
-import type { Answer, Call } from './service-host.ts'
+import type { Answer, Call, Channel } from './service-host.ts'
 import type { Principal, Service } from './service.ts'
 
 interface Waiting {
@@ -23,7 +23,7 @@ interface Lane {
 
 /** Speaks to the thread that hosts the service; use {@link connectService}. */
 class Connection {
-  readonly #port: MessagePort
+  readonly #port: Channel
   readonly #waiting = new Map<number, Waiting>()
   readonly #lanes: Record<Profile, Lane> = {
     checkpoint: { waiting: [], outstanding: 0 },
@@ -32,7 +32,7 @@ class Connection {
   #nextId = 1
   #lost: Failure | undefined
 
-  constructor(port: MessagePort) {
+  constructor(port: Channel, ended: Failure) {
     this.#port = port
     port.on('message', (answers: readonly Answer[]) => {
       for (const answer of answers) this.#settle(answer)
@@ -40,7 +40,7 @@ class Connection {
       this.#pump('each')
     })
     port.on('close', () => {
-      this.#lose(new Failure('LOG_CLOSED', 'Service thread has ended'))
+      this.#lose(ended)
     })
   }
 
@@ -94,7 +94,7 @@ class Connection {
   }
 }
 
-/** A service whose calls go over a message port to {@link hostService}. */
+/** A service whose calls go over a channel to {@link hostService}. */
 export type RemoteService = Service & {
   /** Rejects what waits and everything later, when the other side is known to be gone. */
   lose(failure: Failure): void
@@ -109,6 +109,7 @@ const methods = [
   'exportDossier',
   'readTrustRoot',
   'publishTrustRoot',
+  'exportTrustProof',
   'verify',
   'readCheckpoint',
   'readTile',
@@ -124,9 +125,15 @@ const methods = [
   'close',
 ] as const satisfies readonly Exclude<keyof Service, 'notarise'>[]
 
-/** Connects to a hosted service; every method answers as the real one would. */
-export function connectService(port: MessagePort): RemoteService {
-  const connection = new Connection(port)
+/**
+ * Connects to a hosted service; every method answers as the real one would.
+ * @param ended what whoever waits is told when the channel has closed
+ */
+export function connectService(
+  port: Channel,
+  ended = new Failure('LOG_CLOSED', 'Service thread has ended'),
+): RemoteService {
+  const connection = new Connection(port, ended)
   const forwarded = Object.fromEntries(
     methods.map((method) => [
       method,

@@ -1,8 +1,15 @@
-// The service across a message port: this side owns the real one. Requests come as arrays, so that one message carries a batch; answers that are
-// ready in the same turn go back as one array.
-import type { MessagePort } from 'node:worker_threads'
+// The service across a channel, such as a message port: this side owns the real one. Requests come as arrays, so that one message carries a batch;
+// answers that are ready in the same turn go back as one array.
 import { asFailure, type FailureCode } from '../base/failure.ts'
 import type { Service } from './service.ts'
+
+/** A way for messages both ways, in order: a message port, or what behaves as one. */
+export interface Channel {
+  postMessage(message: readonly unknown[]): void
+  on(event: 'message', listener: (message: readonly never[]) => void): unknown
+  on(event: 'close', listener: () => void): unknown
+  close(): void
+}
 
 /** A call on its way to the service. */
 export interface Call {
@@ -25,14 +32,15 @@ export type Answer =
       }
     }
 
-function failed(id: number, error: unknown): Answer {
+/** The answer that a failure is. */
+export function failed(id: number, error: unknown): Answer {
   const { cause, code, field, message, stack } = asFailure(error)
   const origin = code === 'BUG' ? (cause instanceof Error ? cause.stack : stack) : undefined
   return { id, failure: { code, field, message, stack: origin } }
 }
 
-/** Serves a service over a port until it is closed. */
-export function hostService(service: Service, port: MessagePort): void {
+/** Serves a service over a channel until it is closed. */
+export function hostService(service: Service, port: Channel): void {
   const methods = service as unknown as Record<
     keyof Service,
     (...args: readonly unknown[]) => Promise<unknown>
@@ -53,7 +61,11 @@ export function hostService(service: Service, port: MessagePort): void {
   }
   port.on('message', (calls: readonly Call[]) => {
     for (const { id, method, args } of calls) {
-      methods[method](...args).then(
+      // A method that throws at once must not end the thread that hosts it.
+      const called = new Promise((resolve) => {
+        resolve(methods[method](...args))
+      })
+      called.then(
         (value) => {
           closed ||= method === 'close'
           answer({ id, value })

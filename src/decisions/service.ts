@@ -72,10 +72,12 @@ export interface Service {
   erase(principal: Principal, id: string, reason: string): Promise<{ readonly index: number }>
   readDecision(tenant: string, id: string): Promise<DecisionView>
   listDecisions(tenant: string, request: ListRequest): Promise<DecisionPage>
-  /** Bytes of a dossier file of a decision's or a system stream. */
-  exportDossier(tenant: string, stream: string): Promise<Uint8Array>
+  /** Bytes of a dossier file of a decision's or a system stream, under the newest checkpoint or one that was kept at a size. */
+  exportDossier(tenant: string, stream: string, size?: number): Promise<Uint8Array>
   /** Bytes of the newest trust root, or of the version asked for. */
   readTrustRoot(tenant: string, version?: number): Promise<Uint8Array>
+  /** Bytes of the dossier by which whoever has the version before takes this one: the stream `trust` up to its announcement, under the checkpoint of then. */
+  exportTrustProof(tenant: string, version: number): Promise<Uint8Array>
   /** Makes a new version of the trust root and logs it; gives its bytes. */
   publishTrustRoot(tenant: string): Promise<Uint8Array>
   /** Verifies a dossier under the tenant's own newest trust root. */

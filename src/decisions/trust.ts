@@ -2,56 +2,88 @@
 import { encodeBase64 } from '../base/base64.ts'
 import { encodeHex } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
-import { kinds } from '../dossier/kinds.ts'
-import { fingerprint, formatTrustRoot, type OriginSection } from '../dossier/trust-root.ts'
+import {
+  fingerprint,
+  formatTrustRoot,
+  type OriginSection,
+  type TreeHead,
+  type TrustedLogKey,
+  type TrustedSigningKey,
+} from '../dossier/trust-root.ts'
 import type { TrustMatter } from '../dossier/matters.ts'
-import { logVkeys } from '../merkle/checkpoint.ts'
+import { logVkeys, type LogPublicKeys } from '../merkle/checkpoint.ts'
 import { formatVkey } from '../merkle/note.ts'
-import type { Keyring } from '../keyring/keyring.ts'
-import type { StoredTrustRoot } from '../store/store.ts'
-import { fastKinds } from '../dossier/kinds.ts'
+import type { ListedKey } from '../keyring/listed-key.ts'
+import { logKeySplit } from '../keyring/purposes.ts'
+import { readProvedRootAt } from '../log/tree-reading.ts'
+import type { StoredKeys, StoredTrustRoot } from '../store/store.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
-import { enter, type Room } from './room.ts'
+import { enterNow, type Room } from './room.ts'
 
-/** The verifier keys of a tenant's log. */
-export const vkeysOf = (origin: string, { log }: Keyring): readonly string[] =>
-  logVkeys(origin, log).map(formatVkey)
+type ListedLogKey = Extract<ListedKey, { purpose: 'log' }>
 
-function sectionOf({ instance, tenant, keyring, log }: Room): OriginSection {
-  const { size, root } = log.head
-  const logKey = { from: keyring.log.from, to: null, revokedAt: null, final: null }
-  const evidence = {
-    keyid: keyring.evidence.keyid,
-    algorithm: 'id-MLDSA65-Ed25519-SHA512' as const,
-    publicKey: encodeBase64(keyring.evidence.publicKey),
-    kinds: [...kinds],
-    profile: 'each' as const,
-    from: keyring.evidence.from,
-    to: null,
-    revokedAt: null,
-  }
-  const { fast } = keyring
+/** The public halves of a log key. */
+export const logPublicKeys = ({ publicKey }: ListedLogKey): LogPublicKeys => ({
+  ed25519: { publicKey: publicKey.subarray(0, logKeySplit.publicKey) },
+  mlDsa44: { publicKey: publicKey.subarray(logKeySplit.publicKey) },
+})
+
+/** The verifier keys of a log key. */
+export const vkeysOf = (origin: string, key: ListedLogKey): readonly string[] =>
+  logVkeys(origin, logPublicKeys(key)).map(formatVkey)
+
+/** The last tree head that a log key signed, once it stopped and has signed it. */
+async function finalOf({ log, store, tenant }: Room, to: number | null): Promise<TreeHead | null> {
+  const { size } = log.head
+  if (to === null || to < 1 || size < to - 1) return null
+  const root = await readProvedRootAt(store, tenant.name, log.head, to - 1)
+  return { root: encodeBase64(root), size: to - 1 }
+}
+
+const trustedKey = (
+  key: Extract<ListedKey, { purpose: 'evidence' | 'fast' }>,
+): readonly TrustedSigningKey[] =>
+  key.from === null
+    ? []
+    : [
+        {
+          keyid: key.keyid,
+          algorithm: key.algorithm,
+          publicKey: encodeBase64(key.publicKey),
+          kinds: [...key.kinds],
+          profile: key.profile,
+          from: key.from,
+          to: key.to,
+          revokedAt: key.revokedAt,
+        },
+      ]
+
+async function trustedLogKeys(room: Room, key: ListedLogKey): Promise<readonly TrustedLogKey[]> {
+  const { from, revokedAt, to } = key
+  if (from === null) return []
+  const final = await finalOf(room, to)
+  return vkeysOf(room.tenant.origin, key).map((vkey) => ({ final, from, revokedAt, to, vkey }))
+}
+
+/** What a trust root made now would say of the log, its keys being as listed. */
+export async function describeOrigin(
+  room: Room,
+  listed: readonly ListedKey[],
+): Promise<OriginSection> {
+  const { instance, log, tenant } = room
+  const { root, size } = log.head
   // Where no entry is signed by the fast key, nobody is told to believe it.
-  const fastKey =
-    tenant.profile === 'each'
-      ? []
-      : [
-          {
-            keyid: fast.keyid,
-            algorithm: 'Ed25519' as const,
-            publicKey: encodeBase64(fast.publicKey),
-            kinds: [...fastKinds],
-            profile: 'checkpoint' as const,
-            from: fast.from,
-            to: null,
-            revokedAt: null,
-          },
-        ]
+  const named = tenant.profile === 'each' ? ['evidence'] : ['evidence', 'fast']
+  const logKeys: TrustedLogKey[] = []
+  for (const key of listed)
+    if (key.purpose === 'log') logKeys.push(...(await trustedLogKeys(room, key)))
   return {
     asOf: { size, root: encodeBase64(root) },
     instance: instance.id,
-    keys: [evidence, ...fastKey],
-    logKeys: vkeysOf(tenant.origin, keyring).map((vkey) => ({ vkey, ...logKey })),
+    keys: listed.flatMap((key) =>
+      key.purpose !== 'log' && named.includes(key.purpose) ? trustedKey(key) : [],
+    ),
+    logKeys,
     origin: tenant.origin,
     rosters: [],
     tenant: tenant.name,
@@ -85,20 +117,40 @@ export async function readCheckedTrustRoot(room: Room, version?: number): Promis
   return stored
 }
 
-/** Makes the next version of a tenant's trust root, as of now, and logs its digest. */
-export async function publishTrustRoot(room: Room): Promise<StoredTrustRoot> {
-  const { store, tenant, instance } = room
+/** Keys that become the ones of the log in the transaction that announces them. */
+export interface KeyExchange {
+  readonly stored: StoredKeys
+  readonly epoch: number
+}
+
+/**
+ * Makes the next version of a tenant's trust root, as of now, and logs its digest in a commit of its own: the checkpoint right behind it is kept, and
+ * under it whoever has the version before takes this one.
+ */
+export const publishTrustRoot = (room: Room): Promise<StoredTrustRoot> =>
+  room.gate.alone(
+    () => room.log.idle(),
+    async () => (await publishNow(room)).trustRoot,
+  )
+
+/** As {@link publishTrustRoot}, for whoever has shut the gate; where keys are exchanged, the trust root is the one of after. */
+export async function publishNow(
+  room: Room,
+  exchange?: KeyExchange,
+): Promise<{ readonly trustRoot: StoredTrustRoot; readonly index: number }> {
+  const { store, tenant, instance, keyring } = room
   const before =
     (await store.readTrustRoot(tenant.name)) === undefined
       ? undefined
       : await readCheckedTrustRoot(room)
   const version = (before?.version ?? 0) + 1
+  const listed = exchange === undefined ? keyring.list() : keyring.preview(exchange.stored)
   const file = formatTrustRoot({
     v: 1,
     version,
     previous: before?.sha256 ?? null,
     dev: instance.dev,
-    origins: [sectionOf(room)],
+    origins: [await describeOrigin(room, listed)],
   })
   const trustRoot: StoredTrustRoot = { version, sha256: fingerprint(file), file }
   const head = await store.readStreamHead(tenant.name, 'trust')
@@ -108,13 +160,18 @@ export async function publishTrustRoot(room: Room): Promise<StoredTrustRoot> {
     time: room.clock(),
     version,
   }
-  await enter(room, {
+  const { appended } = await enterNow(room, {
     kind: 'trust',
     stream: 'trust',
     seq: head === undefined ? 0 : head.seq + 1,
     prev: head === undefined ? null : encodeHex(head.leafHash),
     matter,
-    effects: [{ type: 'trustRoot', trustRoot }],
+    effects: [
+      { type: 'trustRoot', trustRoot },
+      ...(exchange === undefined
+        ? []
+        : [{ type: 'keys' as const, keys: exchange.stored, epoch: exchange.epoch }]),
+    ],
   })
-  return trustRoot
+  return { index: appended.index, trustRoot }
 }

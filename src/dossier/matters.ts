@@ -9,6 +9,7 @@ const count = z.int().min(0)
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/)
 const uuid = z.string().refine(isUuid, 'UUID in lower case expected')
 const name = z.string().min(1).max(256)
+const shown = z.string().min(1).max(512)
 const json = z.unknown()
 
 /** Who called, as authenticated; never taken from the body. */
@@ -114,7 +115,7 @@ const erasure = z.strictObject({
 })
 
 const key = z.strictObject({
-  event: z.enum(['activated', 'retired', 'revoked', 'destroyed']),
+  event: z.enum(['prepared', 'activated', 'retired', 'revoked', 'destroyed', 'slots']),
   purpose: z.enum(['master', 'evidence', 'fast', 'log']),
   version: z.int().min(1),
   keyId: uuid,
@@ -128,6 +129,14 @@ const key = z.strictObject({
   vkeys: z.array(z.string().min(1).max(8192)).max(8),
   /** Position from which the event counts; null is this entry's own. */
   from: count.nullable(),
+  /** By whom the master key opens from here on; with the event `slots` only. */
+  slots: z
+    .array(z.strictObject({ id: uuid, provider: name, kekId: shown, mechanism: shown }))
+    .min(1)
+    .max(64)
+    .optional(),
+  reason: z.string().min(1).max(2048).optional(),
+  by: caller.optional(),
   time: count,
 })
 

@@ -1,16 +1,14 @@
 // The first keys of a log. Each slot is opened again before it is relied on: a provider that wraps and cannot unwrap would cost all evidence.
 import { invariant } from '../base/failure.ts'
-import { randomBytes } from '../crypto/hash.ts'
 import { Secret } from '../crypto/secret.ts'
-import { uuidv7 } from '../base/uuid.ts'
 import type { KekProvider } from '../kek/kek.ts'
-import type { StoredKey, StoredKeys, StoredSlot } from '../store/store.ts'
-import { createHeader, publicKeyOf, type Header, type Identity } from './header.ts'
+import type { StoredKeys, StoredSlot } from '../store/store.ts'
+import { createHeader, type Header, type Identity } from './header.ts'
 import { describeKeys } from './inventory.ts'
 import type { Keyring } from './keyring.ts'
 import { deriveManifestKey, formatManifest } from './manifest.ts'
+import { makeKey, newId } from './new-key.ts'
 import { purposes, signingPurposes, type SigningPurpose } from './purposes.ts'
-import { formatSealedKey, sealSigningKey, type SigningHeader } from './sealed-key.ts'
 import { createSlot, formatSlot, openMasterSeed } from './slot.ts'
 import { unsealKeyring } from './unseal.ts'
 
@@ -24,41 +22,21 @@ export interface CreateOptions extends Identity {
   readonly positions: Readonly<Record<SigningPurpose, number>>
 }
 
-const newId = (timeMs: number): string => uuidv7(timeMs, randomBytes(10))
-
-async function storeSlot(seed: Secret, master: Header, provider: KekProvider): Promise<StoredSlot> {
-  const id = newId(master.createdAt)
+/**
+ * A slot for the master key of a seed, proved to open again.
+ * @throws {@link Failure} KEK_* as the provider says
+ */
+export async function makeSlot(
+  seed: Secret,
+  master: Header,
+  provider: KekProvider,
+  now: number,
+): Promise<StoredSlot> {
+  const id = newId(now)
   const slot = await createSlot(seed, master, id, provider)
   using opened = await openMasterSeed(slot, provider)
   invariant(opened.length === seed.length, 'Slot does not give back what it was made of')
   return { id, body: formatSlot(slot) }
-}
-
-function createKey(master: Header, purpose: SigningPurpose, from: number): StoredKey {
-  const masterPublicKey = publicKeyOf(master)
-  using seed = Secret.random(purposes[purpose].seedBytes)
-  const publicKey = seed.use(purposes[purpose].publicKey)
-  const header = createHeader({
-    instance: master.instance,
-    tenant: master.tenant,
-    purpose,
-    keyId: newId(master.createdAt),
-    version: 1,
-    publicKey,
-    sealedTo: masterPublicKey,
-    createdAt: master.createdAt,
-  }) as SigningHeader
-  return {
-    keyId: header.keyId,
-    purpose,
-    version: 1,
-    state: 'active',
-    keyid: purposes[purpose].keyid(publicKey),
-    body: formatSealedKey(sealSigningKey(header, seed, masterPublicKey)),
-    from,
-    to: null,
-    revokedAt: null,
-  }
 }
 
 /**
@@ -84,8 +62,14 @@ export async function createKeyring(
     createdAt,
   })
   const material = {
-    slots: await Promise.all(providers.map((provider) => storeSlot(seed, master, provider))),
-    keys: signingPurposes.map((purpose) => createKey(master, purpose, positions[purpose])),
+    slots: await Promise.all(
+      providers.map((provider) => makeSlot(seed, master, provider, createdAt)),
+    ),
+    keys: signingPurposes.map((purpose) => ({
+      ...makeKey(master, purpose, 1, createdAt),
+      state: 'active' as const,
+      from: positions[purpose],
+    })),
   }
   using manifestKey = deriveManifestKey(seed)
   const manifest = describeKeys({ instance, tenant }, 1, publicKey, material)

@@ -65,7 +65,11 @@ export function readKeys(
       throw refusal(`Sealed key stands in the place of another: ${nameOf(header)}`)
     if (row.keyid !== purposes[purpose].keyid(publicKeyOf(header)))
       throw refusal(`Key id is not that of the public key: ${nameOf(header)}`)
-    if (header.sealedTo !== sealedTo)
+    const destroyed = sealed.enc === null
+    if (destroyed !== (row.state === 'destroyed'))
+      throw refusal(`Key is destroyed or its record is, and not both: ${nameOf(header)}`)
+    // What is left of a destroyed key names the master key of its time.
+    if (!destroyed && header.sealedTo !== sealedTo)
       throw refusal(`Key is sealed to another master key: ${nameOf(header)}`)
     // A database column takes anything; what is compared and shown later must be what its type says.
     if (!standingSchema.safeParse(row).success)

@@ -1,8 +1,10 @@
 // What may change about a key that exists: its state, forward only, and its positions, each set once. A position that could be set again would let
 // an operator void evidence, or revive it, without a trace.
+import { equalBytes } from '../base/bytes.ts'
 import { invariant } from '../base/failure.ts'
 import { keyStates, type KeyState, type StoredKey } from '../store/store.ts'
 import { signingPurposes } from './purposes.ts'
+import { destroySealedKey, formatSealedKey, parseSealedKey } from './sealed-key.ts'
 
 /** A change of one key; what is not named stays. */
 export interface KeyChange {
@@ -11,6 +13,8 @@ export interface KeyChange {
   readonly from?: number
   readonly to?: number
   readonly revokedAt?: number
+  /** What is left of the sealed record; comes with the state `destroyed` and never without. */
+  readonly body?: Uint8Array
 }
 
 const rank = (state: KeyState): number => keyStates.indexOf(state)
@@ -24,11 +28,22 @@ const fits: Readonly<Record<KeyState, (key: StoredKey) => boolean>> = {
   destroyed: () => true,
 }
 
+/** A record changes once, when its private half is deleted; a state that said so alone would leave the seed where it is. */
+function checkRecord(key: StoredKey, changed: StoredKey): void {
+  const destroyed = changed.state === 'destroyed'
+  if (key.state === 'destroyed' || !destroyed)
+    invariant(changed.body === key.body, 'Record of a key changes only when it is destroyed')
+  else {
+    invariant(key.state !== 'active', 'Key that signs cannot be destroyed')
+    const left = destroySealedKey(parseSealedKey(key.body))
+    invariant(equalBytes(changed.body, formatSealedKey(left)), 'Record still holds the key')
+  }
+}
+
 function changeKey(key: StoredKey, change: KeyChange): StoredKey {
   const changed: StoredKey = { ...key, ...change }
   invariant(rank(changed.state) >= rank(key.state), `Key state cannot go back: ${changed.state}`)
-  // Its seed would still be in the record.
-  invariant(changed.state !== 'destroyed' || key.state === 'destroyed', 'Key is not destroyed so')
+  checkRecord(key, changed)
   for (const position of ['from', 'to', 'revokedAt'] as const)
     invariant(
       key[position] === null || changed[position] === key[position],

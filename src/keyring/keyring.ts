@@ -6,14 +6,15 @@ import type { CompositeSigner } from '../crypto/composite.ts'
 import type { Secret } from '../crypto/secret.ts'
 import type { Signer } from '../crypto/signatures.ts'
 import type { KekMetadata } from '../kek/kek.ts'
-import type { StoredKeys, StoredSlot } from '../store/store.ts'
+import type { StoredKey, StoredKeys, StoredSlot } from '../store/store.ts'
 import { publicKeyOf, type Header, type Identity } from './header.ts'
 import { checkListed, describeKeys, readKeys, type KeyRow } from './inventory.ts'
 import { changeKeys, type KeyChange } from './key-change.ts'
 import { listKey, type ListedKey } from './listed-key.ts'
 import { formatManifest, parseManifest } from './manifest.ts'
 import { refusal } from './record.ts'
-import type { EntryKey, LogKey, SigningKeys } from './signing-keys.ts'
+import { destroySealedKey, formatSealedKey } from './sealed-key.ts'
+import type { EntryKey, LogKey, OpenedKeys, SigningKeys } from './signing-keys.ts'
 
 /** What a keyring is made of; it takes all of it over. */
 export interface KeyringParts {
@@ -24,9 +25,10 @@ export interface KeyringParts {
   readonly refusals: readonly string[]
   readonly epoch: number
   readonly manifestKey: Secret
-  readonly slots: readonly StoredSlot[]
+  /** As the store holds it. */
+  readonly stored: StoredKeys
   readonly rows: readonly KeyRow[]
-  readonly signingKeys: SigningKeys
+  readonly opened: OpenedKeys
 }
 
 /** The master key, as far as it may be known. */
@@ -34,6 +36,14 @@ export interface MasterKey {
   /** UUID. */
   readonly keyId: string
   readonly version: number
+}
+
+/** What {@link Keyring.reseal} may put in besides changes. */
+export interface NewMaterial {
+  /** Pending keys. */
+  readonly added?: readonly StoredKey[]
+  /** In place of all slots before. */
+  readonly slots?: readonly StoredSlot[]
 }
 
 /** The unsealed keys of one log. */
@@ -48,8 +58,9 @@ export class Keyring {
   readonly #identity: Identity
   readonly #header: Header
   readonly #manifestKey: Secret
-  readonly #slots: readonly StoredSlot[]
-  readonly #signingKeys: SigningKeys
+  readonly #opened: OpenedKeys
+  #signingKeys: SigningKeys
+  #stored: StoredKeys
   #epoch: number
   #rows: readonly KeyRow[]
 
@@ -63,8 +74,9 @@ export class Keyring {
     this.#identity = parts.identity
     this.#header = parts.master
     this.#manifestKey = parts.manifestKey
-    this.#slots = parts.slots
-    this.#signingKeys = parts.signingKeys
+    this.#stored = parts.stored
+    this.#opened = parts.opened
+    this.#signingKeys = parts.opened.choose(parts.rows)
     this.#epoch = parts.epoch
     this.#rows = parts.rows
   }
@@ -89,9 +101,31 @@ export class Keyring {
     return this.#signingKeys.log
   }
 
+  /** The key material as the store holds it, sealed. */
+  get stored(): StoredKeys {
+    return this.#stored
+  }
+
+  /** Header of the master key, to which new keys are sealed. */
+  get masterHeader(): Header {
+    return this.#header
+  }
+
   /** Every signing key there ever was, in the store's order, with where it counts. */
   list(): readonly ListedKey[] {
     return this.#rows.map(listKey)
+  }
+
+  /** What {@link list} would say of material of {@link reseal}. */
+  preview({ keys }: StoredKeys): readonly ListedKey[] {
+    return readKeys(keys, this.#identity, this.#header).map(listKey)
+  }
+
+  /** What is left of a key's sealed record when it is destroyed. */
+  bodyWithoutKey(keyId: string): Uint8Array {
+    const key = this.#rows.find(({ row }) => row.keyId === keyId)
+    invariant(key !== undefined, `No such key: ${keyId}`)
+    return formatSealedKey(destroySealedKey(key.sealed))
   }
 
   /**
@@ -99,20 +133,27 @@ export class Keyring {
    * them is not known yet.
    * @throws {@link Failure} BUG when a change is not allowed, or once closed
    */
-  reseal(changes: readonly KeyChange[]): StoredKeys {
-    const keys = changeKeys(
-      this.#rows.map(({ row }) => row),
-      changes,
+  reseal(changes: readonly KeyChange[], { added = [], slots }: NewMaterial = {}): StoredKeys {
+    const keys = [
+      ...changeKeys(
+        this.#rows.map(({ row }) => row),
+        changes,
+      ),
+      ...added,
+    ]
+    invariant(
+      added.every(({ state }) => state === 'pending'),
+      'New key is pending',
     )
-    const material = { slots: this.#slots, keys }
+    const material = { slots: slots ?? this.#stored.slots, keys }
     const manifest = describeKeys(this.#identity, this.#epoch + 1, this.masterPublicKey, material)
     return { ...material, manifest: formatManifest(manifest, this.#manifestKey) }
   }
 
   /**
-   * Takes over what {@link reseal} gave, once it is durable.
-   * @throws {@link Failure} KEY_STORE_REFUSED when the manifest does not vouch for it or is not newer; BUG when other keys are active, for which
-   * the key store must be unsealed again
+   * Takes over what {@link reseal} gave, once it is durable. A key that became active must have been opened: pending keys are, by unsealing.
+   * Nothing may be signing meanwhile, for the keys that stopped are given up.
+   * @throws {@link Failure} KEY_STORE_REFUSED when the manifest does not vouch for it, it is not newer, or a key was not opened
    */
   adopt(stored: StoredKeys): void {
     const rows = readKeys(stored.keys, this.#identity, this.#header)
@@ -123,19 +164,16 @@ export class Keyring {
     )
     if (manifest.epoch <= this.#epoch)
       throw refusal(`Key store is not newer: epoch ${manifest.epoch} <= ${this.#epoch}`)
-    const { evidence, fast, log } = this.#signingKeys
-    for (const { keyId } of [evidence, fast, log])
-      invariant(
-        rows.some(({ row }) => row.keyId === keyId && row.state === 'active'),
-        `Key is no longer active: ${keyId}`,
-      )
+    this.#signingKeys = this.#opened.choose(rows)
+    this.#opened.prune(rows)
     this.#rows = rows
+    this.#stored = stored
     this.#epoch = manifest.epoch
   }
 
   /** Gives up every private key; what was listed stays readable. */
   close(): void {
-    this.#signingKeys[Symbol.dispose]()
+    this.#opened.close()
     this.#manifestKey.wipe()
   }
 }

@@ -17,22 +17,38 @@ const info = utf8(labels.signingKey)
 /** The header of a key that signs. */
 export type SigningHeader = Header & { readonly purpose: SigningPurpose }
 
-const schema = z.strictObject({
-  v: z.literal(1),
-  header: headerSchema.refine(
-    (header): header is SigningHeader => header.purpose !== 'master',
-    'Signing key expected',
-  ),
-  enc: bytesField(xWing.ciphertextBytes),
-  ciphertext: bytesField(64 + 16, 16),
-})
+const schema = z
+  .strictObject({
+    v: z.literal(1),
+    header: headerSchema.refine(
+      (header): header is SigningHeader => header.purpose !== 'master',
+      'Signing key expected',
+    ),
+    enc: bytesField(xWing.ciphertextBytes).nullable(),
+    ciphertext: bytesField(64 + 16, 16).nullable(),
+  })
+  .refine(({ enc, ciphertext }) => (enc === null) === (ciphertext === null), 'Half a sealed key')
 
-/** A sealed signing key. */
+/** A sealed signing key; both byte strings are null when it was destroyed. */
 export type SealedKey = Readonly<z.infer<typeof schema>>
 
 /** The canonical bytes of a sealed signing key. */
 export const formatSealedKey = ({ v, header, enc, ciphertext }: SealedKey): Uint8Array =>
-  canonicalBytes({ v, header, ...encodeBytes({ enc, ciphertext }) })
+  canonicalBytes({
+    v,
+    header,
+    ...(enc === null || ciphertext === null
+      ? { enc, ciphertext }
+      : encodeBytes({ enc, ciphertext })),
+  })
+
+/** What is left of a key whose private half is deleted: its header. */
+export const destroySealedKey = ({ v, header }: SealedKey): SealedKey => ({
+  v,
+  header,
+  enc: null,
+  ciphertext: null,
+})
 
 /**
  * The sealed signing key of its exact bytes.
@@ -61,6 +77,7 @@ export function sealSigningKey(
  */
 export function openSigningKey({ header, enc, ciphertext }: SealedKey, masterSeed: Secret): Secret {
   const { publicKey, seedBytes } = purposes[header.purpose]
+  if (enc === null || ciphertext === null) throw refusal(`Key was destroyed: ${nameOf(header)}`)
   const seed = masterSeed.use(
     (bytes) => new Secret(openBase(bytes, enc, info, headerBytes(header), ciphertext)),
   )

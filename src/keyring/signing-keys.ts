@@ -1,4 +1,4 @@
-// The signing keys that are active, imported and ready. Each seed lives from its opening to its import, and no longer.
+// The signing keys that are active or will be next, imported and ready. Each seed lives from its opening to its import, and no longer.
 import { invariant } from '../base/failure.ts'
 import type { CompositeSigner } from '../crypto/composite.ts'
 import { Secret } from '../crypto/secret.ts'
@@ -35,12 +35,44 @@ export interface LogKey {
   readonly from: number
 }
 
-/** The active keys of a log; disposing of them closes every signer. */
-export interface SigningKeys extends Disposable {
+/** The active keys of a log. */
+export interface SigningKeys {
   readonly evidence: EntryKey<CompositeSigner>
   readonly fast: EntryKey<Signer>
   readonly log: LogKey
 }
+
+interface Signers {
+  readonly evidence: CompositeSigner
+  readonly fast: Signer
+  readonly log: Pick<LogKey, 'ed25519' | 'mlDsa44'>
+}
+
+/** How the signers of each purpose are made of the seed, which stays the caller's. */
+const importers: {
+  readonly [P in SigningPurpose]: (seed: Secret, stack: DisposableStack) => Signers[P]
+} = {
+  evidence: (seed, stack) =>
+    held(signatureAlgorithms[purposes.evidence.algorithm].signer(seed), stack),
+  fast: (seed, stack) => held(signatureAlgorithms[purposes.fast.algorithm].signer(seed), stack),
+  log: (seed, stack) => {
+    using edSeed = part(seed, 0, logKeySplit.seed)
+    using mlDsaSeed = part(seed, logKeySplit.seed)
+    return {
+      ed25519: held(signatureAlgorithms.Ed25519.signer(edSeed), stack),
+      mlDsa44: held(signatureAlgorithms['ML-DSA-44'].signer(mlDsaSeed), stack),
+    }
+  },
+}
+
+/** The half of a log key's seed from `start` to `end`. */
+const part = (seed: Secret, start: number, end?: number): Secret =>
+  seed.use((bytes) => new Secret(bytes.slice(start, end)))
+
+const held = <S extends Signer>(signer: S, stack: DisposableStack): S =>
+  stack.adopt(signer, () => {
+    signer.close()
+  })
 
 /**
  * The one active key of a purpose.
@@ -74,53 +106,75 @@ function entryKey<S extends Signer>(key: KeyRow, signer: S): EntryKey<S> {
   })
 }
 
-/** The half of a log key's seed from `start` to `end`. */
-const part = (seed: Secret, start: number, end?: number): Secret =>
-  seed.use((bytes) => new Secret(bytes.slice(start, end)))
+/** Whether a key signs now, or is there to sign next. */
+const isNeeded = ({ row }: KeyRow): boolean => row.state === 'active' || row.state === 'pending'
 
-/**
- * Opens and imports the active key of every purpose.
- * @throws {@link Failure} OPEN_FAILED, KEY_STORE_REFUSED
- */
-export function openSigningKeys(rows: readonly KeyRow[], masterSeed: Secret): SigningKeys {
-  // Whatever was imported is given up again when a later key fails.
-  using opened = new DisposableStack()
-  const held = <S extends Signer>(signer: S): S =>
-    opened.adopt(signer, () => {
-      signer.close()
-    })
-  const open = (key: KeyRow): Secret => openSigningKey(key.sealed, masterSeed)
+interface Imported {
+  readonly signers: Partial<Signers>
+  /** Closes them. */
+  readonly stack: DisposableStack
+}
 
-  const [evidence, fast, log] = [
-    findActive(rows, 'evidence'),
-    findActive(rows, 'fast'),
-    findActive(rows, 'log'),
-  ]
-  using evidenceSeed = open(evidence)
-  using fastSeed = open(fast)
-  using logSeed = open(log)
-  using edSeed = part(logSeed, 0, logKeySplit.seed)
-  using mlDsaSeed = part(logSeed, logKeySplit.seed)
+/** The imported keys by their ids. */
+export class OpenedKeys {
+  readonly #opened = new Map<string, Imported>()
 
-  const keys = {
-    evidence: entryKey(
-      evidence,
-      held(signatureAlgorithms[purposes.evidence.algorithm].signer(evidenceSeed)),
-    ),
-    fast: entryKey(fast, held(signatureAlgorithms[purposes.fast.algorithm].signer(fastSeed))),
-    log: Object.freeze({
-      keyId: log.sealed.header.keyId,
-      version: log.sealed.header.version,
-      ed25519: held(signatureAlgorithms.Ed25519.signer(edSeed)),
-      mlDsa44: held(signatureAlgorithms['ML-DSA-44'].signer(mlDsaSeed)),
-      from: startOf(log),
-    }),
+  /**
+   * Opens and imports every key that signs now or is pending.
+   * @throws {@link Failure} OPEN_FAILED, KEY_STORE_REFUSED
+   */
+  static open(rows: readonly KeyRow[], masterSeed: Secret): OpenedKeys {
+    const keys = new OpenedKeys()
+    try {
+      for (const purpose of ['evidence', 'fast', 'log'] as const) findActive(rows, purpose)
+      for (const key of rows.filter(isNeeded)) keys.#import(key, masterSeed)
+      return keys
+    } catch (error) {
+      // Whatever was imported is given up again when a later key fails.
+      keys.close()
+      throw error
+    }
   }
-  const moved = opened.move()
-  return {
-    ...keys,
-    [Symbol.dispose]: () => {
-      moved.dispose()
-    },
+
+  #import({ sealed, row }: KeyRow, masterSeed: Secret): void {
+    using seed = openSigningKey(sealed, masterSeed)
+    const stack = new DisposableStack()
+    const { purpose } = row
+    this.#opened.set(row.keyId, { signers: { [purpose]: importers[purpose](seed, stack) }, stack })
+  }
+
+  /**
+   * The active keys among those imported.
+   * @throws {@link Failure} KEY_STORE_REFUSED when one is not among them, or not exactly one is active
+   */
+  choose(rows: readonly KeyRow[]): SigningKeys {
+    const find = <P extends SigningPurpose>(purpose: P): [KeyRow, Signers[P]] => {
+      const key = findActive(rows, purpose)
+      const signers: Signers[P] | undefined = this.#opened.get(key.row.keyId)?.signers[purpose]
+      if (signers === undefined) throw refusal(`Key was not opened: ${nameOf(key.sealed.header)}`)
+      return [key, signers]
+    }
+    const [log, logSigners] = find('log')
+    const { keyId, version } = log.sealed.header
+    return {
+      evidence: entryKey(...find('evidence')),
+      fast: entryKey(...find('fast')),
+      log: Object.freeze({ keyId, version, ...logSigners, from: startOf(log) }),
+    }
+  }
+
+  /** Gives up every key that no longer signs. */
+  prune(rows: readonly KeyRow[]): void {
+    const needed = new Set(rows.filter(isNeeded).map(({ row }) => row.keyId))
+    for (const [keyId, { stack }] of this.#opened)
+      if (!needed.has(keyId)) {
+        this.#opened.delete(keyId)
+        stack.dispose()
+      }
+  }
+
+  /** Gives up every key. */
+  close(): void {
+    this.prune([])
   }
 }

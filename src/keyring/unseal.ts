@@ -8,7 +8,7 @@ import { checkListed, describeKeys, readKeys, readSlots } from './inventory.ts'
 import { Keyring } from './keyring.ts'
 import { deriveManifestKey, parseManifest } from './manifest.ts'
 import { refusal } from './record.ts'
-import { openSigningKeys } from './signing-keys.ts'
+import { OpenedKeys } from './signing-keys.ts'
 import { unsealMaster } from './unseal-master.ts'
 
 /** What is to be unsealed, by whom, and what is known about it from elsewhere. */
@@ -46,7 +46,7 @@ export async function unsealKeyring(options: UnsealOptions): Promise<Keyring> {
   checkListed(manifest, describeKeys(identity, epoch, masterPublicKey, stored))
   if (epoch < pinnedEpoch)
     throw refusal(`Key store is older than the pinned one: epoch ${epoch} < ${pinnedEpoch}`)
-  const signingKeys = openSigningKeys(rows, seed)
+  const opened = OpenedKeys.open(rows, seed)
   cleanup.move()
   return new Keyring({
     identity,
@@ -55,8 +55,8 @@ export async function unsealKeyring(options: UnsealOptions): Promise<Keyring> {
     refusals,
     epoch,
     manifestKey,
-    slots: stored.slots,
+    stored,
     rows,
-    signingKeys,
+    opened,
   })
 }

@@ -19,10 +19,10 @@ import {
   logVkeys,
   signCheckpoint,
   verifyCheckpoint,
+  type LogPublicKeys,
   type LogSigners,
 } from '../merkle/checkpoint.ts'
 import { leafHash } from '../merkle/hash.ts'
-import { rootAt } from '../merkle/proof.ts'
 import { TileTree } from '../merkle/tiles.ts'
 import type {
   DecisionFilter,
@@ -33,7 +33,7 @@ import type {
   StoredTile,
 } from '../store/store.ts'
 import type { PinStore } from './pin.ts'
-import { loadNodes, loadRightEdge } from './tree-reading.ts'
+import { loadRightEdge, readRootAt } from './tree-reading.ts'
 
 /** An entry that is signed and wants its place. */
 export interface SignedEntry {
@@ -69,7 +69,10 @@ export interface LogParts {
   readonly store: Store
   readonly tenant: string
   readonly origin: string
-  readonly signers: LogSigners
+  /** The log key that is active now. */
+  readonly signers: () => LogSigners
+  /** The log keys that count at a tree size, active or not. */
+  readonly signersAt: (size: number) => readonly LogPublicKeys[]
   readonly pin: PinStore
   /** Epoch of the key manifest, pinned along. */
   readonly epoch: () => number
@@ -181,6 +184,15 @@ export class Log {
     })
   }
 
+  /** Resolves when nothing waits, nothing is being signed for this log and nothing is being committed. */
+  async idle(): Promise<void> {
+    while (this.backlog > 0 || this.#running !== undefined) {
+      await this.flush()
+      // What was accepted while it was being signed is still to come.
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+  }
+
   /** Commits what waits without waiting for more. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer)
@@ -192,11 +204,7 @@ export class Log {
   /** Refuses new entries, commits those that wait, and ends. */
   async close(): Promise<void> {
     this.#closing = true
-    while (this.backlog > 0 || this.#running !== undefined) {
-      await this.flush()
-      // What was accepted while it was being signed is still to come.
-      await new Promise((resolve) => setTimeout(resolve, 1))
-    }
+    await this.idle()
     await this.#parts.pin.close()
   }
 
@@ -237,15 +245,19 @@ export class Log {
     const time = this.#nextTime()
     const admitted = await this.#admit(batch)
     if (admitted.length === 0) return
-    const { store, tenant, origin, signers } = this.#parts
+    const { store, tenant, origin, signers, epoch } = this.#parts
     const expected = this.#head
     const entries = admitted.map(({ entry }, i) => place(entry, expected.size + i, time))
     const tiles = this.#tree.append(entries.map((entry) => entry.leafHash))
     this.#remember(tiles)
     const size = expected.size + entries.length
     const root = this.#tree.root()
-    const note = signCheckpoint({ origin, root, size }, signers)
-    const keepCheckpoint = time - this.#lastKept >= keepCheckpointEveryMs
+    const note = signCheckpoint({ origin, root, size }, signers())
+    // Whoever goes from one trust root to the next needs the announcement under the keys of its time.
+    const keepCheckpoint =
+      time - this.#lastKept >= keepCheckpointEveryMs ||
+      admitted.some(({ entry }) => entry.kind === 'trust')
+    const effects = admitted.flatMap(({ entry }) => entry.effects)
     await store.commit({
       tenant,
       expected,
@@ -254,10 +266,12 @@ export class Log {
       tiles,
       checkpoint: { note, root, size, time },
       keepCheckpoint,
-      effects: admitted.flatMap(({ entry }) => entry.effects),
+      effects,
     })
     if (keepCheckpoint) this.#lastKept = time
-    await this.#writePin(root, size)
+    // The keys that were stored along are not yet the ones this process uses, but from here on nothing older may be.
+    const epochs = effects.map((effect) => (effect.type === 'keys' ? effect.epoch : 0))
+    await this.#writePin(root, size, Math.max(epoch(), ...epochs))
     this.#head = { root, size, time }
     for (const [i, { resolve }] of admitted.entries()) {
       const entry = entries[i]
@@ -308,10 +322,10 @@ export class Log {
     return Math.max(now, this.#head.time)
   }
 
-  async #writePin(root: Uint8Array, size: number): Promise<void> {
-    const { origin, pin, epoch } = this.#parts
+  async #writePin(root: Uint8Array, size: number, epoch: number): Promise<void> {
+    const { origin, pin } = this.#parts
     try {
-      await pin.write({ epoch: epoch(), origin, root, size })
+      await pin.write({ epoch, origin, root, size })
     } catch (cause) {
       // The entries are durable but not pinned: neither acknowledged nor lost.
       throw new Failure('LOG_STATE_UNKNOWN', 'Entries are stored but could not be pinned', {
@@ -339,8 +353,7 @@ export class Log {
       throw rollback(
         `Database of ${origin} is behind its pin: ${size} < ${pinned.size}; bring the newer database back`,
       )
-    const nodes = await loadNodes(store, tenant, size, [pinned.size, Math.max(0, pinned.size - 1)])
-    if (!equalBytes(rootAt(pinned.size, nodes), pinned.root))
+    if (!equalBytes(await readRootAt(store, tenant, size, pinned.size), pinned.root))
       throw rollback(`Database of ${origin} is not the one that was pinned at size ${pinned.size}`)
     if (pinned.size < size || pinned.epoch < epoch())
       await pin.write({ epoch: epoch(), origin, root, size })
@@ -348,15 +361,16 @@ export class Log {
 
   /** The head must be one that we signed ourselves, with both keys: the database alone could have grown by another hand. */
   async #checkOwnCheckpoint(): Promise<void> {
-    const { origin, signers, store, tenant } = this.#parts
+    const { origin, signersAt, store, tenant } = this.#parts
     const { root, size } = this.#head
     if (size === 0) return
     const last = await store.readLastCheckpoint(tenant)
-    const verified =
-      last === undefined ? undefined : verifyCheckpoint(last.note, logVkeys(origin, signers))
+    const vkeys = signersAt(size).flatMap((keys) => logVkeys(origin, keys))
+    const verified = last === undefined ? undefined : verifyCheckpoint(last.note, vkeys)
     const own =
       verified !== undefined &&
       'checkpoint' in verified &&
+      vkeys.length === 2 &&
       verified.lines.length === 2 &&
       verified.checkpoint.origin === origin &&
       verified.checkpoint.size === size &&

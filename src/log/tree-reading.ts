@@ -1,8 +1,9 @@
 // Reading the Merkle tree back from stored tiles: only the few tiles that a proof needs are loaded, whatever the size of the log.
 import { Failure } from '../base/failure.ts'
 import { nodeHash } from '../merkle/hash.ts'
-import type { NodeReader } from '../merkle/proof.ts'
-import type { StoreReader } from '../store/store.ts'
+import { equalBytes } from '../base/bytes.ts'
+import { consistencyProof, rootAt, verifyConsistency, type NodeReader } from '../merkle/proof.ts'
+import type { LogHead, StoreReader } from '../store/store.ts'
 
 const tileWidth = 256
 const hashBytes = 32
@@ -94,4 +95,34 @@ export async function loadNodes(
     folded.set(node, hash)
     return hash
   }
+}
+
+/** The root of the tree when it had `at` entries, recomputed from the tiles of one of `size` entries, at least as many. */
+export async function readRootAt(
+  store: StoreReader,
+  tenant: string,
+  size: number,
+  at: number,
+): Promise<Uint8Array> {
+  return rootAt(at, await loadNodes(store, tenant, size, [at, Math.max(0, at - 1)]))
+}
+
+/**
+ * As {@link readRootAt}, proved to be a prefix of a tree head that is known to be true: whoever can write the tiles has no say in it.
+ * @throws {@link Failure} STORE_CORRUPT
+ */
+export async function readProvedRootAt(
+  store: StoreReader,
+  tenant: string,
+  { root: headRoot, size }: Pick<LogHead, 'root' | 'size'>,
+  at: number,
+): Promise<Uint8Array> {
+  const nodes = await loadNodes(store, tenant, size, [at, Math.max(0, at - 1)])
+  const root = rootAt(at, nodes)
+  const proved =
+    at === size
+      ? equalBytes(root, headRoot)
+      : at === 0 || verifyConsistency(at, size, root, headRoot, consistencyProof(at, size, nodes))
+  if (!proved) throw new Failure('STORE_CORRUPT', `Tiles do not give the tree of size ${at}`)
+  return root
 }

@@ -83,10 +83,16 @@ export interface LogSigners {
   readonly mlDsa44: Signer
 }
 
+/** The public halves of a log's two keys, raw. */
+export interface LogPublicKeys {
+  readonly ed25519: Pick<Signer, 'publicKey'>
+  readonly mlDsa44: Pick<Signer, 'publicKey'>
+}
+
 /** The verifier keys under which a log's checkpoints stand: Ed25519, ML-DSA-44. */
-export const logVkeys = (origin: string, signers: LogSigners): [Vkey, Vkey] => [
-  createVkey(origin, ed25519Note.type, signers.ed25519.publicKey),
-  createVkey(origin, mlDsa44Cosignature.type, signers.mlDsa44.publicKey),
+export const logVkeys = (origin: string, keys: LogPublicKeys): [Vkey, Vkey] => [
+  createVkey(origin, ed25519Note.type, keys.ed25519.publicKey),
+  createVkey(origin, mlDsa44Cosignature.type, keys.mlDsa44.publicKey),
 ]
 
 /**

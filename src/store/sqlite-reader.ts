@@ -89,9 +89,14 @@ export class SqliteReader implements port.StoreReader {
     )
   }
 
-  readKeptCheckpoint(tenant: string): Promise<port.StoredCheckpoint | undefined> {
+  readKeptCheckpoint(tenant: string, size?: number): Promise<port.StoredCheckpoint | undefined> {
     return this.#of(tenant, 'read a kept checkpoint', undefined, (id) =>
-      map(this.#reads.keptCheckpoint.get(id), rows.toCheckpoint),
+      map(
+        size === undefined
+          ? this.#reads.keptCheckpoint.get(id)
+          : this.#reads.keptCheckpointAt.get(id, size),
+        rows.toCheckpoint,
+      ),
     )
   }
 

@@ -39,6 +39,9 @@ export const prepareReads = (db: Preparing) => ({
   lastCheckpoint: db.prepare<[tenant: number], rows.CheckpointRow>(
     'SELECT size, root, note, time FROM last_checkpoints WHERE tenant = ?',
   ),
+  keptCheckpointAt: db.prepare<[tenant: number, size: number], rows.CheckpointRow>(
+    'SELECT size, root, note, time FROM kept_checkpoints WHERE tenant = ? AND size = ?',
+  ),
   keptCheckpoint: db.prepare<[tenant: number], rows.CheckpointRow>(
     'SELECT size, root, note, time FROM kept_checkpoints WHERE tenant = ? ORDER BY size DESC LIMIT 1',
   ),

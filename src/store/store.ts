@@ -159,7 +159,7 @@ export type Effect =
   | { readonly type: 'idempotency'; readonly record: IdempotencyRecord }
   | { readonly type: 'erase'; readonly stream: string; readonly seqs: readonly number[] }
   | { readonly type: 'apiKey'; readonly apiKey: StoredApiKey }
-  | { readonly type: 'keys'; readonly keys: StoredKeys }
+  | { readonly type: 'keys'; readonly keys: StoredKeys; readonly epoch: number }
   | { readonly type: 'trustRoot'; readonly trustRoot: StoredTrustRoot }
 
 /** An entry to be appended. */
@@ -227,8 +227,8 @@ export interface StoreReader {
   readTile(tenant: string, level: number, n: number): Promise<Uint8Array | undefined>
   /** The checkpoint of the last commit. */
   readLastCheckpoint(tenant: string): Promise<StoredCheckpoint | undefined>
-  /** The newest kept checkpoint: what the static tree serves. */
-  readKeptCheckpoint(tenant: string): Promise<StoredCheckpoint | undefined>
+  /** The newest kept checkpoint, which the static tree serves, or the one of exactly this size. */
+  readKeptCheckpoint(tenant: string, size?: number): Promise<StoredCheckpoint | undefined>
   readKeys(tenant: string): Promise<StoredKeys | undefined>
   readIdempotency(
     tenant: string,

@@ -60,6 +60,7 @@ export const apiKeyOf = (change: Partial<StoredApiKey> = {}): StoredApiKey => ({
 export const keyEffect = (keys: readonly StoredKey[]) => ({
   type: 'keys' as const,
   keys: makeKeys(keys),
+  epoch: 2,
 })
 
 /** A version of a trust root. */

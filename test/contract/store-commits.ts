@@ -127,6 +127,9 @@ export function commitContract(db: StoreCase): void {
       expect(await db.store.readKeptCheckpoint('acme')).toEqual(second.checkpoint)
       const fourth = await append(db.store, 'acme', [{}], [], { keepCheckpoint: true })
       expect(await db.store.readKeptCheckpoint('acme')).toEqual(fourth.checkpoint)
+      const { size } = second.checkpoint
+      expect(await db.store.readKeptCheckpoint('acme', size)).toEqual(second.checkpoint)
+      expect(await db.store.readKeptCheckpoint('acme', size + 1)).toBeUndefined()
     })
 
     it('keeps the newer of two checkpoints of one size', async () => {

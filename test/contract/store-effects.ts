@@ -65,7 +65,7 @@ export function effectContract(db: StoreCase): void {
         ],
         manifest: utf8('{"epoch":2}'),
       }
-      await append(db.store, 'acme', [{}], [{ type: 'keys', keys }])
+      await append(db.store, 'acme', [{}], [{ type: 'keys', keys, epoch: 2 }])
       await db.reopen()
       expect(await db.store.readKeys('acme')).toEqual(keys)
     })

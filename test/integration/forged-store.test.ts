@@ -143,8 +143,8 @@ describe('a data directory that somebody wrote to', () => {
     const copy = copyOf('hex-bit')
     const body = bodyOf(copy, 'fast')
     const sealed = parseSealedKey(body)
-    const ciphertext = sealed.ciphertext.map((byte, i) => (i === 0 ? byte ^ 1 : byte))
-    overwrite(copy, body, formatSealedKey({ ...sealed, ciphertext }))
+    const ciphertext = sealed.ciphertext?.map((byte, i) => (i === 0 ? byte ^ 1 : byte))
+    overwrite(copy, body, formatSealedKey({ ...sealed, ciphertext: ciphertext ?? null }))
     expect(await openingOf(copy)).toBe('KEY_STORE_REFUSED')
   })
 

@@ -16,6 +16,8 @@ import type { Caller } from '../../src/dossier/matters.ts'
 import { encodeBase64Url } from '../../src/base/base64.ts'
 import { utf8 } from '../../src/base/bytes.ts'
 import { createEnvironmentKek } from '../../src/kek/environment.ts'
+import { Failure } from '../../src/base/failure.ts'
+import type { KekProvider } from '../../src/kek/kek.ts'
 import { PinFile } from '../../src/log/pin.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import { holdDirectory } from '../../src/store/sqlite-lock.ts'
@@ -57,6 +59,14 @@ export interface ServiceOptions {
   readonly wrapStore?: (store: Store) => Store
   readonly kek?: string
   readonly directory?: string
+  /** The providers to open by, in place of the environment's. */
+  readonly providers?: readonly KekProvider[]
+  /** Providers that are described, though slots are not opened by them. */
+  readonly others?: readonly KekProvider[]
+  readonly openInFreshProcess?: ServiceParts['openInFreshProcess']
+  readonly masterPublic?: Uint8Array
+  /** Sealed records by tenant and hex SHA-256. */
+  readonly offers?: ReadonlyMap<string, Uint8Array>
   /** Where the database lies when not in `directory`. */
   readonly dataDirectory?: string
 }
@@ -85,8 +95,19 @@ export async function openTestService(
     wrapStore = (store: Store): Store => store,
   } = options
   const events: string[] = []
+  const provider = createEnvironmentKek(new Secret(utf8(kek)))
   const parts: ServiceParts = {
     clock,
+    closeProviders: () => provider.close(),
+    findOffer: (_, tenant, sha256) => Promise.resolve(options.offers?.get(`${tenant} ${sha256}`)),
+    maxOutageMs: 3_600_000,
+    ...(options.masterPublic === undefined ? {} : { masterPublic: options.masterPublic }),
+    openInFreshProcess: options.openInFreshProcess ?? (() => Promise.resolve()),
+    openProvider: (kind) => {
+      const other = options.others?.find(({ metadata }) => metadata.kind === kind)
+      if (other === undefined) throw new Failure('CONFIG_INVALID', `Not configured: ${kind}`)
+      return other
+    },
     holdPins: () => holdDirectory(join(directory, 'keys')),
     listPins: () =>
       Promise.resolve(
@@ -103,7 +124,7 @@ export async function openTestService(
           path: options.dataDirectory ?? join(directory, 'data'),
         }),
       ),
-    providers: [createEnvironmentKek(new Secret(utf8(kek)))],
+    providers: options.providers ?? [provider],
     report: (event) => {
       events.push(event)
     },

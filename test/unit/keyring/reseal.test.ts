@@ -152,8 +152,8 @@ describe('the life of a key', () => {
       [{ keyId: 'old', state: 'retired', to: 2 }],
     ],
     [
-      'destruction that leaves the seed',
-      'Key is not destroyed so',
+      'destruction of the key that signs',
+      'Key that signs cannot be destroyed',
       [{ keyId: 'old', state: 'destroyed' }],
     ],
   ])('does not allow %s', async (_, message, changes) => {

@@ -252,7 +252,7 @@ describe('a key store that a holder of the master key wrote', () => {
     const retired = await relist(withKey(stored, 'fast', { state: 'retired', to: 9 }), 2)
     expect(() => {
       keyring.adopt(retired)
-    }).toThrow(expect.objectContaining({ code: 'BUG' }))
+    }).toThrow(expect.objectContaining({ code: 'KEY_STORE_REFUSED' }))
     expect(keyring.epoch).toBe(1)
   })
 })

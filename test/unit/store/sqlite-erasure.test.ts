@@ -155,7 +155,7 @@ describe('erased bytes', () => {
     const body = utf8(`{"sealed":"${mark('sealed', 1)}"}`)
     await store.createTenant(makeTenant('a'), makeKeys([makeKey({ body })]))
     expect(marksInFiles().has(mark('sealed', 1))).toBe(true)
-    await append(store, 'a', [{}], [{ type: 'keys', keys: makeKeys() }])
+    await append(store, 'a', [{}], [{ type: 'keys', keys: makeKeys(), epoch: 2 }])
     expect(marksInFiles().has(mark('sealed', 1))).toBe(false)
   })
 })

@@ -1,0 +1,202 @@
+// Where orders about keys come in: one at a time for each log, each carried out while decisions go on. It also watches the key providers, says how it
+// stands with keys, and ends signing when no provider has been well for too long: nobody would know whether the keys could ever be opened again.
+import { Failure } from '../base/failure.ts'
+import type { Caller } from '../dossier/matters.ts'
+import type { KekKind, KekProvider } from '../kek/kek.ts'
+import { KekWatch } from '../kek/kek-watch.ts'
+import { readSlots } from '../keyring/inventory.ts'
+import { openMasterSeed, parseSlot } from '../keyring/slot.ts'
+import { firstIssue } from '../dossier/statement.ts'
+import { keyOrderSchema, type KeyOrder, type KeyOrderDone, type KeyStatus } from '../wire/keys.ts'
+import { settleKeys } from './key-journal.ts'
+import { carryOut } from './key-life.ts'
+import { whatIsNext } from './key-outlook.ts'
+import { putSlots } from './key-slots.ts'
+import { KeyWork, type KeyTools } from './key-work.ts'
+import type { Reading } from './reading.ts'
+import type { Room } from './room.ts'
+
+/** What the desk is made of. */
+export interface KeyDeskParts extends Omit<KeyTools, 'providers' | 'prefer'> {
+  /** The providers that this node was told to open slots by, in their order. */
+  readonly providers: readonly KekProvider[]
+  /** How long signing goes on while no provider is healthy, in ms. */
+  readonly maxOutageMs: number
+  readonly clock: () => number
+  readonly report: (event: string, detail: Readonly<Record<string, string | number>>) => void
+}
+
+/** Who finishes what was cut off. */
+const recovery: Caller = { type: 'local', id: 'recovery', owner: 'countersign' }
+
+/** The orders and the health of the keys of one installation. */
+export class KeyDesk {
+  readonly #parts: KeyDeskParts
+  readonly #rooms = new Map<string, Room>()
+  readonly #busy = new Map<string, Promise<unknown>>()
+  readonly #watch: KekWatch
+  #providers: readonly KekProvider[]
+  #next = 0
+
+  constructor(parts: KeyDeskParts) {
+    this.#parts = parts
+    this.#providers = parts.providers
+    const { clock, providers, report } = parts
+    this.#watch = new KekWatch({
+      canary: (provider) => this.#canary(provider),
+      clock,
+      providers,
+      report,
+    })
+  }
+
+  /** The providers that slots are opened by, in their order. */
+  get providers(): readonly KekProvider[] {
+    return this.#providers
+  }
+
+  /** Those of them by which logs that are open have slots; all of them while there is none. */
+  get providersInUse(): readonly KekProvider[] {
+    const kinds = new Set(
+      [...this.#rooms.values()].flatMap(({ keyring }) =>
+        keyring.stored.slots.map(({ body }) => parseSlot(body).provider),
+      ),
+    )
+    const used = this.#providers.filter(({ metadata }) => kinds.has(metadata.kind))
+    return used.length === 0 ? this.#providers : used
+  }
+
+  /**
+   * Takes charge of a log that was just opened, and finishes what an order before left untold.
+   * @throws {@link Failure} STORE_*, LOG_*
+   */
+  async admit(room: Room): Promise<void> {
+    const { openedBy } = room.keyring
+    const opener = this.#providers.find(({ metadata }) => metadata.kind === openedBy.kind)
+    if (opener !== undefined) this.#watch.note(opener)
+    this.#watch.start()
+    this.#rooms.set(room.tenant.name, room)
+    await settleKeys(new KeyWork(room, this.#tools(), recovery))
+  }
+
+  /** Has nothing more to do with any log, because they are about to be opened again. */
+  leave(): void {
+    this.#rooms.clear()
+  }
+
+  /** @throws {@link Failure} KEK_UNAVAILABLE when no provider has been healthy for longer than is allowed */
+  checkOutage(): void {
+    const { clock, maxOutageMs } = this.#parts
+    const last = this.#watch.lastHealthyAt()
+    if (last > 0 && clock() - last > maxOutageMs)
+      throw new Failure(
+        'KEK_UNAVAILABLE',
+        `No key provider has been well since ${new Date(last).toISOString()}, longer than COUNTERSIGN_KEK_MAX_OUTAGE_HOURS: bring one back`,
+      )
+  }
+
+  /** Carries out an order, after those before it. @throws {@link Failure} as {@link carryOut} */
+  async order(room: Room, order: KeyOrder, by: Caller): Promise<KeyOrderDone> {
+    const parsed = keyOrderSchema.safeParse(order)
+    if (!parsed.success)
+      throw new Failure('INPUT_INVALID', `Not an order about keys: ${firstIssue(parsed.error)}`)
+    return this.#serially(room, by, order.order, (work) => carryOut(work, parsed.data))
+  }
+
+  /** Puts slots of providers beside those that are there, or in the place of those of some kinds. */
+  putSlots(
+    room: Room,
+    add: readonly KekProvider[],
+    drop: (kind: KekKind) => boolean,
+    by: Caller,
+  ): Promise<KeyOrderDone> {
+    return this.#serially(room, by, 'slots', (work) => putSlots(work, add, drop))
+  }
+
+  /** How it stands with the keys of a log. */
+  async status(tenant: string, reading: Reading): Promise<KeyStatus> {
+    const keys = [...(await reading.listKeys(tenant))]
+    const slots = [...(await reading.listSlots(tenant))]
+    const providers = [...this.#watch.health()]
+    const { clock, maxOutageMs } = this.#parts
+    const lastHealthyAt = this.#watch.lastHealthyAt()
+    const outlook = { keys, lastHealthyAt, maxOutageMs, now: clock(), providers, slots }
+    return { keys, next: [...whatIsNext(outlook)], providers, slots, tenant }
+  }
+
+  /** One phrase for the probes. */
+  get summary(): string {
+    const health = this.#watch.health()
+    const sick = health.filter(({ state }) => state === 'failing' || state === 'tampered')
+    const fallenOver = [...this.#rooms.values()].find(({ keyring }) => keyring.refusals.length > 0)
+    const names = health.map(({ provider }) => provider).join(', ')
+    const told = sick.map(
+      ({ code, provider, since, state }) =>
+        `${provider} is ${state}${code === null ? '' : ` (${code})`} since ${new Date(since ?? 0).toISOString()}`,
+    )
+    if (fallenOver !== undefined)
+      told.push(`fallen over to ${fallenOver.keyring.openedBy.kind} at start`)
+    return told.length === 0 ? `ok (${names})` : told.join('; ')
+  }
+
+  /** Asks every provider now. */
+  check(): Promise<void> {
+    return this.#watch.check()
+  }
+
+  /** Waits for the orders that are being carried out, and ends. */
+  async close(): Promise<void> {
+    this.#watch.close()
+    await Promise.allSettled(this.#busy.values())
+    this.#rooms.clear()
+  }
+
+  #tools(): KeyTools {
+    const { findOffer, masterPublic, openInFreshProcess, openProvider } = this.#parts
+    return {
+      findOffer,
+      masterPublic,
+      openInFreshProcess,
+      openProvider,
+      prefer: (provider) => {
+        this.#providers = [provider, ...this.#providers.filter((other) => other !== provider)]
+        this.#watch.add(provider, true)
+      },
+      providers: () => this.#providers,
+    }
+  }
+
+  async #serially(
+    room: Room,
+    by: Caller,
+    order: string,
+    work: (work: KeyWork) => Promise<void>,
+  ): Promise<KeyOrderDone> {
+    const tenant = room.tenant.name
+    const before = this.#busy.get(tenant)
+    const done = (async () => {
+      await before?.catch(() => undefined)
+      const keyWork = new KeyWork(room, this.#tools(), by)
+      await work(keyWork)
+      return { notes: keyWork.notes, order, steps: keyWork.steps, tenant }
+    })()
+    this.#busy.set(tenant, done)
+    try {
+      return await done
+    } finally {
+      if (this.#busy.get(tenant) === done) this.#busy.delete(tenant)
+    }
+  }
+
+  /** Opens the slots that one log has of a provider, as they stand in the store now; the logs take turns. */
+  async #canary(provider: KekProvider): Promise<void> {
+    const rooms = [...this.#rooms.values()]
+    const room = rooms[this.#next++ % Math.max(1, rooms.length)]
+    const stored = await room?.store.readKeys(room.tenant.name)
+    if (room === undefined || stored === undefined) return
+    const { instance, tenant } = room
+    const slots = readSlots(stored.slots, { instance: instance.id, tenant: tenant.name })
+    for (const slot of slots.filter((one) => one.provider === provider.metadata.kind))
+      (await openMasterSeed(slot, provider)).wipe()
+  }
+}

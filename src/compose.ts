@@ -5,7 +5,7 @@ import { MessageChannel, Worker } from 'node:worker_threads'
 import { pino, type Logger } from 'pino'
 import { createApp } from './api/app.ts'
 import { listen } from './api/server.ts'
-import { Failure } from './base/failure.ts'
+import { asFailure, Failure } from './base/failure.ts'
 import { localCaller } from './cli/principal.ts'
 import type {
   Composition,
@@ -19,12 +19,16 @@ import type {
 import { configSchema, describeConfig, loadConfig, type Config } from './config.ts'
 import { connectService, type RemoteService } from './decisions/service-client.ts'
 import { Reading } from './decisions/reading.ts'
+import { connectControl } from './control-client.ts'
+import { listenControl, type ControlSocket } from './control-server.ts'
 import type { Service } from './decisions/service.ts'
 import { fingerprint } from './dossier/trust-root.ts'
 import type { Secret } from './crypto/secret.ts'
 import { childEnvironment } from './kek/child-environment.ts'
 import { makeHsmKey } from './kek/choose.ts'
 import { createKekFile } from './kek/kek-file.ts'
+import { wipeSecrets } from './kek/kek-settings.ts'
+import { askProviders } from './key-health.ts'
 import {
   firstTenant,
   foundService,
@@ -37,6 +41,7 @@ import {
 import type { ThreadData, ThreadMessage } from './service-thread.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import { scopes } from './wire/decision.ts'
+import type { KekHealth } from './wire/keys.ts'
 
 /** What the composition root takes from the process. */
 export interface ProcessParts {
@@ -54,7 +59,7 @@ function takeBytes(secret: Secret | undefined): Uint8Array | undefined {
 }
 
 function settingsOf(config: Config, version: string): ServiceSettings {
-  const { data, dev, kek, kekSettings, keys, masterPublic } = config
+  const { data, dev, kek, kekSettings, keys, masterPublic, maxOutageHours } = config
   const { hsmPin, kek: secret, kekFile, kmsKeyId } = kekSettings
   return {
     ...hsmFields(kekSettings),
@@ -67,6 +72,7 @@ function settingsOf(config: Config, version: string): ServiceSettings {
     keys,
     kmsKeyId,
     masterPublic,
+    maxOutageHours,
     version,
   }
 }
@@ -74,10 +80,13 @@ function settingsOf(config: Config, version: string): ServiceSettings {
 const createLogger = (level: Config['logLevel']): Logger =>
   pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2))
 
+/** Events that tell of trouble which is over. */
+const mended = ['log.reopened', 'kek.healthy']
+
 const reporter =
   (logger: Logger) =>
   (event: string, detail: Readonly<Record<string, string | number>>): void => {
-    logger[event === 'log.reopened' ? 'warn' : 'error'](detail, event)
+    logger[mended.includes(event) ? 'warn' : 'error'](detail, event)
   }
 
 /** A KEK file for an installation that has no provider configured. */
@@ -204,6 +213,21 @@ const readTls = (tls: Config['serve']['tls']): { cert: string; key: string } | u
   }
 }
 
+/** The control socket; a server without one serves all the same. */
+async function openControl(
+  data: string,
+  service: Service,
+  logger: Logger,
+): Promise<ControlSocket | undefined> {
+  try {
+    return await listenControl(data, service)
+  } catch (error) {
+    const { message } = asFailure(error)
+    logger.warn({ reason: message }, 'control.unavailable')
+    return undefined
+  }
+}
+
 async function serve(parts: ProcessParts, flags: ServeFlags): Promise<RunningServer> {
   const config = loadConfig({ ...parts, flags })
   const logger = createLogger(config.logLevel)
@@ -223,11 +247,21 @@ async function serve(parts: ProcessParts, flags: ServeFlags): Promise<RunningSer
     service,
     version: parts.version,
   })
+  // Bound before anything else goes on in this process, whose umask it needs for a moment.
+  const control = await openControl(config.data, service, logger)
+  const closeService = async (): Promise<void> => {
+    await service.close()
+    await ended
+  }
   const server = await listen(app, {
     host,
     port,
     requestTimeoutMs,
     ...(tls === undefined ? {} : { tls }),
+  }).catch(async (error: unknown) => {
+    await control?.close()
+    await closeService()
+    throw error
   })
   const devToken =
     founding === undefined
@@ -238,29 +272,54 @@ async function serve(parts: ProcessParts, flags: ServeFlags): Promise<RunningSer
     ended,
     url: server.url,
     async close() {
-      await server.close()
-      await service.close()
-      await ended
+      await Promise.all([server.close(), control?.close()])
+      await closeService()
     },
   }
+}
+
+/** The configuration without secrets, which stay where they are for whoever asks next. */
+function loadPublicConfig(parts: ProcessParts, flags: GlobalFlags): Config {
+  const config = loadConfig({ ...parts, env: { ...parts.env }, flags })
+  wipeSecrets(config.kekSettings)
+  return config
+}
+
+/** What a running server may make up for: it holds the lock, and it has the keys. */
+const mayBeServed = (error: unknown): boolean =>
+  error instanceof Failure && ['STORE_LOCKED', 'CONFIG_INVALID'].includes(error.code)
+
+async function openService(parts: ProcessParts, flags: GlobalFlags): Promise<Service> {
+  const config = loadConfig({ ...parts, flags })
+  try {
+    return await openLocalService(
+      settingsOf(config, parts.version),
+      reporter(createLogger(config.logLevel)),
+    )
+  } catch (error) {
+    const server = mayBeServed(error) ? await connectControl(config.data) : undefined
+    if (server === undefined) throw error
+    return server
+  }
+}
+
+async function keyHealth(parts: ProcessParts, flags: GlobalFlags): Promise<readonly KekHealth[]> {
+  const { dev, kek, kekSettings } = loadConfig({ ...parts, flags })
+  return askProviders(kek, kekSettings, dev)
 }
 
 /** The composition root of a process. */
 export const createComposition = (parts: ProcessParts): Composition => ({
   version: parts.version,
   init: (flags) => init(parts, flags),
-  async openService(flags: GlobalFlags): Promise<Service> {
-    const config = loadConfig({ ...parts, flags })
-    return openLocalService(
-      settingsOf(config, parts.version),
-      reporter(createLogger(config.logLevel)),
-    )
-  },
+  openService: (flags) => openService(parts, flags),
+  connectServer: (flags) => connectControl(loadPublicConfig(parts, flags).data),
   async openReading(flags: GlobalFlags): Promise<ReadingService> {
-    const { data } = loadConfig({ ...parts, flags })
+    const { data } = loadPublicConfig(parts, flags)
     const store = await openSqliteStore({ mode: 'read', path: data })
     return new Reading(() => store)
   },
+  keyHealth: (flags) => keyHealth(parts, flags),
   serve: (flags) => serve(parts, flags),
   makeHsmKey: (flags, by) => makeHsmKey(loadConfig({ ...parts, flags }).kekSettings, by),
   describeConfig: (flags) => Promise.resolve(describeConfig(loadConfig({ ...parts, flags }))),

@@ -12,6 +12,7 @@ import { decisionRoutes } from './decisions.ts'
 import { evidenceRoutes } from './evidence.ts'
 import { createExchange } from './exchange.ts'
 import { healthRoutes } from './health.ts'
+import { keyRoutes } from './keys.ts'
 import { logTileRoutes } from './log-tiles.ts'
 import { openApiRoute } from './openapi.ts'
 import { problem } from './problems.ts'
@@ -46,6 +47,7 @@ export function createRoutes(options: AppOptions): readonly Route[] {
     ...decisionRoutes(service, admit, maxBytes),
     ...evidenceRoutes(service, admit, options.maxDossierBytes ?? defaultDossierBytes),
     ...apiKeyRoutes(service, admit, authenticator, maxBytes),
+    ...keyRoutes(service, admit, maxBytes),
     ...logTileRoutes(service, admit),
     ...healthRoutes(service, version),
   ]

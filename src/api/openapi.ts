@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { failureCodes, type FailureCode } from '../base/failure.ts'
 import * as decision from '../wire/decision.ts'
 import { aliveSchema, readySchema } from '../wire/health.ts'
+import * as keys from '../wire/keys.ts'
 import { reportSchema } from '../wire/report.ts'
 import { anybody } from './admission.ts'
 import { problemType } from './problems.ts'
@@ -26,6 +27,12 @@ const components: readonly z.ZodType[] = [
   decision.apiKeyRequestSchema,
   decision.apiKeyCreatedSchema,
   decision.apiKeyListSchema,
+  keys.keyOrderSchema,
+  keys.keyOrderDoneSchema,
+  keys.keyViewSchema,
+  keys.slotViewSchema,
+  keys.kekHealthSchema,
+  keys.keyStatusSchema,
   decision.problemSchema,
   reportSchema,
   aliveSchema,

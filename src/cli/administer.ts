@@ -1,7 +1,6 @@
-// Tenants, API keys and the state of signing keys, at the data directory.
+// Tenants and API keys, at the data directory.
 import type { Service } from '../decisions/service.ts'
 import type { ApiKeyView, Scope } from '../wire/decision.ts'
-import type { KeyView, SlotView } from '../wire/keys.ts'
 import type { Context, TenantFlags } from './command.ts'
 import type { GlobalFlags } from './composition.ts'
 import { exitCodes } from './complain.ts'
@@ -9,7 +8,8 @@ import { whileReading } from './evidence.ts'
 import { localCaller } from './principal.ts'
 import { formatTable, jsonLine, printable } from './terminal.ts'
 
-async function whileWriting<T>(
+/** Runs `work` on the data directory opened for writing, or on the server that has it open. */
+export async function whileWriting<T>(
   { compose }: Context,
   flags: GlobalFlags,
   work: (service: Service) => Promise<T>,
@@ -100,45 +100,5 @@ export async function revokeApiKey(
     service.revokeApiKey(flags.tenant, id, localCaller()),
   )
   await context.out.write(flags.json === true ? jsonLine(apiKey) : formatTable([apiKeyRow(apiKey)]))
-  return exitCodes.done
-}
-
-const signs: Readonly<Record<string, string>> = {
-  master: 'seals the others',
-  evidence: 'signs entries of every kind',
-  fast: 'signs decisions and executions of the checkpoint profile',
-  log: 'signs checkpoints',
-}
-
-function keyRow(key: KeyView): readonly string[] {
-  const active = key.state === 'active'
-  return [
-    key.purpose,
-    `v${key.version}`,
-    key.state,
-    key.algorithm,
-    key.from === null ? '-' : String(key.from),
-    key.to === null ? '-' : String(key.to),
-    key.revokedAt === null ? '-' : String(key.revokedAt),
-    date(key.createdAt),
-    active ? (signs[key.purpose] ?? '-') : '-',
-  ]
-}
-
-const slotLine = ({ id, kekId, mechanism, provider }: SlotView): string =>
-  `opened by ${provider}: ${printable(kekId)} (${printable(mechanism)}, slot ${id})\n`
-
-/** `keys status` */
-export async function keysStatus(context: Context, flags: TenantFlags): Promise<number> {
-  const { keys, slots } = await whileReading(context, flags, async (service) => ({
-    keys: await service.listKeys(flags.tenant),
-    slots: await service.listSlots(flags.tenant),
-  }))
-  if (flags.json === true) {
-    await context.out.write(jsonLine({ tenant: flags.tenant, keys, slots }))
-    return exitCodes.done
-  }
-  const head = ['key', 'version', 'state', 'algorithm', 'from', 'to', 'revoked', 'created', 'now']
-  await context.out.write(formatTable([head, ...keys.map(keyRow)]) + slots.map(slotLine).join(''))
   return exitCodes.done
 }

@@ -13,19 +13,8 @@ import {
   type TenantFlags,
 } from './command.ts'
 
-/** `keys`, `tenant` and `apikey`. */
+/** `tenant` and `apikey`. */
 export function defineAdministration(program: Command, context: Context, outcome: Outcome): void {
-  const keys = group(program, 'keys', 'Says how it stands with the signing keys.')
-  const status = define(
-    keys,
-    'status',
-    'Says which key signs what now, from which index of the log (a log key: from which size), and which key provider opens them.',
-    ['keys status', 'keys status --json'],
-  )
-  asJson(ofTenant(reading(status)))
-  act(program, status, outcome, async (options: TenantFlags) =>
-    (await import('./administer.ts')).keysStatus(context, options),
-  )
   defineTenant(program, context, outcome)
   defineApiKey(program, context, outcome)
 }

@@ -1,6 +1,6 @@
 // What the command line needs from the composition root: it hands over flags and gets services, and never sees an adapter.
 import type { Service } from '../decisions/service.ts'
-import type { SlotView } from '../wire/keys.ts'
+import type { KekHealth, SlotView } from '../wire/keys.ts'
 
 /** Flags that every command takes; what is undefined comes from the environment, the configuration file or a default, in falling order. */
 export interface GlobalFlags {
@@ -81,10 +81,17 @@ export interface Composition {
   readonly version: string
   /** Makes a data directory with its first tenant, `default`. @throws INPUT_EXISTS */
   init(flags: InitFlags): Promise<Initialised>
-  /** Opens the data directory for writing, in this process. @throws STORE_LOCKED, CONFIG_INVALID, KEK_*, LOG_ROLLBACK … */
+  /**
+   * Opens the data directory for writing in this process, or reaches the server that has it open.
+   * @throws STORE_LOCKED, CONFIG_INVALID, KEK_*, LOG_ROLLBACK …
+   */
   openService(flags: GlobalFlags): Promise<Service>
+  /** The service of the server that runs on the data directory, or undefined when none answers. */
+  connectServer(flags: GlobalFlags): Promise<Service | undefined>
   /** Opens the data directory for reading only; needs no key provider. */
   openReading(flags: GlobalFlags): Promise<ReadingService>
+  /** Asks each provider that is configured how it is; within 8 s, without making anything. Never rejects because of a provider. */
+  keyHealth(flags: GlobalFlags): Promise<readonly KekHealth[]>
   serve(flags: ServeFlags): Promise<RunningServer>
   /** Makes the key-encryption key on the HSM that is configured. @throws INPUT_EXISTS, CONFIG_INVALID, KEK_* */
   makeHsmKey(flags: GlobalFlags, by: 'wrap' | 'encrypt' | 'any'): Promise<MadeKek>

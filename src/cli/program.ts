@@ -5,6 +5,7 @@ import { acceptGlobals, type Context, type Outcome } from './command.ts'
 import { defineEvidence } from './evidence-commands.ts'
 import { defineHsm } from './hsm-commands.ts'
 import { defineInstallation } from './installation-commands.ts'
+import { defineKeys } from './keys-commands.ts'
 
 const maxColumns = 100
 
@@ -46,6 +47,7 @@ export function createProgram(context: Context, version: string, outcome: Outcom
   acceptGlobals(program)
   defineInstallation(program, context, outcome)
   defineEvidence(program, context, outcome)
+  defineKeys(program, context, outcome)
   defineAdministration(program, context, outcome)
   defineHsm(program, context, outcome)
   return program

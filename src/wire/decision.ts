@@ -21,6 +21,7 @@ export const scopes = Object.freeze([
   'decisions:erase',
   'log:read',
   'apikeys:manage',
+  'keys:manage',
 ] as const)
 
 /** One of the scopes. */

@@ -14,6 +14,8 @@ GET /v1/trust-root
 GET /v1/api-keys
 POST /v1/api-keys
 DELETE /v1/api-keys/{id}
+GET /v1/keys
+POST /v1/keys
 GET /log/{tenant}/checkpoint
 GET /log/{tenant}/tile/{path}
 GET /healthz

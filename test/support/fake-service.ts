@@ -16,6 +16,7 @@ import {
   type DecisionPage,
   type Scope,
 } from '../../src/wire/decision.ts'
+import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../../src/wire/keys.ts'
 import type { Report } from '../../src/verify/report.ts'
 
 const notFound = (what: string): Failure => new Failure('INPUT_NOT_FOUND', `No such ${what}`)
@@ -53,6 +54,20 @@ const report: Report = {
   treeSize: null,
   trustRoot: '0'.repeat(64),
   verdict: 'invalid',
+}
+
+/** The only key that the fake knows. */
+export const fakeKey: KeyView = {
+  purpose: 'evidence',
+  version: 1,
+  state: 'active',
+  algorithm: 'id-MLDSA65-Ed25519-SHA512',
+  keyId: '01890a5d-ac96-774b-bcce-b302099a8057',
+  keyid: null,
+  from: 2,
+  to: null,
+  revokedAt: null,
+  createdAt: 0,
 }
 
 interface Kept {
@@ -192,6 +207,7 @@ export class FakeService implements Service {
   }
 
   publishTrustRoot = unused
+  exportTrustProof = unused
 
   verify(tenant: string, dossier: Uint8Array): Promise<Report> {
     this.#note('verify', tenant, dossier)
@@ -251,8 +267,22 @@ export class FakeService implements Service {
   }
 
   listKeys = unused
-  keyStatus = unused
-  orderKeys = unused
+
+  keyStatus(tenant: string): Promise<KeyStatus> {
+    this.#note('keyStatus', tenant)
+    return Promise.resolve({ tenant, keys: [fakeKey], slots: [], providers: [], next: [] })
+  }
+
+  orderKeys(tenant: string, order: KeyOrder, by: Principal['caller']): Promise<KeyOrderDone> {
+    this.#note('orderKeys', tenant, order, by)
+    const step = { purpose: 'evidence', version: 2, keyId: fakeKey.keyId }
+    const steps = [
+      { ...step, event: 'prepared', index: 41 },
+      { ...step, event: 'activated', index: 42 },
+    ]
+    return Promise.resolve({ tenant, order: order.order, steps, notes: ['Publish it'] })
+  }
+
   listSlots = unused
 
   health(): Promise<Health> {

@@ -21,6 +21,8 @@ const needs: Readonly<Record<string, Needs>> = {
   'GET /v1/api-keys': 'apikeys:manage',
   'POST /v1/api-keys': 'apikeys:manage',
   'DELETE /v1/api-keys/{id}': 'apikeys:manage',
+  'GET /v1/keys': 'keys:manage',
+  'POST /v1/keys': 'keys:manage',
   'GET /log/{tenant}/checkpoint': 'log:read',
   'GET /log/{tenant}/tile/{path}': 'log:read',
   'GET /healthz': nobody,
@@ -34,6 +36,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   'POST /v1/decisions/{id}/erase': { reason: 'r' },
   'POST /v1/verify': {},
   'POST /v1/api-keys': { owner: 'o', scopes: ['apikeys:manage'] },
+  'POST /v1/keys': { order: 'rotate', purpose: 'log' },
 }
 
 describe('the scopes', () => {

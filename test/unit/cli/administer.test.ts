@@ -7,7 +7,6 @@ import { encodeHex } from '../../../src/base/bytes.ts'
 import type { ReadingService } from '../../../src/cli/composition.ts'
 import type { Service, TenantView } from '../../../src/decisions/service.ts'
 import type { ApiKeyView } from '../../../src/wire/decision.ts'
-import type { KeyView } from '../../../src/wire/keys.ts'
 import { FakeService } from '../../support/fake-service.ts'
 import { run, type Around, type Ran } from './harness.ts'
 
@@ -19,19 +18,6 @@ const apiKey: ApiKeyView = {
   scopes: ['decisions:submit'],
   createdAt: 0,
   revokedAt: null,
-}
-
-const key: KeyView = {
-  purpose: 'evidence',
-  version: 2,
-  state: 'active',
-  algorithm: 'id-MLDSA65-Ed25519-SHA512',
-  keyId: '01890a5d-ac96-774b-bcce-b302099a8057',
-  keyid: null,
-  from: 17,
-  to: null,
-  revokedAt: null,
-  createdAt: 0,
 }
 
 const tenant: TenantView = {
@@ -71,11 +57,6 @@ function watched(): Seen & Around {
     },
     exportDossier: (_: string, stream: string) => Promise.resolve(Buffer.from(`dossier ${stream}`)),
     listApiKeys: () => Promise.resolve([apiKey, { ...apiKey, revokedAt: 86_400_000 }]),
-    listKeys: () => Promise.resolve([key, { ...key, version: 1, state: 'retired', to: 17 }]),
-    listSlots: () =>
-      Promise.resolve([
-        { id: 's1', kekId: 'env-12', mechanism: 'AES-256-GCM', provider: 'environment' },
-      ]),
     listTenants: () => Promise.resolve([tenant]),
     publishTrustRoot: () => Promise.resolve(Buffer.from('{"published":true}')),
     readTrustRoot: (_: string, version?: number) =>
@@ -150,25 +131,6 @@ describe('tenant', () => {
     expect(JSON.parse((await run(['tenant', 'list', '--json'], watched())).stdout)).toEqual([
       tenant,
     ])
-  })
-})
-
-describe('keys status', () => {
-  it('says what signs now, since which index, and who opens it', async () => {
-    const { stdout } = await run(['keys', 'status'], watched())
-    const [, active, retired, slot] = stdout.split('\n')
-    expect(active).toMatch(/^evidence {2}v2 .* active .* 17 .* signs entries of every kind$/)
-    expect(retired).toMatch(/^evidence {2}v1 .* retired .* 17 +17 .* -$/)
-    expect(slot).toBe('opened by environment: env-12 (AES-256-GCM, slot s1)')
-  })
-
-  it('says the same as JSON', async () => {
-    const { stdout } = await run(['keys', 'status', '--json'], watched())
-    expect(JSON.parse(stdout)).toMatchObject({
-      tenant: 'default',
-      keys: [key, { state: 'retired' }],
-      slots: [{ provider: 'environment' }],
-    })
   })
 })
 

@@ -41,6 +41,8 @@ export async function run(argv: readonly string[], around: Around = {}): Promise
       ? input
       : new PassThrough().end(typeof input === 'string' ? input : Buffer.from(input))
   const composition = {
+    connectServer: () => Promise.resolve(undefined),
+    keyHealth: () => Promise.resolve([]),
     openReading: () => Promise.resolve(service as ReadingService),
     openService: () => Promise.resolve(service),
     ...around.composition,

@@ -1,0 +1,181 @@
+import { Option, type Command } from 'commander'
+import { isUuid } from '../base/uuid.ts'
+import { migrationTargets, type KeyOrder } from '../wire/keys.ts'
+import {
+  act,
+  asJson,
+  define,
+  group,
+  ofTenant,
+  wholeNumber,
+  writing,
+  type Context,
+  type Outcome,
+  type TenantFlags,
+} from './command.ts'
+import { Usage } from './complain.ts'
+import type { OrderFlags } from './keys.ts'
+
+interface Defining {
+  readonly program: Command
+  readonly keys: Command
+  readonly context: Context
+  readonly outcome: Outcome
+}
+
+const ofEveryTenant = (command: Command): Command =>
+  command.option('--tenant <name>', 'this tenant alone (default: every one)')
+
+/** Sets what an order does; `orderOf` judges the arguments before anything is opened. */
+const ordering = (
+  { context, outcome, program }: Defining,
+  command: Command,
+  orderOf: (argument: string, flags: never) => KeyOrder,
+): void => {
+  act(program, command, outcome, async (flags: OrderFlags, [argument]) => {
+    const order = orderOf(typeof argument === 'string' ? argument : '', flags as never)
+    return (await import('./keys.ts')).orderKeys(context, order, flags)
+  })
+}
+
+function wholeId(text: string): string {
+  if (isUuid(text)) return text
+  throw new Usage(`The full id of a key is wanted, as keys status --json tells it: ${text}`)
+}
+
+/** `keys` */
+export function defineKeys(program: Command, context: Context, outcome: Outcome): void {
+  const keys = group(program, 'keys', 'Says how it stands with the keys, and changes them.')
+  const defining = { context, keys, outcome, program }
+  defineStatus(defining)
+  defineRotation(defining)
+  defineSlots(defining)
+  defineEnding(defining)
+}
+
+function defineStatus({ context, keys, outcome, program }: Defining): void {
+  const status = define(
+    keys,
+    'status',
+    'Says which key signs what now and since when, which key provider opens it and how that is, and what is unfinished or due. Positions are indexes of the log; those of a log key are tree sizes.',
+    ['keys status', 'keys status --json'],
+  )
+  asJson(ofTenant(writing(status)))
+  act(program, status, outcome, async (options: TenantFlags) =>
+    (await import('./keys.ts')).keysStatus(context, options),
+  )
+}
+
+function defineRotation(defining: Defining): void {
+  const { keys } = defining
+  const rotate = define(
+    keys,
+    'rotate',
+    'Makes a new key of a purpose and lets it sign from its own entry on. The old one still verifies what it signed. When interrupted, run it again.',
+    ['keys rotate evidence', 'keys rotate log --tenant payments'],
+  )
+  rotate.argument('<purpose>', 'evidence, fast or log')
+  asJson(ofTenant(writing(rotate)))
+  ordering(defining, rotate, (purpose) => {
+    if (purpose === 'evidence' || purpose === 'fast' || purpose === 'log')
+      return { order: 'rotate', purpose }
+    throw new Usage(`Purpose is not one of evidence, fast, log: ${purpose}`)
+  })
+  const master = define(
+    keys,
+    'rotate-master',
+    'Makes a new master key and seals every signing key to it. When interrupted, run it again.',
+    ['keys rotate-master'],
+  )
+  asJson(ofTenant(writing(master)))
+  ordering(defining, master, () => ({ order: 'rotate-master' }))
+}
+
+function defineSlots(defining: Defining): void {
+  const { keys } = defining
+  const rewrap = define(
+    keys,
+    'rewrap',
+    'Wraps the master key again under the present version of the key of each provider. When interrupted, run it again.',
+    ['keys rewrap'],
+  )
+  asJson(ofEveryTenant(writing(rewrap)))
+  ordering(defining, rewrap, () => ({ order: 'rewrap' }))
+  const migrate = define(
+    keys,
+    'migrate',
+    'Lets another key provider open the master key, and drops those before it. The new one is proved to open it before anything is dropped. When interrupted, run it again.',
+    ['keys migrate --to kms', 'keys migrate --to hsm --keep'],
+  )
+  asJson(ofEveryTenant(writing(migrate)))
+    .addOption(
+      new Option('--to <provider>', 'key provider, configured as for serve')
+        .choices(migrationTargets)
+        .makeOptionMandatory(),
+    )
+    .option('--keep', 'let the providers before it open the master key too')
+  ordering(
+    defining,
+    migrate,
+    (_, { keep, to }: OrderFlags & { to: (typeof migrationTargets)[number]; keep?: boolean }) => ({
+      order: 'migrate',
+      to,
+      ...(keep === undefined ? {} : { keep }),
+    }),
+  )
+}
+
+function defineEnding(defining: Defining): void {
+  const { keys } = defining
+  const revoke = define(
+    keys,
+    'revoke',
+    'Lets a key count no more from a position on, and prints what that voids. Without --from that is the entry that says so, and nothing before it is void.',
+    [
+      'keys revoke 01890a5d-ac96-774b-bcce-b302099a8057 --reason "laptop lost"',
+      'keys revoke 01890a5d-ac96-774b-bcce-b302099a8057 --from 4711',
+    ],
+  )
+  revoke.argument('<id>', 'full id of the key')
+  asJson(ofTenant(writing(revoke)))
+    .option(
+      '--from <index>',
+      'first position at which it counts no more',
+      wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    )
+    .option('--reason <text>', 'why, for the log')
+  ordering(defining, revoke, (id, flags: OrderFlags & { from?: number; reason?: string }) => {
+    const { from, reason } = flags
+    if (reason !== undefined && (reason === '' || reason.length > 2048))
+      throw new Usage('A reason has 1 to 2048 characters: --reason')
+    return {
+      order: 'revoke',
+      keyId: wholeId(id),
+      ...(from === undefined ? {} : { from }),
+      ...(reason === undefined ? {} : { reason }),
+    }
+  })
+  const destroy = define(
+    keys,
+    'destroy',
+    'Deletes the private half of a key that signs no more, for ever. What it signed verifies as before.',
+    ['keys destroy 01890a5d-ac96-774b-bcce-b302099a8057'],
+  )
+  destroy.argument('<id>', 'full id of the key')
+  asJson(ofTenant(writing(destroy)))
+  ordering(defining, destroy, (id) => ({ order: 'destroy', keyId: wholeId(id) }))
+  const admit = define(
+    keys,
+    'admit',
+    'Takes in a key that was made while the master key was sealed. Its fingerprint must have come by another way than the key.',
+    [`keys admit ${'5f'.repeat(32)}`],
+  )
+  admit.argument('<fingerprint>', 'SHA-256 of its sealed record, 64 hexadecimal digits')
+  asJson(ofTenant(writing(admit)))
+  ordering(defining, admit, (text) => {
+    const fingerprint = text.toLowerCase()
+    if (!/^[0-9a-f]{64}$/.test(fingerprint))
+      throw new Usage('A fingerprint is 64 hexadecimal digits')
+    return { order: 'admit', fingerprint }
+  })
+}

@@ -1,0 +1,182 @@
+// Orders about keys, tenant by tenant, and how it stands with them. An order is a row of entries of the log: interrupted anywhere, it goes on when
+// it is given again.
+import { Failure } from '../base/failure.ts'
+import type { Service } from '../decisions/service.ts'
+import type { KeyOrder, KeyOrderDone, KeyStatus, KeyStep, KeyView } from '../wire/keys.ts'
+import { whileWriting } from './administer.ts'
+import type { Context, TenantFlags } from './command.ts'
+import type { GlobalFlags } from './composition.ts'
+import { exitCodes } from './complain.ts'
+import { whileReading } from './evidence.ts'
+import { listenForInterrupt, signalExit, type Interrupt } from './interrupt.ts'
+import { formatStatus, nextOf } from './keys-status.ts'
+import { localCaller } from './principal.ts'
+import { jsonLine, printable } from './terminal.ts'
+
+/** Flags of an order; without a tenant it is for all of them. */
+export interface OrderFlags extends GlobalFlags {
+  readonly tenant?: string
+  readonly json?: boolean
+}
+
+const goesOn = 'Run the same command again: it goes on where it stopped\n'
+
+const nameOf = ({ purpose, version }: { purpose: string; version: number }): string =>
+  `${purpose} v${version}`
+
+const stepLine = (tenant: string | undefined, step: KeyStep): string => {
+  const words = [step.event, nameOf(step), `index ${step.index}`]
+  return `${[...(tenant === undefined ? [] : [tenant]), ...words].map(printable).join('  ')}\n`
+}
+
+/** What the end of a key takes away, before it does. */
+function describeEnding(order: KeyOrder & { keyId: string }, key: KeyView, size: number): string {
+  const name = `${nameOf(key)} (${key.state}, ${key.keyId})`
+  if (order.order !== 'revoke')
+    return `${name}: its private half is deleted for ever, what it signed verifies as before\n`
+  const { from } = order
+  if (from === undefined)
+    return `${name}: counts no more from the entry that says so; what it signed before stays valid\n`
+  const first = Math.max(from, key.from ?? from)
+  const end = Math.min(key.to ?? size, size)
+  if (key.purpose === 'log')
+    return `${name}: voids its checkpoints from tree size ${first} on, up to ${end}\n`
+  return end > first
+    ? `${name}: voids what it signed from entry ${first} to entry ${end - 1} (at most ${end - first}), and later ones\n`
+    : `${name}: voids nothing that is in the log, and later entries from ${first} on\n`
+}
+
+/** @throws {@link Failure} INPUT_NOT_FOUND */
+async function announce(
+  { err }: Context,
+  service: Service,
+  tenant: string,
+  order: KeyOrder,
+): Promise<void> {
+  if (order.order !== 'revoke' && order.order !== 'destroy') return
+  const keys = await service.listKeys(tenant)
+  const key = keys.find(({ keyId }) => keyId === order.keyId)
+  if (key === undefined) throw new Failure('INPUT_NOT_FOUND', `No such key: ${order.keyId}`)
+  const size = (await service.listTenants()).find(({ name }) => name === tenant)?.size ?? 0
+  err.note(describeEnding(order, key, size))
+}
+
+/** Whether a failure may have come between two steps: a refusal of the order itself comes before the first. */
+const mayBeHalfDone = ({ code }: Failure): boolean =>
+  !code.startsWith('INPUT_') && !code.startsWith('CONFIG_')
+
+/** One order for one or more tenants. */
+class Ordering {
+  readonly #context: Context
+  readonly #order: KeyOrder
+  readonly #flags: OrderFlags
+  #done = 0
+  #tenants: readonly string[] = []
+
+  constructor(context: Context, order: KeyOrder, flags: OrderFlags) {
+    this.#context = context
+    this.#order = order
+    this.#flags = flags
+  }
+
+  get isHalfDone(): boolean {
+    return this.#done < this.#tenants.length
+  }
+
+  async run(service: Service, interrupt: Interrupt): Promise<void> {
+    const { tenant } = this.#flags
+    this.#tenants =
+      tenant === undefined ? (await service.listTenants()).map(({ name }) => name) : [tenant]
+    for (const name of this.#tenants) {
+      if (interrupt.received !== undefined) return
+      await this.#runFor(service, name)
+      this.#done++
+    }
+  }
+
+  async #runFor(service: Service, tenant: string): Promise<void> {
+    try {
+      await announce(this.#context, service, tenant, this.#order)
+      await this.#tell(await service.orderKeys(tenant, this.#order, localCaller()))
+    } catch (error) {
+      const { err } = this.#context
+      // A reader that went away says nothing about the order.
+      if (!(error instanceof Failure)) throw error
+      if (this.#tenants.length > 1)
+        err.note(
+          `Stopped at tenant ${tenant}: ${this.#done} of ${this.#tenants.length} tenants done\n`,
+        )
+      if (this.#done > 0 || mayBeHalfDone(error)) err.note(goesOn)
+      throw error
+    }
+  }
+
+  async #tell(done: KeyOrderDone): Promise<void> {
+    const { err, out } = this.#context
+    if (this.#flags.json === true) {
+      await out.write(jsonLine(done))
+      return
+    }
+    const tenant = this.#tenants.length > 1 ? done.tenant : undefined
+    for (const step of done.steps) await out.write(stepLine(tenant, step))
+    const whose = tenant === undefined ? '' : `${tenant}: `
+    if (done.steps.length === 0) err.note(`${whose}nothing was left to do\n`)
+    for (const note of done.notes) err.note(`${whose}${printable(note)}\n`)
+  }
+}
+
+/** An order such as `keys rotate evidence`. */
+export async function orderKeys(
+  context: Context,
+  order: KeyOrder,
+  flags: OrderFlags,
+): Promise<number> {
+  const interrupt = listenForInterrupt(context.io.signals)
+  const ordering = new Ordering(context, order, flags)
+  const work = whileWriting(context, flags, (service) => ordering.run(service, interrupt)).then(
+    () => {
+      const { received } = interrupt
+      if (received === undefined || !ordering.isHalfDone) return exitCodes.done
+      context.err.note(`Interrupted. ${goesOn}`)
+      return signalExit[received]
+    },
+  )
+  try {
+    // Who insists does not wait for the step under way; it may be durable or not, as after a crash.
+    return await Promise.race([
+      work,
+      interrupt.insisted.then(() => {
+        context.err.note(`Interrupted. ${goesOn}`)
+        return signalExit.SIGINT
+      }),
+    ])
+  } finally {
+    interrupt.stop()
+  }
+}
+
+async function statusOf(context: Context, flags: TenantFlags): Promise<KeyStatus> {
+  const composition = await context.compose()
+  const server = await composition.connectServer(flags)
+  if (server !== undefined) {
+    try {
+      return await server.keyStatus(flags.tenant)
+    } finally {
+      await server.close()
+    }
+  }
+  const stored = await whileReading(context, flags, async (service) => ({
+    keys: [...(await service.listKeys(flags.tenant))],
+    slots: [...(await service.listSlots(flags.tenant))],
+  }))
+  const providers = [...(await composition.keyHealth(flags))]
+  const status = { ...stored, providers, tenant: flags.tenant }
+  return { ...status, next: nextOf(status) }
+}
+
+/** `keys status` */
+export async function keysStatus(context: Context, flags: TenantFlags): Promise<number> {
+  const status = await statusOf(context, flags)
+  await context.out.write(flags.json === true ? jsonLine(status) : formatStatus(status, Date.now()))
+  return exitCodes.done
+}

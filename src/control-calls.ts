@@ -1,0 +1,84 @@
+// What may be asked over the control socket: a list of methods, each with the shape of its arguments. What is not on it is refused by name, and no
+// caller there is anybody but a person at the command line.
+import { z } from 'zod'
+import { Failure } from './base/failure.ts'
+import type { Call } from './decisions/service-host.ts'
+import type { Service } from './decisions/service.ts'
+import { claimRequestSchema, parseValue, scopes } from './wire/decision.ts'
+import { keyOrderSchema } from './wire/keys.ts'
+
+const name = z.string().min(1).max(256)
+const text = z.string().max(512 * 1024)
+const profile = z.enum(['each', 'checkpoint'])
+const granted = z.array(z.enum(scopes)).max(scopes.length)
+const caller = z.strictObject({ type: z.literal('local'), id: z.literal('cli'), owner: name })
+const principal = z.strictObject({ tenant: name, profile, caller, scopes: granted })
+const place = z.int().min(0).optional()
+const listRequest = z.strictObject({
+  status: name.optional(),
+  actor: name.optional(),
+  action: name.optional(),
+  since: place,
+  until: place,
+  cursor: name.optional(),
+  limit: z.int().min(1).max(1000),
+})
+
+/** The methods that are offered, and what they take. */
+const offered: Partial<Readonly<Record<keyof Service, z.ZodType<unknown[]>>>> = {
+  notarise: z.tuple([principal, text, name.nullable()]),
+  claim: z.tuple([principal, name, claimRequestSchema]),
+  erase: z.tuple([principal, name, text]),
+  readDecision: z.tuple([name, name]),
+  listDecisions: z.tuple([name, listRequest]),
+  exportDossier: z.tuple([name, name, place]),
+  readTrustRoot: z.tuple([name, place]),
+  exportTrustProof: z.tuple([name, z.int().min(0)]),
+  publishTrustRoot: z.tuple([name]),
+  verify: z.tuple([name, z.instanceof(Uint8Array)]),
+  readCheckpoint: z.tuple([name]),
+  readTile: z.tuple([name, name]),
+  createTenant: z.tuple([name, z.strictObject({ profile, public: z.boolean() }), caller]),
+  listTenants: z.tuple([]),
+  createApiKey: z.tuple([name, name, granted, caller]),
+  listApiKeys: z.tuple([name]),
+  revokeApiKey: z.tuple([name, name, caller]),
+  listKeys: z.tuple([name]),
+  keyStatus: z.tuple([name]),
+  orderKeys: z.tuple([name, keyOrderSchema, caller]),
+  health: z.tuple([]),
+}
+
+const offeredMethods: readonly string[] = Object.freeze(Object.keys(offered))
+
+/** Calls that a message may hold. */
+const maxCalls = 32
+
+const callsSchema = z
+  .array(
+    z.strictObject({
+      id: z.int().min(0),
+      method: z.string().max(64),
+      args: z.array(z.unknown()).max(8),
+    }),
+  )
+  .max(maxCalls)
+
+/** A call as a stranger writes it. */
+export type StrangeCall = z.infer<typeof callsSchema>[number]
+
+/** The calls of a message. @throws {@link Failure} INPUT_INVALID when it is none */
+export const parseCalls = (message: unknown): readonly StrangeCall[] =>
+  parseValue(callsSchema, message)
+
+/**
+ * A call that may be made.
+ * @throws {@link Failure} INPUT_METHOD when it is not offered, INPUT_INVALID naming the argument
+ */
+export function parseCall({ args, id, method }: StrangeCall): Call {
+  const known = offeredMethods.includes(method) ? (method as keyof Service) : undefined
+  const schema = known === undefined ? undefined : offered[known]
+  if (known === undefined || schema === undefined)
+    throw new Failure('INPUT_METHOD', 'Method is not offered on the control socket')
+  return { args: parseValue(schema, args), id, method: known }
+}

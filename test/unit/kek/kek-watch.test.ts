@@ -169,6 +169,14 @@ describe('what a watch says of a provider', () => {
     },
   )
 
+  it('tries no slot any more when its probe answers too late', async () => {
+    const made = watch({ timeoutMs: 500 })
+    made.kek.answer = () => new Promise((resolve) => setTimeout(resolve, 501))
+    void made.watch.check()
+    await tick(10_000)
+    expect(made.canaries).toBe(0)
+  })
+
   it('has one time limit for both questions together', async () => {
     const made = watch({ timeoutMs: 500 })
     const wait = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 300))

@@ -65,6 +65,8 @@ export interface ServiceOptions {
   readonly others?: readonly KekProvider[]
   readonly openInFreshProcess?: ServiceParts['openInFreshProcess']
   readonly masterPublic?: Uint8Array
+  /** In a hook, where nothing closes it when a test ends. */
+  readonly closeYourself?: true
   /** Sealed records by tenant and hex SHA-256. */
   readonly offers?: ReadonlyMap<string, Uint8Array>
   /** Where the database lies when not in `directory`. */
@@ -131,7 +133,7 @@ export async function openTestService(
     version: '0.0.0-test',
   }
   const service = await LocalService.open(parts)
-  onTestFinished(() => service.close())
+  if (options.closeYourself !== true) onTestFinished(() => service.close())
   const principal = principalOf(profile)
   return {
     service,

@@ -112,6 +112,10 @@ describe('once it was used', () => {
     },
   )
 
+  test('nothing is left of destroyed keys in a keyring that stays open', () => {
+    expect(foundAt('destroyed', 'manifest key', 'wrapping key')).toEqual([])
+  })
+
   test('nothing at all is left when keyring and provider are closed', () => {
     expect(foundAt('closed')).toEqual([])
   })

@@ -5,6 +5,8 @@ import { setImmediate } from 'node:timers/promises'
 import { loadEnvironmentKek } from '../../src/kek/environment.ts'
 import { createKeyring } from '../../src/keyring/create.ts'
 import type { Keyring } from '../../src/keyring/keyring.ts'
+import { makeKey } from '../../src/keyring/new-key.ts'
+import { signingPurposes } from '../../src/keyring/purposes.ts'
 import { openSigningKey, parseSealedKey } from '../../src/keyring/sealed-key.ts'
 import { openMasterSeed, parseSlot } from '../../src/keyring/slot.ts'
 import { unsealKeyring } from '../../src/keyring/unseal.ts'
@@ -26,6 +28,7 @@ export type Step =
   | 'seeds held'
   | 'seeds wiped'
   | 'unsealed'
+  | 'destroyed'
   | 'closed'
 
 /** What the process says. */
@@ -33,6 +36,7 @@ export type Report =
   { readonly stored: StoredKeys } | { readonly step: Step; readonly seen: Sighting }
 
 const identity = { instance: '01890a5d-ac96-774b-bcce-b302099a8057', tenant: 'acme' }
+const now = 1_760_000_000_000
 const provider = loadEnvironmentKek(process.argv[2] ?? '')
 
 const say = (report: Report): void => {
@@ -60,7 +64,7 @@ async function create(): Promise<{ stored: StoredKeys; close: () => void }> {
   const { stored, keyring } = await createKeyring({
     ...identity,
     providers: [provider],
-    clock: () => 1_760_000_000_000,
+    clock: () => now,
     positions: { evidence: 0, fast: 0, log: 0 },
   })
   await signWithAll(keyring)
@@ -106,9 +110,49 @@ async function holdSeeds(stored: StoredKeys): Promise<void> {
   look('seeds held')
 }
 
+const unseal = (stored: StoredKeys): Promise<Keyring> =>
+  unsealKeyring({ ...identity, stored, providers: [provider] })
+
+async function addSuccessors(stored: StoredKeys): Promise<StoredKeys> {
+  const keyring = await unseal(stored)
+  const added = signingPurposes.map((purpose) => makeKey(keyring.masterHeader, purpose, 2, now))
+  const resealed = keyring.reseal([], { added })
+  keyring.close()
+  return resealed
+}
+
+/** Looks when every key was followed by another and destroyed, in a keyring that stays open. */
+async function destroyKeys(stored: StoredKeys): Promise<void> {
+  const keyring = await unseal(await addSuccessors(stored))
+  await signWithAll(keyring)
+  const [first, second] = [1, 2].map((version) =>
+    keyring.stored.keys.filter((key) => key.version === version).map(({ keyId }) => keyId),
+  )
+  if (first === undefined || second === undefined) throw new Error('No successors')
+  keyring.adopt(
+    keyring.reseal([
+      ...first.map((keyId) => ({ keyId, state: 'retired' as const, to: 9 })),
+      ...second.map((keyId) => ({ keyId, state: 'active' as const, from: 9 })),
+    ]),
+  )
+  keyring.adopt(
+    keyring.reseal(
+      first.map((keyId) => ({
+        keyId,
+        state: 'destroyed' as const,
+        body: keyring.bodyWithoutKey(keyId),
+      })),
+    ),
+  )
+  await signWithAll(keyring)
+  await collectGarbage()
+  look('destroyed')
+  keyring.close()
+}
+
 /** Gives the closed keyring: it is `close` that gives the keys up, not the last reference to them. */
 async function unsealAndClose(stored: StoredKeys): Promise<Keyring> {
-  const keyring = await unsealKeyring({ ...identity, stored, providers: [provider] })
+  const keyring = await unseal(stored)
   await signWithAll(keyring)
   await collectGarbage()
   look('unsealed')
@@ -135,6 +179,7 @@ look('creator closed')
 await holdSeeds(stored)
 await collectGarbage()
 look('seeds wiped')
+await destroyKeys(stored)
 const closed = await unsealAndClose(stored)
 await provider.close()
 await collectGarbage()

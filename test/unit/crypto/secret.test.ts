@@ -18,6 +18,16 @@ const leaks = (text: string): boolean => forms.some((form) => text.includes(form
 const secret = (): Secret => new Secret(marker.slice())
 
 describe('a secret', () => {
+  it('gives a part that outlives it', () => {
+    const whole = new Secret(Uint8Array.of(1, 2, 3, 4))
+    const [start, end] = [whole.part(0, 1), whole.part(1)]
+    expect(whole.use((bytes) => [...bytes])).toEqual([1, 2, 3, 4])
+    whole.wipe()
+    expect(start.use((bytes) => [...bytes])).toEqual([1])
+    expect(end.use((bytes) => [...bytes])).toEqual([2, 3, 4])
+    expectFailure('BUG', () => whole.part(0))
+  })
+
   it('takes the bytes over and wipes where they came from', () => {
     const source = counting(32, 1)
     const own = new Secret(source)

@@ -1,0 +1,54 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { utf8 } from '../../src/base/bytes.ts'
+import { Secret } from '../../src/crypto/secret.ts'
+import { generateEnvironmentKek } from '../../src/kek/environment-key.ts'
+import { askProviders } from '../../src/key-health.ts'
+import { temporaryDirectory } from '../support/service.ts'
+
+describe('the health of key providers, asked from outside', () => {
+  it('is that of the one that auto chooses, and wipes the secrets', async () => {
+    const kek = new Secret(utf8(generateEnvironmentKek()))
+    const [health, ...others] = await askProviders('auto', { kek }, false)
+    expect(health).toMatchObject({ provider: 'environment', state: 'healthy', code: null })
+    expect(health?.kekId).toMatch(/^env-/)
+    expect(Date.now() - (health?.checkedAt ?? 0)).toBeLessThan(5000)
+    expect(others).toEqual([])
+    expect(() => kek.use((bytes) => bytes)).toThrow()
+  })
+
+  it('is asked of each in a list, also where one cannot be configured', async () => {
+    const kekFile = join(temporaryDirectory(), 'a.kek')
+    writeFileSync(kekFile, generateEnvironmentKek(), { mode: 0o600 })
+    const health = await askProviders('kms, environment', { kekFile }, false)
+    expect(health).toMatchObject([
+      { provider: 'kms', kekId: '', state: 'failing', code: 'CONFIG_INVALID' },
+      { provider: 'environment', state: 'healthy' },
+    ])
+    expect(health[0]?.message).toContain('COUNTERSIGN_KMS_KEY_ID is not set')
+  })
+
+  it.each([['auto'], ['memory'], ['nonsense'], ['environment']])(
+    'says why when nothing can be asked, and rejects never: %s',
+    async (selection) => {
+      const health = await askProviders(selection, { kekFile: '/nowhere/a.kek' }, true)
+      expect(health).toMatchObject([{ state: 'failing', code: 'CONFIG_INVALID' }])
+    },
+  )
+
+  it('does not wait for a provider that never answers', async () => {
+    // Not routed anywhere: RFC 5737.
+    process.env['AWS_ENDPOINT_URL_KMS'] = 'http://192.0.2.1:9'
+    try {
+      const began = Date.now()
+      const kmsKeyId = 'arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
+      const [health] = await askProviders('kms', { kmsKeyId }, false, 200)
+      expect(health?.state).toBe('failing')
+      expect(health?.code).toMatch(/^KEK_/)
+      expect(Date.now() - began).toBeLessThan(2000)
+    } finally {
+      delete process.env['AWS_ENDPOINT_URL_KMS']
+    }
+  })
+})

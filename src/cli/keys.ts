@@ -41,9 +41,10 @@ function describeEnding(order: KeyOrder & { keyId: string }, key: KeyView, size:
   const end = Math.min(key.to ?? size, size)
   if (key.purpose === 'log')
     return `${name}: voids its checkpoints from tree size ${first} on, up to ${end}\n`
+  const later = key.to === null ? ', and later ones' : ''
   return end > first
-    ? `${name}: voids what it signed from entry ${first} to entry ${end - 1} (at most ${end - first}), and later ones\n`
-    : `${name}: voids nothing that is in the log, and later entries from ${first} on\n`
+    ? `${name}: voids what it signed from entry ${first} to entry ${end - 1} (at most ${end - first})${later}\n`
+    : `${name}: voids nothing that is in the log${later}\n`
 }
 
 /** @throws {@link Failure} INPUT_NOT_FOUND */

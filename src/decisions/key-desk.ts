@@ -26,6 +26,9 @@ export interface KeyDeskParts extends Omit<KeyTools, 'providers' | 'prefer'> {
   readonly report: (event: string, detail: Readonly<Record<string, string | number>>) => void
 }
 
+/** Logs whose slots are opened at one check of a provider. */
+const canaryRooms = 16
+
 /** Who finishes what was cut off. */
 const recovery: Caller = { type: 'local', id: 'recovery', owner: 'countersign' }
 
@@ -100,7 +103,9 @@ export class KeyDesk {
     const parsed = keyOrderSchema.safeParse(order)
     if (!parsed.success)
       throw new Failure('INPUT_INVALID', `Not an order about keys: ${firstIssue(parsed.error)}`)
-    return this.#serially(room, by, order.order, (work) => carryOut(work, parsed.data))
+    const done = await this.#serially(room, by, order.order, (work) => carryOut(work, parsed.data))
+    this.#dropUnused()
+    return done
   }
 
   /** Puts slots of providers beside those that are there, or in the place of those of some kinds. */
@@ -188,13 +193,27 @@ export class KeyDesk {
     }
   }
 
-  /** Opens the slots that one log has of a provider, as they stand in the store now; the logs take turns. */
+  /** Has nothing more to do with a provider that no slot is left of: its outage would be told, and its health believed, for nothing. */
+  #dropUnused(): void {
+    const used = this.providersInUse
+    for (const provider of this.#providers) if (!used.includes(provider)) this.#watch.drop(provider)
+    this.#providers = used
+  }
+
+  /** Opens the slots that logs have of a provider, as they stand in the store now; where there are many logs they take turns. */
   async #canary(provider: KekProvider): Promise<void> {
     const rooms = [...this.#rooms.values()]
-    const room = rooms[this.#next++ % Math.max(1, rooms.length)]
-    const stored = await room?.store.readKeys(room.tenant.name)
-    if (room === undefined || stored === undefined) return
-    const { instance, tenant } = room
+    const first = this.#next
+    this.#next += canaryRooms
+    for (let i = 0; i < Math.min(rooms.length, canaryRooms); i++) {
+      const room = rooms[(first + i) % rooms.length]
+      if (room !== undefined) await this.#openSlots(room, provider)
+    }
+  }
+
+  async #openSlots({ instance, store, tenant }: Room, provider: KekProvider): Promise<void> {
+    const stored = await store.readKeys(tenant.name)
+    if (stored === undefined) return
     const slots = readSlots(stored.slots, { instance: instance.id, tenant: tenant.name })
     for (const slot of slots.filter((one) => one.provider === provider.metadata.kind))
       (await openMasterSeed(slot, provider)).wipe()

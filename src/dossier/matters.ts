@@ -114,7 +114,7 @@ const erasure = z.strictObject({
   time: count,
 })
 
-const key = z.strictObject({
+const keyFields = z.strictObject({
   event: z.enum(['prepared', 'activated', 'retired', 'revoked', 'destroyed', 'slots']),
   purpose: z.enum(['master', 'evidence', 'fast', 'log']),
   version: z.int().min(1),
@@ -139,6 +139,11 @@ const key = z.strictObject({
   by: caller.optional(),
   time: count,
 })
+
+const key = keyFields.refine(
+  ({ event, slots }) => (event === 'slots') === (slots !== undefined),
+  'Slots come with the event that tells of them, and with no other',
+)
 
 const trust = z.strictObject({
   version: z.int().min(1),

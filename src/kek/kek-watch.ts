@@ -107,6 +107,14 @@ export class KekWatch {
     if (this.#started) this.#schedule(watched)
   }
 
+  /** Watches a provider no more: no slot is opened by it any longer. */
+  drop(provider: KekProvider): void {
+    const at = this.#watched.findIndex((one) => one.provider === provider)
+    if (at < 0) return
+    clearTimeout(this.#watched[at]?.timer)
+    this.#watched.splice(at, 1)
+  }
+
   /** Learns that a provider has just opened a slot. */
   note(provider: KekProvider): void {
     const watched = this.#watched.find((one) => one.provider === provider)

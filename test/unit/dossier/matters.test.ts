@@ -246,7 +246,7 @@ const bounds: Readonly<
       ['', text(257)],
     ],
     event: [
-      ['activated', 'retired', 'revoked', 'destroyed'],
+      ['prepared', 'activated', 'retired', 'revoked', 'destroyed'],
       ['made', null],
     ],
     from: [
@@ -286,6 +286,39 @@ const bounds: Readonly<
     version: [[1], [0, 0.5, '1']],
   },
 }
+
+describe('the matter of a key', () => {
+  const slot = { id, kekId: text(512), mechanism: text(512), provider: text(256) }
+  const withSlots = (slots: unknown): Draft => ({ event: 'slots', slots })
+
+  it('tells of slots exactly where that is what happened', () => {
+    expect(accepts('key', withSlots([slot]))).toBe(true)
+    expect(accepts('key', { slots: [slot] })).toBe(false)
+    expect(accepts('key', { event: 'slots' })).toBe(false)
+  })
+
+  it.each([
+    ['none', []],
+    ['65', many(65, slot)],
+    ['a long name of a key', [{ ...slot, kekId: text(513) }]],
+    ['no name of a key', [{ ...slot, kekId: '' }]],
+    ['a long mechanism', [{ ...slot, mechanism: text(513) }]],
+    ['a long provider', [{ ...slot, provider: text(257) }]],
+    ['a member too many', [{ ...slot, more: 1 }]],
+    ['an id that is none', [{ ...slot, id: 'x' }]],
+  ])('does not take %s for slots', (_, slots) => {
+    expect(accepts('key', withSlots(many(64, slot)))).toBe(true)
+    expect(accepts('key', withSlots(slots))).toBe(false)
+  })
+
+  it('may say why, and by whom', () => {
+    expect(accepts('key', { reason: text(2048) })).toBe(true)
+    expect(accepts('key', { reason: text(2049) })).toBe(false)
+    expect(accepts('key', { reason: '' })).toBe(false)
+    expect(accepts('key', { by: { id: 'cli', owner: 'root', type: 'local' } })).toBe(true)
+    expect(accepts('key', { by: { id: 'cli', owner: 'root', type: 'other' } })).toBe(false)
+  })
+})
 
 const kindsKnown = Object.keys(bounds) as KnownKind[]
 

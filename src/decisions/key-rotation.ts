@@ -1,6 +1,7 @@
 // From one signing key to the next: prepare → publish → activate → retire. The trust root that names the new key is announced by an entry under the old
 // one, and the exchange is that entry's own transaction: whoever follows the trust roots knows a key before it signs anything.
 import { Failure } from '../base/failure.ts'
+import { trustedKeys } from '../dossier/trust-root.ts'
 import { makeKey, pendingKey } from '../keyring/new-key.ts'
 import type { SigningPurpose } from '../keyring/purposes.ts'
 import { hashOf } from '../keyring/record.ts'
@@ -22,9 +23,18 @@ const findKey = (
 const nextVersion = ({ keyring }: KeyWork, purpose: SigningPurpose): number =>
   1 + Math.max(0, ...keyring.list().map((key) => (key.purpose === purpose ? key.version : 0)))
 
+/** Every key that ever signed stands in the trust root, for ever: there is an end to that. */
+function checkRoom({ keyring }: KeyWork, purpose: SigningPurpose): void {
+  const isLog = purpose === 'log'
+  const count = keyring.list().filter((key) => (key.purpose === 'log') === isLog).length
+  const most = isLog ? trustedKeys.logKeys / 2 : trustedKeys.keys
+  if (count >= most) throw keyState(`A trust root holds no more keys of this kind than ${most}`)
+}
+
 /** Takes a pending key into the key store; that a provider opens it there is proved before. */
 async function prepare(work: KeyWork, key: StoredKey): Promise<void> {
   const { keyring, room } = work
+  checkRoom(work, key.purpose)
   const stored = keyring.reseal([], { added: [key] })
   const next = await work.prove(stored)
   try {

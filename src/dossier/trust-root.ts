@@ -18,6 +18,9 @@ const root32 = z
   .refine((text) => decodeBase64(text)?.length === 32, '32 bytes in base64 expected')
 const treeHead = z.strictObject({ size: position, root: root32 })
 
+/** How many keys a section may name; a log key has two verifier keys. */
+export const trustedKeys = Object.freeze({ logKeys: 256, keys: 1024 })
+
 const logKey = z.strictObject({
   vkey: z.string().max(8192),
   /** Tree sizes from which and up to which (exclusive) its checkpoints count. */
@@ -47,8 +50,8 @@ const originSection = z.strictObject({
   tenant: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
   /** The tree head up to which this file knows every key. */
   asOf: treeHead,
-  logKeys: z.array(logKey).min(1).max(256),
-  keys: z.array(signingKey).min(1).max(1024),
+  logKeys: z.array(logKey).min(1).max(trustedKeys.logKeys),
+  keys: z.array(signingKey).min(1).max(trustedKeys.keys),
   rosters: z.array(z.never()),
   /** Witness, group and quorum lines of a C2SP tlog-policy. */
   witnesses: z.string().max(262_144),

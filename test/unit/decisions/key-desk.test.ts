@@ -1,0 +1,195 @@
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import Database from 'better-sqlite3'
+import { encodeBase64Url } from '../../../src/base/base64.ts'
+import { utf8 } from '../../../src/base/bytes.ts'
+import { Failure } from '../../../src/base/failure.ts'
+import { Secret } from '../../../src/crypto/secret.ts'
+import { createEnvironmentKek } from '../../../src/kek/environment.ts'
+import type { KekProvider } from '../../../src/kek/kek.ts'
+import type { Commit, Store } from '../../../src/store/store.ts'
+import { verifyDossier } from '../../../src/verify/index.ts'
+import type { KeyOrder } from '../../../src/wire/keys.ts'
+import { founder, foundTestService, requestOf, type TestService } from '../../support/service.ts'
+
+const tenant = 'default'
+const hourMs = 3_600_000
+
+/** An environment provider that can be taken away, and counts what it is asked. */
+function frail(): KekProvider & { away: boolean; asked: number } {
+  const bytes = Uint8Array.from({ length: 32 }, (_, i) => 130 + i)
+  const real = createEnvironmentKek(new Secret(utf8(encodeBase64Url(bytes))))
+  const ask = <T>(work: () => Promise<T>): Promise<T> => {
+    provider.asked++
+    return provider.away
+      ? Promise.reject(new Failure('KEK_UNAVAILABLE', 'Provider is away'))
+      : work()
+  }
+  const provider = {
+    asked: 0,
+    away: false,
+    close: () => Promise.resolve(),
+    metadata: real.metadata,
+    probe: () => ask(() => real.probe()),
+    unwrap: (...args: Parameters<KekProvider['unwrap']>) => ask(() => real.unwrap(...args)),
+    wrap: (...args: Parameters<KekProvider['wrap']>) => ask(() => real.wrap(...args)),
+  }
+  return provider
+}
+
+const codeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'none',
+    (error: unknown) => (error instanceof Failure ? error.code : 'foreign'),
+  )
+
+async function verdictOf({ service }: TestService, stream: string): Promise<string> {
+  const trust = await service.readTrustRoot(tenant)
+  return verifyDossier(await service.exportDossier(tenant, stream), trust).verdict
+}
+
+describe('while the key provider is away', () => {
+  it('decisions go on, readiness stays, and the status says what is wrong', async () => {
+    const provider = frail()
+    const test = await foundTestService({ providers: [provider] })
+    provider.away = true
+    await test.service.checkProviders()
+    const { id } = await test.notarise(requestOf(1))
+    expect(await verdictOf(test, id)).toBe('valid')
+    const { parts, ready } = await test.service.health()
+    expect(ready).toBe(true)
+    expect(parts['keys']).toMatch(/^environment is failing \(KEK_UNAVAILABLE\) since 20/)
+    const { next, providers } = await test.service.keyStatus(tenant)
+    expect(providers).toMatchObject([{ code: 'KEK_UNAVAILABLE', state: 'failing' }])
+    expect(next.join('\n')).toMatch(
+      /environment is failing with KEK_UNAVAILABLE[^]*Signing ends on/,
+    )
+    provider.away = false
+    await test.service.checkProviders()
+    expect((await test.service.health()).parts['keys']).toBe('ok (environment)')
+  })
+
+  it('signing ends when that lasts longer than it may, not a millisecond earlier, and begins again', async () => {
+    let now = Date.now()
+    const provider = frail()
+    const test = await foundTestService({ clock: () => now, providers: [provider] })
+    provider.away = true
+    now += hourMs
+    await test.service.checkProviders()
+    expect(await codeOf(test.notarise(requestOf(1)))).toBe('none')
+    now += 1
+    expect(await codeOf(test.notarise(requestOf(2)))).toBe('KEK_UNAVAILABLE')
+    expect(await test.service.health()).toMatchObject({ ready: false })
+    // What is there can still be read.
+    expect(await verdictOf(test, 'keys')).toBe('valid')
+    provider.away = false
+    await test.service.checkProviders()
+    expect(await codeOf(test.notarise(requestOf(3)))).toBe('none')
+    expect(await test.service.health()).toMatchObject({ ready: true })
+  })
+
+  it('asks it nothing for a decision', async () => {
+    const provider = frail()
+    const test = await foundTestService({ providers: [provider] })
+    const before = provider.asked
+    for (let n = 0; n < 20; n++) await test.notarise(requestOf(n))
+    expect(provider.asked).toBe(before)
+  })
+})
+
+describe('a slot that was changed in the database', () => {
+  it('is told from an outage', async () => {
+    const provider = frail()
+    const test = await foundTestService({ providers: [provider] })
+    const db = new Database(join(test.directory, 'data', 'countersign.db'))
+    const body = db.prepare('SELECT body FROM slots').pluck().get() as Buffer
+    const text = body.toString('latin1')
+    const at = text.indexOf('"wrapped":"') + 20
+    const changed = `${text.slice(0, at)}${text[at] === 'A' ? 'B' : 'A'}${text.slice(at + 1)}`
+    db.prepare('UPDATE slots SET body = ?').run(Buffer.from(changed, 'latin1'))
+    db.close()
+    await test.service.checkProviders()
+    const { next, providers } = await test.service.keyStatus(tenant)
+    expect(providers).toMatchObject([{ code: 'OPEN_FAILED', state: 'tampered' }])
+    expect(next.join()).toContain('A slot of environment was changed')
+    expect(await codeOf(test.notarise(requestOf(1)))).toBe('none')
+  })
+})
+
+describe('orders', () => {
+  it('of one log are carried out one after the other', async () => {
+    const test = await foundTestService()
+    const purposes = ['evidence', 'log', 'evidence', 'fast'] as const
+    const done = await Promise.all(
+      purposes.map((purpose) =>
+        test.service.orderKeys(tenant, { order: 'rotate', purpose }, founder),
+      ),
+    )
+    expect(done.map(({ steps }) => steps[0]?.event)).toEqual(purposes.map(() => 'prepared'))
+    expect(await verdictOf(test, 'keys')).toBe('valid')
+  })
+
+  it.each([
+    { order: 'nothing' },
+    { order: 'rotate', purpose: 'master' },
+    { order: 'admit', fingerprint: '../../etc/passwd' },
+    { order: 'migrate', to: 'memory' },
+    { order: 'migrate', to: 'passphrase' },
+    { order: 'rewrap', more: 1 },
+  ])('are refused when they are none: %o', async (order) => {
+    const test = await foundTestService()
+    const wrong = test.service.orderKeys(tenant, order as unknown as KeyOrder, founder)
+    expect(await codeOf(wrong)).toBe('INPUT_INVALID')
+  })
+
+  it('end before the service does', async () => {
+    const test = await foundTestService()
+    const order = test.service.orderKeys(tenant, { order: 'rotate', purpose: 'log' }, founder)
+    await test.service.close()
+    expect(await codeOf(order)).toMatch(/^(none|LOG_CLOSED)$/)
+    const again = await test.reopen()
+    const { id } = await again.notarise(requestOf(1))
+    expect(await verdictOf(again, id)).toBe('valid')
+  })
+})
+
+describe('a commit of keys whose outcome is unknown', () => {
+  const cases = ['persisted', 'not persisted'].flatMap((what) =>
+    (['rotate', 'rewrap', 'rotate-master'] as const).flatMap((order) =>
+      (order === 'rotate' ? [1, 2, 3] : [1]).map((commit) => ({ commit, order, what })),
+    ),
+  )
+
+  it.each(cases)(
+    '$what, at commit $commit of $order: is found out, and all goes on',
+    async ({ commit: fatal, order, what }) => {
+      let countdown = Infinity
+      const wrapStore = (store: Store): Store =>
+        new Proxy(store, {
+          get(target, name) {
+            if (name !== 'commit') {
+              const value: unknown = Reflect.get(target, name)
+              return typeof value === 'function' ? (value.bind(target) as unknown) : value
+            }
+            return async (commit: Commit) => {
+              const strikes = --countdown === 0
+              if (!strikes || what === 'persisted') await target.commit(commit)
+              if (strikes) throw new Failure('LOG_STATE_UNKNOWN', 'Nobody knows')
+            }
+          },
+        })
+      const test = await foundTestService({ wrapStore })
+      const given: KeyOrder = order === 'rotate' ? { order, purpose: 'evidence' } : { order }
+      countdown = fatal
+      expect(await codeOf(test.service.orderKeys(tenant, given, founder))).toBe('LOG_STATE_UNKNOWN')
+      await expect
+        .poll(async () => (await test.service.health()).ready, { timeout: 5000 })
+        .toBe(true)
+      const { id } = await test.notarise(requestOf(1))
+      await test.service.orderKeys(tenant, given, founder)
+      for (const stream of [id, 'keys', 'trust'])
+        expect([stream, await verdictOf(test, stream)]).toEqual([stream, 'valid'])
+      await test.reopen()
+    },
+  )
+})

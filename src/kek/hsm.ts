@@ -106,7 +106,7 @@ export class HsmKek implements KekProvider {
 /** The PIN: of the file where one is named, else `pin`, which is then owned by the caller no more. */
 function choosePin({ pinFile }: HsmSettings, pin: Secret | undefined): Secret {
   if (pinFile === undefined) {
-    if (pin !== undefined) return new Secret(pin.use((bytes) => bytes.slice()))
+    if (pin !== undefined) return pin.part(0)
     throw new Failure('CONFIG_INVALID', 'HSM has no PIN: set COUNTERSIGN_HSM_PIN_FILE')
   }
   if (pin === undefined) return readSecretFile(pinFile, 'COUNTERSIGN_HSM_PIN_FILE')

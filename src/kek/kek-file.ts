@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { Failure } from '../base/failure.ts'
+import { privateBytes, privateCopy } from '../crypto/private-bytes.ts'
 import { Secret } from '../crypto/secret.ts'
 import { generateEnvironmentKek } from './environment-key.ts'
 
@@ -37,16 +38,16 @@ function objection(stat: Stats, path: string): string | undefined {
   return undefined
 }
 
-/** All bytes up to `maxBytes + 1`, in a buffer that is not pooled. */
+/** All bytes up to `maxBytes + 1`, which the caller wipes. */
 function readAll(fd: number): Uint8Array {
-  const buffer = new Uint8Array(maxBytes + 1)
+  const buffer = privateBytes(maxBytes + 1)
   let length = 0
   for (;;) {
     const read = readSync(fd, buffer, length, buffer.length - length, null)
     length += read
     if (read === 0 || length === buffer.length) break
   }
-  const text = buffer.slice(0, length)
+  const text = privateCopy(buffer.subarray(0, length))
   buffer.fill(0)
   return text
 }

@@ -1,7 +1,6 @@
 // What is particular to each kind of provider: when it counts as configured, what is wrong with its settings, how it is made.
 import { isAbsolute } from 'node:path'
 import { Failure } from '../base/failure.ts'
-import { Secret } from '../crypto/secret.ts'
 import { createEnvironmentKek, loadEnvironmentKek } from './environment.ts'
 import { createHsmKek, type HsmSettings } from './hsm.ts'
 import type { KekKind, KekProvider } from './kek.ts'
@@ -45,8 +44,6 @@ export function hsmObjection(settings: KekSettings): string | undefined {
   return undefined
 }
 
-const copyOf = (secret: Secret): Secret => new Secret(secret.use((bytes) => bytes.slice()))
-
 /** The label of a key where the settings name none. */
 const usualKeyLabel = 'countersign'
 
@@ -86,7 +83,7 @@ const kinds: Readonly<Record<KekKind, Kind>> = {
     configured: ({ kek, kekFile }) => kek !== undefined || kekFile !== undefined,
     create({ kek, kekFile }) {
       if (kekFile !== undefined) return loadEnvironmentKek(kekFile)
-      if (kek !== undefined) return createEnvironmentKek(copyOf(kek))
+      if (kek !== undefined) return createEnvironmentKek(kek.part(0))
       throw new Failure('BUG', 'Environment KEK was chosen without its settings')
     },
   },

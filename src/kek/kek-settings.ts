@@ -1,4 +1,5 @@
 // The settings about key providers, and how they get into another thread or process.
+import { privateCopy } from '../crypto/private-bytes.ts'
 import { Secret } from '../crypto/secret.ts'
 import type { KekKind } from './kek.ts'
 
@@ -61,7 +62,7 @@ export const receiveKekSettings = (posted: PostedKekSettings): KekSettings =>
   })
 
 const bytesOf = (secret: Secret | undefined): Uint8Array | undefined =>
-  secret?.use((bytes) => bytes.slice())
+  secret?.use((bytes) => privateCopy(bytes))
 
 /** What one kind of provider needs of the settings and nothing else, to be posted; whoever posts it wipes the copies that it holds. */
 export function postKekSettings(kind: KekKind, settings: KekSettings): PostedKekSettings {

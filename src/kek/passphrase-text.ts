@@ -3,6 +3,7 @@
 import { Failure, invariant } from '../base/failure.ts'
 import { utf8 } from '../base/bytes.ts'
 import { randomBytes } from '../crypto/hash.ts'
+import { privateBytes, privateCopy } from '../crypto/private-bytes.ts'
 import { Secret } from '../crypto/secret.ts'
 
 const alphabet = utf8('0123456789ABCDEFGHJKMNPQRSTVWXYZ')
@@ -51,7 +52,7 @@ const charOf = (digit: number): number => {
 /** A new passphrase as people write it down, 35 bytes of ASCII: six groups of five characters with hyphens between. */
 export function makePassphrase(): Secret {
   const digits = drawDigits()
-  const text = new Uint8Array(chars + chars / groupChars - 1)
+  const text = privateBytes(chars + chars / groupChars - 1)
   let at = 0
   for (const [index, digit] of digits.entries()) {
     if (index > 0 && index % groupChars === 0) text[at++] = hyphen
@@ -65,7 +66,7 @@ const invalid = (message: string): Failure => new Failure('INPUT_INVALID', messa
 
 /** The digits of typed text; hyphens, white space, case and what is mistaken for another character do not matter. */
 function readDigits(text: Uint8Array): Uint8Array {
-  const digits = new Uint8Array(maxBytes)
+  const digits = privateBytes(maxBytes)
   try {
     let length = 0
     for (const char of text.subarray(0, maxBytes + 1)) {
@@ -77,7 +78,7 @@ function readDigits(text: Uint8Array): Uint8Array {
     }
     if (length !== chars || text.length > maxBytes)
       throw invalid(`Passphrase must have ${chars} characters besides hyphens: ${length}`)
-    return digits.slice(0, chars)
+    return privateCopy(digits.subarray(0, chars))
   } finally {
     digits.fill(0)
   }
@@ -92,7 +93,9 @@ export function parsePassphrase(text: Uint8Array): Secret {
   try {
     if (checkDigit(digits) !== digits[dataChars])
       throw invalid('Passphrase has a typo: its last character does not fit the others')
-    return new Secret(digits.map(charOf))
+    const text = privateCopy(digits)
+    for (const [at, digit] of digits.entries()) text[at] = charOf(digit)
+    return new Secret(text)
   } finally {
     digits.fill(0)
   }

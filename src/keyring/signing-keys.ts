@@ -1,7 +1,7 @@
 // The signing keys that are active or will be next, imported and ready. Each seed lives from its opening to its import, and no longer.
 import { invariant } from '../base/failure.ts'
 import type { CompositeSigner } from '../crypto/composite.ts'
-import { Secret } from '../crypto/secret.ts'
+import type { Secret } from '../crypto/secret.ts'
 import { signatureAlgorithms, type Signer } from '../crypto/signatures.ts'
 import { nameOf, publicKeyOf } from './header.ts'
 import type { KeyRow } from './inventory.ts'
@@ -56,18 +56,14 @@ const importers: {
     held(signatureAlgorithms[purposes.evidence.algorithm].signer(seed), stack),
   fast: (seed, stack) => held(signatureAlgorithms[purposes.fast.algorithm].signer(seed), stack),
   log: (seed, stack) => {
-    using edSeed = part(seed, 0, logKeySplit.seed)
-    using mlDsaSeed = part(seed, logKeySplit.seed)
+    using edSeed = seed.part(0, logKeySplit.seed)
+    using mlDsaSeed = seed.part(logKeySplit.seed)
     return {
       ed25519: held(signatureAlgorithms.Ed25519.signer(edSeed), stack),
       mlDsa44: held(signatureAlgorithms['ML-DSA-44'].signer(mlDsaSeed), stack),
     }
   },
 }
-
-/** The half of a log key's seed from `start` to `end`. */
-const part = (seed: Secret, start: number, end?: number): Secret =>
-  seed.use((bytes) => new Secret(bytes.slice(start, end)))
 
 const held = <S extends Signer>(signer: S, stack: DisposableStack): S =>
   stack.adopt(signer, () => {

@@ -1,12 +1,15 @@
 // What is claimed: once keys were sealed or closed and garbage was collected, their seeds are in no memory that the process can write, in no form.
 // It is claimed of Linux, of the algorithms by node:crypto, and of a Node that imports seeds without DER; OpenSSL's decoder leaves copies otherwise.
-// It is not claimed of the text of a KEK file, nor of the time until garbage is collected.
+// The same holds of what a KEK file and a PIN file hold. It is not claimed of a PIN that was sent to the process of an HSM, of which Node leaves a
+// copy, nor of the time until garbage is collected.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { encodeBase64Url } from '../../src/base/base64.ts'
+import { randomBytes } from '../../src/crypto/hash.ts'
 import { createKekFile } from '../../src/kek/kek-file.ts'
 import { mask, patternsOf } from '../support/memory-patterns.ts'
 import type { Needles, Report, Step } from '../support/memory-process.ts'
@@ -19,7 +22,9 @@ beforeAll(async () => {
   const directory = mkdtempSync(join(tmpdir(), 'countersign-'))
   const kekFile = join(directory, 'kek')
   createKekFile(kekFile)
-  const child = fork(resolve('test/support/memory-process.ts'), [kekFile], {
+  const pinFile = join(directory, 'pin')
+  writeFileSync(pinFile, `${encodeBase64Url(randomBytes(24))}\n`, { mode: 0o600 })
+  const child = fork(resolve('test/support/memory-process.ts'), [kekFile, pinFile], {
     execArgv: ['--expose-gc'],
     serialization: 'advanced',
     timeout: 45_000,
@@ -28,7 +33,7 @@ beforeAll(async () => {
     child.on('message', (report: Report) => {
       if ('step' in report) sightings.set(report.step, report.seen)
       else
-        void patternsOf(report.stored, kekFile).then((found) => {
+        void patternsOf(report.stored, kekFile, pinFile).then((found) => {
           patterns = found
           child.send({ patterns, mask } satisfies Needles)
         })
@@ -114,6 +119,11 @@ describe('once it was used', () => {
 
   test('nothing is left of destroyed keys in a keyring that stays open', () => {
     expect(foundAt('destroyed', 'manifest key', 'wrapping key')).toEqual([])
+  })
+
+  test('nothing is left of a PIN file but what the open provider keeps, once', () => {
+    const ofPin = Object.entries(at('PIN held').found).filter(([name]) => name.startsWith('PIN'))
+    expect(ofPin).toEqual([['PIN, raw', 2]])
   })
 
   test('nothing at all is left when keyring and provider are closed', () => {

@@ -11,7 +11,7 @@ import { labels } from '../../src/crypto/labels.ts'
 import type { Secret } from '../../src/crypto/secret.ts'
 import { xWing } from '../../src/crypto/x-wing.ts'
 import { loadEnvironmentKek } from '../../src/kek/environment.ts'
-import { readKekFile } from '../../src/kek/kek-file.ts'
+import { readKekFile, readSecretFile } from '../../src/kek/kek-file.ts'
 import { parseEnvironmentKek } from '../../src/kek/environment-key.ts'
 import { headerBytes } from '../../src/keyring/header.ts'
 import { deriveManifestKey } from '../../src/keyring/manifest.ts'
@@ -141,15 +141,31 @@ function slotKeyOf(slot: MasterSlot, dek: Uint8Array): Uint8Array {
   return hkdfSha256(dek, slot.salt, info, 32)
 }
 
-function wrappingKeyOf(kekFile: string): Uint8Array {
+/** What the KEK file holds, and what is made of it. */
+function kekForms(kekFile: string): Pattern[] {
   using characters = readKekFile(kekFile)
   using kek = characters.use((bytes) => parseEnvironmentKek(bytes, kekFile))
-  return hkdfSha256(copyOf(kek), new Uint8Array(0), utf8(labels.environmentKek), 32)
+  const wrapping = hkdfSha256(copyOf(kek), new Uint8Array(0), utf8(labels.environmentKek), 32)
+  return [
+    ...raw('KEK text', copyOf(characters)),
+    ...forms('KEK', copyOf(kek)),
+    ...forms('wrapping key', wrapping),
+  ]
 }
 
-/** The patterns of every secret of a key store whose one slot is under an environment KEK. */
-export async function patternsOf(stored: StoredKeys, kekFile: string): Promise<Pattern[]> {
-  const patterns = forms('wrapping key', wrappingKeyOf(kekFile))
+/** The first bytes of a PIN are its pattern; it has 16 or more. */
+function pinForms(pinFile: string): Pattern[] {
+  using pin = readSecretFile(pinFile, 'PIN')
+  return forms('PIN', copyOf(pin))
+}
+
+/** The patterns of a PIN, and of every secret of a key store whose one slot is under an environment KEK. */
+export async function patternsOf(
+  stored: StoredKeys,
+  kekFile: string,
+  pinFile: string,
+): Promise<Pattern[]> {
+  const patterns = [...kekForms(kekFile), ...pinForms(pinFile)]
   const provider = loadEnvironmentKek(kekFile)
   const unwrap = provider.unwrap.bind(provider)
   const [slot] = stored.slots.map(({ body }) => parseSlot(body))

@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { loadEnvironmentKek } from '../../src/kek/environment.ts'
+import { createHsmKek } from '../../src/kek/hsm.ts'
 import { createKeyring } from '../../src/keyring/create.ts'
 import type { Keyring } from '../../src/keyring/keyring.ts'
 import { makeKey } from '../../src/keyring/new-key.ts'
@@ -29,6 +30,7 @@ export type Step =
   | 'seeds wiped'
   | 'unsealed'
   | 'destroyed'
+  | 'PIN held'
   | 'closed'
 
 /** What the process says. */
@@ -37,7 +39,8 @@ export type Report =
 
 const identity = { instance: '01890a5d-ac96-774b-bcce-b302099a8057', tenant: 'acme' }
 const now = 1_760_000_000_000
-const provider = loadEnvironmentKek(process.argv[2] ?? '')
+const [, , kekFile = '', pinFile = ''] = process.argv
+const provider = loadEnvironmentKek(kekFile)
 
 const say = (report: Report): void => {
   process.send?.(report)
@@ -150,6 +153,15 @@ async function destroyKeys(stored: StoredKeys): Promise<void> {
   keyring.close()
 }
 
+/** Looks while the provider of an HSM has its PIN, and lets it go. It is not sent: Node leaves a copy of what it sends to a process. */
+async function holdPin(): Promise<void> {
+  const place = { keyLabel: 'kek', module: '/nowhere.so', pinFile, tokenLabel: 'tests' }
+  const hsm = createHsmKek(place, undefined)
+  await collectGarbage()
+  look('PIN held')
+  await hsm.close()
+}
+
 /** Gives the closed keyring: it is `close` that gives the keys up, not the last reference to them. */
 async function unsealAndClose(stored: StoredKeys): Promise<Keyring> {
   const keyring = await unseal(stored)
@@ -181,6 +193,7 @@ await collectGarbage()
 look('seeds wiped')
 await destroyKeys(stored)
 const closed = await unsealAndClose(stored)
+await holdPin()
 await provider.close()
 await collectGarbage()
 look('closed')

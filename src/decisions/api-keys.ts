@@ -6,7 +6,7 @@ import { Failure } from '../base/failure.ts'
 import { equalConstantTime, randomBytes, sha256 } from '../crypto/hash.ts'
 import { labels } from '../crypto/labels.ts'
 import type { AdminMatter, Caller } from '../dossier/matters.ts'
-import type { StoredApiKey, StoreReader } from '../store/store.ts'
+import type { LogHead, StoredApiKey, StoreReader } from '../store/store.ts'
 import { scopes, type ApiKeyView, type Scope } from '../wire/decision.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { enter, type Draft, type Room } from './room.ts'
@@ -34,7 +34,7 @@ export const viewApiKey = ({
 })
 
 /** What the log says of an API key. */
-interface LoggedKey {
+export interface LoggedKey {
   readonly sha256: unknown
   readonly owner: unknown
   readonly scopes: unknown
@@ -45,9 +45,13 @@ interface LoggedKey {
 const books = new WeakMap<Room, Promise<ReadonlyMap<string, LoggedKey>>>()
 
 /** The API keys as the log tells them: a row that somebody put into the database is nobody's key. */
-async function readBook({ log, store, tenant }: Room): Promise<ReadonlyMap<string, LoggedKey>> {
+export async function readLoggedKeys(
+  store: StoreReader,
+  tenant: string,
+  head: LogHead,
+): Promise<ReadonlyMap<string, LoggedKey>> {
   const book = new Map<string, LoggedKey>()
-  for (const entry of await readCheckedStream(store, tenant.name, 'admin', log.head)) {
+  for (const entry of await readCheckedStream(store, tenant, 'admin', head)) {
     const matter = matterOf(entry, 'admin')
     if (matter === undefined) continue
     const { owner, scopes: granted, sha256: hash } = matter.detail
@@ -61,11 +65,20 @@ async function readBook({ log, store, tenant }: Room): Promise<ReadonlyMap<strin
 }
 
 async function readLoggedKey(room: Room, id: string): Promise<LoggedKey | undefined> {
-  const book = books.get(room) ?? readBook(room)
+  const { log, store, tenant } = room
+  const book = books.get(room) ?? readLoggedKeys(store, tenant.name, log.head)
   books.set(room, book)
   book.catch(() => books.delete(room))
   return (await book).get(id)
 }
+
+/** Whether the row of an API key is what the log says of it. */
+export const isAsLogged = (
+  { hash, owner, revokedAt, scopes: granted }: StoredApiKey,
+  logged: LoggedKey | undefined,
+): boolean =>
+  JSON.stringify([logged?.sha256, logged?.owner, logged?.scopes, logged?.revoked]) ===
+  JSON.stringify([encodeHex(hash), owner, granted, revokedAt !== null])
 
 /**
  * The principal of a token. The same failure for every reason: who guesses learns nothing.
@@ -85,9 +98,7 @@ export async function authenticate(
   if (apiKey.revokedAt !== null) throw refused
   const room = await roomOf(apiKey.tenant)
   const logged = await readLoggedKey(room, id)
-  const said = JSON.stringify([logged?.sha256, logged?.owner, logged?.scopes, logged?.revoked])
-  const is = JSON.stringify([encodeHex(hashToken(token)), apiKey.owner, apiKey.scopes, false])
-  if (said !== is) throw refused
+  if (!isAsLogged(apiKey, logged)) throw refused
   return {
     tenant: apiKey.tenant,
     profile: room.tenant.profile,

@@ -100,6 +100,39 @@ export class SqliteReader implements port.StoreReader {
     )
   }
 
+  listKeptCheckpoints(
+    tenant: string,
+    after: number,
+    limit: number,
+  ): Promise<readonly port.StoredCheckpoint[]> {
+    return this.#of(tenant, 'list kept checkpoints', [], (id) =>
+      this.#reads.keptCheckpoints.all(id, after, limit).map(rows.toCheckpoint),
+    )
+  }
+
+  listTiles(tenant: string): Promise<readonly Pick<port.StoredTile, 'level' | 'n'>[]> {
+    return this.#of(tenant, 'list tiles', [], (id) => this.#reads.tileNames.all(id))
+  }
+
+  listIdempotency(
+    tenant: string,
+    cursor: number,
+    limit: number,
+  ): Promise<readonly (port.IdempotencyRecord & { readonly cursor: number })[]> {
+    return this.#of(tenant, 'list idempotency keys', [], (id) =>
+      this.#reads.idempotencies
+        .all(id, cursor, limit)
+        .map((row) => ({ ...rows.toIdempotency(row), cursor: row.id })),
+    )
+  }
+
+  checkStructure(): Promise<readonly string[]> {
+    return this.run('check the database', () => {
+      const found = this.db.pragma('integrity_check(100)') as { integrity_check: string }[]
+      return found.map((row) => row.integrity_check).filter((text) => text !== 'ok')
+    })
+  }
+
   readKeys(tenant: string): Promise<port.StoredKeys | undefined> {
     const { slots, keys, manifest } = this.#reads
     const read = this.db.transaction((id: number) =>

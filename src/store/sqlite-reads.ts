@@ -45,6 +45,18 @@ export const prepareReads = (db: Preparing) => ({
   keptCheckpoint: db.prepare<[tenant: number], rows.CheckpointRow>(
     'SELECT size, root, note, time FROM kept_checkpoints WHERE tenant = ? ORDER BY size DESC LIMIT 1',
   ),
+  keptCheckpoints: db.prepare<[tenant: number, after: number, limit: number], rows.CheckpointRow>(
+    'SELECT size, root, note, time FROM kept_checkpoints WHERE tenant = ? AND size > ? ORDER BY size LIMIT ?',
+  ),
+  tileNames: db.prepare<[tenant: number], { level: number; n: number }>(
+    'SELECT level, n FROM tiles WHERE tenant = ? ORDER BY level, n',
+  ),
+  idempotencies: db.prepare<
+    [tenant: number, cursor: number, limit: number],
+    rows.IdempotencyRow & { id: number }
+  >(
+    'SELECT id, owner, key, stream, erased, salt, fingerprint FROM idempotency WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?',
+  ),
   slots: db.prepare<[tenant: number], { id: string; body: Uint8Array }>(
     'SELECT id, body FROM slots WHERE tenant = ? ORDER BY place',
   ),

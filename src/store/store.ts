@@ -229,6 +229,22 @@ export interface StoreReader {
   readLastCheckpoint(tenant: string): Promise<StoredCheckpoint | undefined>
   /** The newest kept checkpoint, which the static tree serves, or the one of exactly this size. */
   readKeptCheckpoint(tenant: string, size?: number): Promise<StoredCheckpoint | undefined>
+  /** Checkpoints that are kept, by size, those larger than `after` first. */
+  listKeptCheckpoints(
+    tenant: string,
+    after: number,
+    limit: number,
+  ): Promise<readonly StoredCheckpoint[]>
+  /** Which tiles there are, by level and n. */
+  listTiles(tenant: string): Promise<readonly Pick<StoredTile, 'level' | 'n'>[]>
+  /** What the database says is wrong with its own structure; nothing when it is sound. */
+  checkStructure(): Promise<readonly string[]>
+  /** The memory of idempotency keys, in the order of their making; `cursor` goes on behind the last that was given. */
+  listIdempotency(
+    tenant: string,
+    cursor: number,
+    limit: number,
+  ): Promise<readonly (IdempotencyRecord & { readonly cursor: number })[]>
   readKeys(tenant: string): Promise<StoredKeys | undefined>
   readIdempotency(
     tenant: string,

@@ -84,7 +84,7 @@ function judgeSignature(
   name: string,
   key: TrustedSigningKey,
   leaf: Leaf,
-  entry: DossierEntry,
+  entry: PlacedEntry,
 ): void {
   const publicKey = decodeBase64(key.publicKey) ?? new Uint8Array(0)
   if (key.algorithm === 'Ed25519') {
@@ -205,6 +205,25 @@ export function judgeEntry(
     `Leaf is not proved to be at index ${entry.index} of ${size}`,
   )
   if (!included) return undefined
+  return judgePlaced(checks, name, entry, leaf, hash, section)
+}
+
+/** What an entry is judged by without its proof. */
+export type PlacedEntry = Omit<DossierEntry, 'proof'>
+
+/**
+ * Judges an entry that is known to stand at its index.
+ * @param verify false to leave its signature alone, where only the tree is of interest
+ */
+export function judgePlaced(
+  checks: Checks,
+  name: string,
+  entry: PlacedEntry,
+  leaf: Leaf,
+  hash: Uint8Array,
+  section: OriginSection,
+  verify = true,
+): JudgedEntry {
   const key = judgeKey(checks, `${name}.key`, section, leaf, entry.index)
   const genuine = entry.payload !== null && judgePayload(checks, name, entry.payload, leaf)
   const committed = checks.expect(
@@ -213,7 +232,8 @@ export function judgeEntry(
     'Signature is the one of the leaf',
     'Signature is not the one of the leaf',
   )
-  if (key !== undefined && committed) judgeSignature(checks, `${name}.signature`, key, leaf, entry)
+  if (verify && key !== undefined && committed)
+    judgeSignature(checks, `${name}.signature`, key, leaf, entry)
   // Said of the leaf, for an erased entry of such a kind is not understood either.
   if (!isKnownKind(leaf.kind))
     checks.add(

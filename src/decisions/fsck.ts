@@ -1,0 +1,278 @@
+// The whole check of a tenant: the log from its entries (log/fsck.ts), and every row of the database that repeats what the log says: decisions' filters,
+// idempotency keys, API keys, trust roots, sealed keys. Needs no key provider; what only the holder of the master key can check is said to be left out.
+import { asFailure, Failure } from '../base/failure.ts'
+import { fingerprint, parseTrustRoot, type OriginSection } from '../dossier/trust-root.ts'
+import { parseSealedKey } from '../keyring/sealed-key.ts'
+import { parseSlot } from '../keyring/slot.ts'
+import { checkLog, type Finding, type FsckOptions } from '../log/fsck.ts'
+import type { Pin } from '../log/pin.ts'
+import type { StoredEntry, StoreReader, Tenant } from '../store/store.ts'
+import { isAsLogged, readLoggedKeys } from './api-keys.ts'
+import { matterOf, readCheckedStream } from './checked.ts'
+
+/** What is to be checked, and who hears of it. */
+export interface FsckRequest {
+  readonly store: StoreReader
+  readonly tenant: string
+  /** Undefined when it is not at hand; then a rolled back log is not noticed. */
+  readonly pin: Pin | undefined
+  /** A trust root file from elsewhere; without it the newest that the database holds. */
+  readonly trustFile: Uint8Array | undefined
+  readonly signatures: boolean
+  readonly signal?: AbortSignal
+  readonly progress: (part: string, done: number, total: number) => void
+}
+
+/** What was checked and what was found. */
+export interface FsckReport {
+  readonly tenant: string
+  readonly origin: string
+  readonly size: number
+  readonly decisions: number
+  readonly erased: number
+  /** In the order of finding; at most {@link mostFindings}. */
+  readonly findings: readonly Finding[]
+  /** How many there are. */
+  readonly count: number
+  /** The smallest index that a finding names. */
+  readonly firstIndex: number | null
+  /** What was not checked, a sentence each. */
+  readonly unchecked: readonly string[]
+}
+
+/** Findings that are told one by one. */
+export const mostFindings = 1000
+const page = 500
+
+interface Counted {
+  decisions: number
+  erased: number
+}
+
+type Found = (finding: Finding) => void
+
+const row = (found: Found, index: number | null, what: string): void => {
+  found({ index, part: 'row', what })
+}
+
+/** Runs a part; what it meets in a database that cannot be read is a finding and not the end. */
+async function part(found: Found, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    const { code, message } = asFailure(error)
+    if (!code.startsWith('STORE_') && code !== 'KEY_STORE_REFUSED') throw error
+    const [, index] = / at index (\d+)$/.exec(message) ?? []
+    found({ index: index === undefined ? null : Number(index), part: 'database', what: message })
+  }
+}
+
+function sectionOf(trustFile: Uint8Array, { name, origin }: Tenant): OriginSection {
+  const root = parseTrustRoot(trustFile)
+  if (typeof root === 'string') throw new Failure('STORE_CORRUPT', root)
+  const section = root.origins.find((one) => one.origin === origin && one.tenant === name)
+  if (section === undefined)
+    throw new Failure('STORE_CORRUPT', `Trust root does not name the log: ${origin}`)
+  return section
+}
+
+/** That every decision can be found by what it says, and nothing else is listed. */
+async function checkFilters(
+  { progress, signal, store, tenant }: FsckRequest,
+  found: Found,
+  counted: Counted,
+): Promise<void> {
+  let before: number | undefined
+  let listed = 0
+  for (;;) {
+    signal?.throwIfAborted()
+    const query = before === undefined ? { limit: page } : { before, limit: page }
+    const rows = await store.listDecisions(tenant, query)
+    for (const { filter, index, stream } of rows) {
+      const entry = await store.readEntry(tenant, index)
+      const matter = entry === undefined ? undefined : tryMatter(entry)
+      const said =
+        matter === undefined
+          ? null
+          : {
+              action: matter.intent.action.type,
+              actor: matter.intent.actor.id,
+              status: matter.status,
+            }
+      const same =
+        filter?.action === said?.action &&
+        filter?.actor === said?.actor &&
+        filter?.status === said?.status
+      if (!same || entry?.stream !== stream)
+        row(found, index, 'Decision is listed as what it does not say')
+    }
+    listed += rows.length
+    progress('decisions', listed, counted.decisions)
+    const last = rows.at(-1)
+    if (last === undefined) break
+    before = last.index
+  }
+  if (listed !== counted.decisions)
+    row(found, null, `Decisions in the list: ${listed}, in the log: ${counted.decisions}`)
+}
+
+/** What a decision says, where it can be read; that it cannot is told elsewhere. */
+function tryMatter(entry: StoredEntry) {
+  try {
+    return matterOf(entry, 'decision')
+  } catch {
+    return undefined
+  }
+}
+
+async function checkIdempotency({ store, tenant }: FsckRequest, found: Found): Promise<void> {
+  let cursor = 0
+  for (;;) {
+    const records = await store.listIdempotency(tenant, cursor, page)
+    for (const { fingerprint: print, stream } of records) {
+      const [first] = await store.readStream(tenant, stream)
+      if (first?.kind !== 'decision') row(found, null, `Idempotency key of no decision: ${stream}`)
+      else if ((print === null) !== (first.payload === null))
+        row(found, first.index, 'Idempotency key is erased or its decision is, and not both')
+      else if (first.payload !== null && tryMatter(first)?.idempotencyKey === null)
+        row(found, first.index, 'Decision says nothing of its idempotency key')
+    }
+    const last = records.at(-1)
+    if (last === undefined) return
+    cursor = last.cursor
+  }
+}
+
+async function checkApiKeys(
+  { store }: FsckRequest,
+  { head, name }: Tenant,
+  found: Found,
+): Promise<void> {
+  const logged = await readLoggedKeys(store, name, head)
+  const kept = await store.listApiKeys(name)
+  for (const apiKey of kept)
+    if (!isAsLogged(apiKey, logged.get(apiKey.id)))
+      row(found, null, `API key is not what the log says of it: ${apiKey.id}`)
+  for (const id of logged.keys())
+    if (!kept.some((apiKey) => apiKey.id === id)) row(found, null, `API key is missing: ${id}`)
+}
+
+async function checkTrustRoots(
+  { store }: FsckRequest,
+  { head, name }: Tenant,
+  found: Found,
+): Promise<void> {
+  let previous: string | null = null
+  for (const entry of await readCheckedStream(store, name, 'trust', head)) {
+    const matter = matterOf(entry, 'trust')
+    if (matter === undefined) continue
+    const { sha256, version } = matter
+    const stored = await store.readTrustRoot(name, version)
+    if (stored === undefined) row(found, entry.index, `Trust root is missing: version ${version}`)
+    else if (fingerprint(stored.file) !== sha256 || stored.sha256 !== sha256)
+      row(found, entry.index, `Trust root is not the one announced: version ${version}`)
+    if (matter.previous !== previous)
+      row(found, entry.index, `Trust root does not follow the one before it: version ${version}`)
+    previous = sha256
+  }
+  if ((await store.readTrustRoot(name))?.sha256 !== (previous ?? undefined))
+    row(found, null, 'Newest trust root is not the last one announced')
+}
+
+/** That the key store tells what the log told of keys; whether it is genuine only its manifest says. */
+async function checkKeys(
+  { store }: FsckRequest,
+  { head, name }: Tenant,
+  found: Found,
+): Promise<void> {
+  const keys = await store.readKeys(name)
+  if (keys === undefined) throw new Failure('STORE_CORRUPT', `Tenant has no keys: ${name}`)
+  for (const { body } of keys.slots) parseSlot(body)
+  const told = new Map<string, Record<string, number | null>>()
+  for (const entry of await readCheckedStream(store, name, 'keys', head)) {
+    const matter = matterOf(entry, 'key')
+    if (matter === undefined) continue
+    const events = told.get(matter.keyId) ?? {}
+    told.set(matter.keyId, { ...events, [matter.event]: matter.from })
+  }
+  for (const { body, from, keyId, revokedAt, state, to } of keys.keys) {
+    const { header } = parseSealedKey(body)
+    const events = told.get(keyId)
+    const is = [header.keyId, from, to, revokedAt, state === 'destroyed']
+    const said = [
+      keyId,
+      events?.['activated'] ?? null,
+      events?.['retired'] ?? null,
+      events?.['revoked'] ?? null,
+      events !== undefined && 'destroyed' in events,
+    ]
+    if (events === undefined || JSON.stringify(is) !== JSON.stringify(said))
+      row(found, null, `Key is not what the log says of it: ${header.purpose} v${header.version}`)
+    told.delete(keyId)
+  }
+}
+
+/**
+ * Checks everything of a tenant.
+ * @throws {@link Failure} INPUT_NOT_FOUND, STORE_* when the database cannot be opened; what `signal` was aborted with
+ */
+export async function fsck(request: FsckRequest): Promise<FsckReport> {
+  const { pin, progress, signal, signatures, store, trustFile } = request
+  const tenant = await store.readTenant(request.tenant)
+  if (tenant === undefined)
+    throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${request.tenant}`)
+  const findings: Finding[] = []
+  let count = 0
+  let firstIndex: number | null = null
+  const found: Found = (finding) => {
+    count++
+    if (findings.length < mostFindings) findings.push(finding)
+    if (finding.index !== null) firstIndex = Math.min(firstIndex ?? Infinity, finding.index)
+  }
+  const counted: Counted = { decisions: 0, erased: 0 }
+  const options: Omit<FsckOptions, 'section'> = {
+    entry: ({ payload }, { kind }) => {
+      if (kind === 'decision') counted.decisions++
+      if (payload === null) counted.erased++
+    },
+    found,
+    pin,
+    progress: (done, total) => {
+      progress('entries', done, total)
+    },
+    signatures,
+    store,
+    tenant,
+    ...(signal === undefined ? {} : { signal }),
+  }
+  await part(found, async () => {
+    for (const what of await store.checkStructure()) found({ index: null, part: 'database', what })
+  })
+  await part(found, async () => {
+    const file = trustFile ?? (await store.readTrustRoot(tenant.name))?.file
+    if (file === undefined) throw new Failure('STORE_CORRUPT', `No trust root: ${tenant.name}`)
+    await checkLog({ ...options, section: sectionOf(file, tenant) })
+  })
+  await part(found, () => checkFilters(request, found, counted))
+  await part(found, () => checkIdempotency(request, found))
+  await part(found, () => checkApiKeys(request, tenant, found))
+  await part(found, () => checkTrustRoots(request, tenant, found))
+  await part(found, () => checkKeys(request, tenant, found))
+  const unchecked = [
+    'Manifest of the key store: that needs its key provider, and is done at every start',
+  ]
+  if (pin === undefined) unchecked.push('Rollback: the pin is not at hand')
+  if (trustFile === undefined)
+    unchecked.push('Keys were taken from the newest trust root in the database itself')
+  if (!signatures) unchecked.push('Signatures of entries')
+  return {
+    ...counted,
+    count,
+    findings,
+    firstIndex,
+    origin: tenant.origin,
+    size: tenant.head.size,
+    tenant: tenant.name,
+    unchecked,
+  }
+}

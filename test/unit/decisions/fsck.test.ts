@@ -1,0 +1,280 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { fsck, type FsckReport } from '../../../src/decisions/fsck.ts'
+import { PinFile } from '../../../src/log/pin.ts'
+import { openSqliteStore } from '../../../src/store/sqlite.ts'
+import { founder, foundTestService, requestOf, temporaryDirectory } from '../../support/service.ts'
+
+const tenant = 'default'
+const home = mkdtempSync(join(tmpdir(), 'countersign-fsck-'))
+let last = 0
+
+// A log with everything in it: more than a tile of decisions, uses, an erasure, API keys, idempotency keys, rotated and revoked keys.
+beforeAll(async () => {
+  const test = await foundTestService({ closeYourself: true, directory: join(home, 'whole') })
+  const { principal, service } = test
+  const answers = await Promise.all(
+    Array.from({ length: 300 }, (_, n) => test.notarise(requestOf(n, { maxUses: 2 }), `key-${n}`)),
+  )
+  const [one, two] = answers
+  if (one === undefined || two === undefined) throw new Error('No decisions')
+  await service.erase(principal, one.id, 'Asked for')
+  await service.claim(principal, two.id, {})
+  const { apiKey } = await service.createApiKey(tenant, 'bot', ['log:read'], founder)
+  await service.createApiKey(tenant, 'other', ['log:read'], founder)
+  await service.revokeApiKey(tenant, apiKey.id, founder)
+  for (const purpose of ['evidence', 'fast', 'log'] as const)
+    await service.orderKeys(tenant, { order: 'rotate', purpose }, founder)
+  const { keys } = await service.keyStatus(tenant)
+  const [old] = keys.filter(({ purpose, version }) => purpose === 'fast' && version === 1)
+  if (old === undefined) throw new Error('No key')
+  await service.orderKeys(tenant, { from: old.to ?? 0, keyId: old.keyId, order: 'revoke' }, founder)
+  await service.orderKeys(tenant, { order: 'rotate-master' }, founder)
+  last = (await test.notarise(requestOf(1000))).index
+  await service.close()
+}, 60_000)
+
+afterAll(() => {
+  rmSync(home, { force: true, recursive: true })
+})
+
+interface Check {
+  readonly sql?: readonly string[]
+  readonly signatures?: boolean
+  readonly withPin?: boolean
+}
+
+/** What is found in a copy of the whole after edits of its database. */
+async function check({ signatures = true, sql = [], withPin = true }: Check): Promise<FsckReport> {
+  const directory = temporaryDirectory()
+  cpSync(join(home, 'whole'), directory, { recursive: true })
+  const db = new Database(join(directory, 'data', 'countersign.db'))
+  for (const statement of sql)
+    expect(db.prepare(statement).run().changes, statement).toBeGreaterThan(0)
+  db.close()
+  const store = await openSqliteStore({ mode: 'read', path: join(directory, 'data') })
+  const pin = new PinFile(join(directory, 'keys', `${tenant}.pin`))
+  try {
+    return await fsck({
+      pin: withPin ? await pin.read() : undefined,
+      progress: () => undefined,
+      signatures,
+      store,
+      tenant,
+      trustFile: undefined,
+    })
+  } finally {
+    await pin.close()
+    await store.close()
+  }
+}
+
+const told = ({ findings }: FsckReport): string[] =>
+  findings.map(({ index, part, what }) => `${part} ${String(index)}: ${what}`)
+
+describe('fsck', () => {
+  it('finds nothing wrong with what is whole, and says what it did not check', async () => {
+    const report = await check({})
+    expect(told(report)).toEqual([])
+    expect(report).toMatchObject({ count: 0, decisions: 301, erased: 1, firstIndex: null })
+    expect(report.unchecked).toEqual([
+      expect.stringContaining('Manifest of the key store'),
+      expect.stringContaining('newest trust root in the database itself'),
+    ])
+    const quick = await check({ signatures: false, withPin: false })
+    expect(quick.count).toBe(0)
+    expect(quick.unchecked.join()).toMatch(/Rollback.*Signatures of entries/)
+  })
+
+  it.each<[string, string[], RegExp]>([
+    [
+      'a leaf',
+      ["UPDATE entries SET leaf = CAST(replace(leaf, '2', '3') AS BLOB) WHERE idx = 20"],
+      /^entry 20: /,
+    ],
+    [
+      'a payload',
+      [
+        "UPDATE entries SET payload = CAST(replace(payload, 'agent', 'agenT') AS BLOB) WHERE idx = 20",
+      ],
+      /^entry 20: payload: Payload is not the one of the leaf/,
+    ],
+    [
+      'a signature',
+      ['UPDATE entries SET signature = zeroblob(length(signature)) WHERE idx = 20'],
+      /^entry 20: signature-digest/,
+    ],
+    [
+      'a leaf hash',
+      ['UPDATE entries SET leaf_hash = zeroblob(32) WHERE idx = 20'],
+      /^entry 20: Column.*leaf_hash/,
+    ],
+    ['a kind', ["UPDATE entries SET kind = 'execution' WHERE idx = 20"], /^entry 20: Column.*kind/],
+    ['a time', ['UPDATE entries SET time = time + 1 WHERE idx = 20'], /^entry 20: Column.*time/],
+    ['a step', ['UPDATE entries SET seq = 7 WHERE idx = 20'], /^entry 20: Column.*seq/],
+    ['a stream', ["UPDATE entries SET stream = 'x' WHERE idx = 20"], /^entry 20: Column.*stream/],
+    ['a key id', ["UPDATE entries SET keyid = 'x' WHERE idx = 20"], /^entry 20: Column.*keyid/],
+    ['an entry gone', ['DELETE FROM entries WHERE idx = 20'], /^entry 20: Entry is missing/],
+    [
+      'a payload that nobody erased',
+      ['UPDATE entries SET erased = 1 WHERE idx = 20'],
+      /^entry 20: Payload is missing and nothing erased it/,
+    ],
+    [
+      'an erasure not carried out',
+      [
+        `UPDATE entries SET erased = 0, payload = (SELECT payload FROM entries WHERE idx = 20) WHERE erased = 1`,
+      ],
+      /Erased step 0 of .* has its payload still/,
+    ],
+    [
+      'two entries exchanged',
+      [
+        'UPDATE entries SET idx = -1 WHERE idx = 20',
+        'UPDATE entries SET idx = 20 WHERE idx = 21',
+        'UPDATE entries SET idx = 21 WHERE idx = -1',
+      ],
+      /^(tile|head|checkpoint) /,
+    ],
+    [
+      'a tile',
+      ['UPDATE tiles SET hashes = zeroblob(length(hashes)) WHERE level = 0 AND n = 0'],
+      /^tile 0: Hash 0 of tile 0\/0/,
+    ],
+    [
+      'the tile at the right edge',
+      ['UPDATE tiles SET hashes = zeroblob(length(hashes)) WHERE level = 0 AND n = 1'],
+      /^tile 256: Hash 0 of tile 0\/1/,
+    ],
+    ['a tile gone', ['DELETE FROM tiles WHERE level = 1'], /^tile 0: Tile is missing: 1\/0/],
+    [
+      'a tile too many',
+      ['INSERT INTO tiles SELECT tenant, 5, 9, hashes FROM tiles LIMIT 1'],
+      /^tile null: Tile belongs to no tree/,
+    ],
+    [
+      'a kept checkpoint',
+      ["UPDATE kept_checkpoints SET note = replace(note, 'log', 'lag')"],
+      /^checkpoint null: Checkpoint \(kept\)/,
+    ],
+    [
+      'the root of a kept checkpoint',
+      ['UPDATE kept_checkpoints SET root = zeroblob(32)'],
+      /^checkpoint null: .* root is not the one/,
+    ],
+    [
+      'the last checkpoint',
+      ['UPDATE last_checkpoints SET note = (SELECT note FROM kept_checkpoints LIMIT 1)'],
+      /^checkpoint null: Checkpoint \(last\)/,
+    ],
+    [
+      'the last checkpoint gone',
+      ['DELETE FROM last_checkpoints'],
+      /^checkpoint null: Last checkpoint is missing/,
+    ],
+    ['the size', ['UPDATE tenants SET size = size - 1'], /^(pin|checkpoint|head) /],
+    [
+      'the root',
+      ['UPDATE tenants SET root = zeroblob(32)'],
+      /^head null: Root at size \d+ is not the one of the head/,
+    ],
+    [
+      'the time of the head',
+      ['UPDATE tenants SET time = time + 1'],
+      /^head null: Time of the head/,
+    ],
+    [
+      'the status by which a decision is found',
+      ["UPDATE entries SET status = 'BLOCK' WHERE idx = 20"],
+      /^row 20: Decision is listed as what it does not say/,
+    ],
+    [
+      'a decision that cannot be found',
+      ['UPDATE entries SET status_hash = NULL WHERE idx = 20'],
+      /^row null: Decisions in the list: 300, in the log: 301/,
+    ],
+    [
+      'an idempotency key',
+      ["UPDATE idempotency SET stream = 'x' WHERE id = 3"],
+      /^row null: Idempotency key of no decision/,
+    ],
+    [
+      'an API key',
+      ['UPDATE api_keys SET scopes = \'["keys:manage"]\''],
+      /^row null: API key is not what the log says/,
+    ],
+    [
+      'a revoked API key',
+      ['UPDATE api_keys SET revoked_at = NULL WHERE revoked_at IS NOT NULL'],
+      /^row null: API key is not what the log says/,
+    ],
+    ['an API key gone', ['DELETE FROM api_keys'], /^row null: API key is missing/],
+    [
+      'a trust root',
+      [
+        'UPDATE trust_roots SET file = (SELECT file FROM trust_roots WHERE version = 1) WHERE version = 2',
+      ],
+      /^row \d+: Trust root is not the one announced: version 2/,
+    ],
+    [
+      'a trust root gone',
+      ['DELETE FROM trust_roots WHERE version = 2'],
+      /^row \d+: Trust root is missing: version 2/,
+    ],
+    [
+      'where a key begins',
+      ["UPDATE keys SET from_index = 1 WHERE purpose = 'evidence' AND version = 2"],
+      /^row null: Key is not what the log says of it: evidence v2/,
+    ],
+    [
+      'a revocation',
+      [
+        "UPDATE keys SET revoked_at = NULL, state = 'retired' WHERE purpose = 'fast' AND version = 1",
+      ],
+      /^row null: Key is not what the log says of it: fast v1/,
+    ],
+    [
+      'a sealed key',
+      ['UPDATE keys SET body = zeroblob(10) WHERE version = 1'],
+      /^database null: Sealed key/,
+    ],
+    ['a slot', ['UPDATE slots SET body = zeroblob(10)'], /^database null: Slot/],
+  ])('names %s', async (_, sql, expected) => {
+    const report = await check({ sql })
+    expect(report.count).toBeGreaterThan(0)
+    expect(told(report)).toContainEqual(expect.stringMatching(expected))
+  })
+
+  it('names the last entry of a stream that was cut off with all that belongs to it', async () => {
+    const report = await check({
+      sql: [`DELETE FROM entries WHERE idx = ${last}`, 'UPDATE tenants SET size = size - 1'],
+    })
+    expect(told(report)).toContainEqual(expect.stringMatching(/^pin \d+: Log has fewer entries/))
+  })
+
+  it('tells the first index of all that it found', async () => {
+    const sql = [40, 30, 200].map((n) => `UPDATE entries SET time = time + 1 WHERE idx = ${n}`)
+    expect(await check({ sql })).toMatchObject({ count: 3, firstIndex: 30 })
+  })
+
+  it('ends when it is told to', async () => {
+    const store = await openSqliteStore({ mode: 'read', path: join(home, 'whole', 'data') })
+    const stop = new AbortController()
+    const running = fsck({
+      pin: undefined,
+      progress: () => {
+        stop.abort(new Error('Enough'))
+      },
+      signal: stop.signal,
+      signatures: false,
+      store,
+      tenant,
+      trustFile: undefined,
+    })
+    await expect(running).rejects.toThrow('Enough')
+    await store.close()
+  })
+})

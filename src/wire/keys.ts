@@ -44,7 +44,7 @@ export const keyOrderSchema = z
 export type KeyOrder = z.infer<typeof keyOrderSchema>
 
 /** One entry of the log that an order made. */
-export const keyStepSchema = z.strictObject({
+const keyStepSchema = z.strictObject({
   /** As the entry says it: `prepared`, `activated`, … or `published` for a trust root. */
   event: z.string(),
   purpose: z.string(),

@@ -1,6 +1,6 @@
 // The composition root: settings → adapters → service → edges. The command line sees only what cli/composition.ts says.
-import { mkdirSync, readFileSync } from 'node:fs'
-import { extname, join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { extname } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { pino, type Logger } from 'pino'
 import { createApp } from './api/app.ts'
@@ -13,9 +13,11 @@ import type {
   Initialised,
   InitFlags,
   ReadingService,
+  Recovered,
   RunningServer,
   ServeFlags,
 } from './cli/composition.ts'
+import { makeBreakGlass, recover } from './break-glass.ts'
 import { configSchema, describeConfig, loadConfig, type Config } from './config.ts'
 import { connectService, type RemoteService } from './decisions/service-client.ts'
 import { Reading } from './decisions/reading.ts'
@@ -26,15 +28,17 @@ import { fingerprint } from './dossier/trust-root.ts'
 import type { Secret } from './crypto/secret.ts'
 import { childEnvironment } from './kek/child-environment.ts'
 import { makeHsmKey } from './kek/choose.ts'
-import { createKekFile } from './kek/kek-file.ts'
 import { wipeSecrets } from './kek/kek-settings.ts'
 import { askProviders } from './key-health.ts'
+import { offerKey } from './offer-key.ts'
 import {
   firstTenant,
   foundService,
   hsmFields,
   isNew,
+  makeKekFile,
   openLocalService,
+  wantsKekFile,
   type Founding,
   type ServiceSettings,
 } from './open-service.ts'
@@ -89,18 +93,6 @@ const reporter =
     logger[mended.includes(event) ? 'warn' : 'error'](detail, event)
   }
 
-/** A KEK file for an installation that has no provider configured. */
-function makeKekFile(settings: ServiceSettings): string | null {
-  const { dev, hsmModule, kek, kekFile, kekValue, keys, kmsKeyId } = settings
-  const configured = [hsmModule, kekFile, kekValue, kmsKeyId].some((value) => value !== undefined)
-  const wanted = kek === 'environment' || (kek === 'auto' && !dev)
-  if (configured || !wanted) return null
-  mkdirSync(keys, { mode: 0o700, recursive: true })
-  const path = join(keys, 'countersign.kek')
-  createKekFile(path)
-  return path
-}
-
 async function init(parts: ProcessParts, flags: InitFlags): Promise<Initialised> {
   const config = loadConfig({ ...parts, flags })
   if (config.kek === 'memory' || config.kek === 'in_memory')
@@ -109,7 +101,7 @@ async function init(parts: ProcessParts, flags: InitFlags): Promise<Initialised>
       'Memory keys die with this process: use countersign serve --dev',
     )
   const settings = settingsOf(config, parts.version)
-  const kekFile = makeKekFile(settings)
+  const kekFile = wantsKekFile(settings) ? makeKekFile(settings.keys) : null
   const founding: Founding = {
     origin: flags.origin,
     profile: flags.profile ?? 'each',
@@ -303,6 +295,26 @@ async function openService(parts: ProcessParts, flags: GlobalFlags): Promise<Ser
   }
 }
 
+function settingsAndReport(
+  parts: ProcessParts,
+  flags: GlobalFlags,
+): [ServiceSettings, ReturnType<typeof reporter>] {
+  const config = loadConfig({ ...parts, flags })
+  return [settingsOf(config, parts.version), reporter(createLogger(config.logLevel))]
+}
+
+async function recoverInstallation(
+  parts: ProcessParts,
+  ...[flags, passphrase, dropOthers, tell]: Parameters<Composition['recover']>
+): Promise<Recovered> {
+  try {
+    const [settings, report] = settingsAndReport(parts, flags)
+    return await recover(settings, { dropOthers, passphrase, report, tell })
+  } finally {
+    passphrase.wipe()
+  }
+}
+
 async function keyHealth(parts: ProcessParts, flags: GlobalFlags): Promise<readonly KekHealth[]> {
   const { dev, kek, kekSettings } = loadConfig({ ...parts, flags })
   return askProviders(kek, kekSettings, dev)
@@ -321,6 +333,12 @@ export const createComposition = (parts: ProcessParts): Composition => ({
   },
   keyHealth: (flags) => keyHealth(parts, flags),
   serve: (flags) => serve(parts, flags),
+  makeBreakGlass: async (flags) => makeBreakGlass(...settingsAndReport(parts, flags)),
+  recover: (...given) => recoverInstallation(parts, ...given),
+  async offerKey(flags, tenant, purpose) {
+    const { data, keys, masterPublic } = loadPublicConfig(parts, flags)
+    return offerKey({ data, keys, masterPublic, purpose, tenant })
+  },
   makeHsmKey: (flags, by) => makeHsmKey(loadConfig({ ...parts, flags }).kekSettings, by),
   describeConfig: (flags) => Promise.resolve(describeConfig(loadConfig({ ...parts, flags }))),
   configSchema,

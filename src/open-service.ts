@@ -1,6 +1,6 @@
 // From plain settings to the service on one data directory: the adapters are chosen here and nowhere else. Settings can be posted to a thread, so
 // that whoever owns the database also unwraps the keys.
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Failure } from './base/failure.ts'
@@ -10,6 +10,7 @@ import { createInstance, LocalService, type ServiceParts } from './decisions/loc
 import { openInFreshProcess } from './fresh-process.ts'
 import { getKekProvider } from './kek/choose.ts'
 import type { KekProvider } from './kek/kek.ts'
+import { createKekFile } from './kek/kek-file.ts'
 import { receiveKekSettings, type PostedKekSettings } from './kek/kek-settings.ts'
 import { KekShelf } from './kek/kek-shelf.ts'
 import { PinFile } from './log/pin.ts'
@@ -48,7 +49,26 @@ export const isNew = (data: string): boolean => !existsSync(join(data, 'counters
 const besides = (keys: string, instance: string, tenant: string, what: string): string =>
   join(keys, instance, `${tenant}.${what}`)
 
+/** Where the sealed record of a key that is offered lies, by its hex SHA-256. */
+export const offerPath = (keys: string, instance: string, tenant: string, sha256: string): string =>
+  besides(keys, instance, tenant, `${sha256}.offer.json`)
+
 const hourMs = 3_600_000
+
+/** Whether an installation of these settings gets a KEK file made, since no key provider is configured. */
+export function wantsKekFile(settings: ServiceSettings): boolean {
+  const { dev, hsmModule, kek, kekFile, kekValue, kmsKeyId } = settings
+  const configured = [hsmModule, kekFile, kekValue, kmsKeyId].some((value) => value !== undefined)
+  return !configured && (kek === 'environment' || (kek === 'auto' && !dev))
+}
+
+/** Makes a KEK file where it is looked for by itself, and gives its path. @throws {@link Failure} INPUT_EXISTS, STORE_FAILED */
+export function makeKekFile(keys: string): string {
+  mkdirSync(keys, { mode: 0o700, recursive: true })
+  const path = join(keys, 'countersign.kek')
+  createKekFile(path)
+  return path
+}
 
 /** The providers on their shelf, which is closed again when none can be chosen. */
 interface Providers {
@@ -92,7 +112,7 @@ function partsOf(
       await shelf.close()
     },
     async findOffer({ id }, tenant, sha256) {
-      const path = besides(keys, id, tenant, `${sha256}.offer.json`)
+      const path = offerPath(keys, id, tenant, sha256)
       return existsSync(path) ? readFile(path) : undefined
     },
     holdPins: ({ id }) => holdDirectory(join(keys, id)),
@@ -122,14 +142,28 @@ export async function openLocalService(
   settings: ServiceSettings,
   report: ServiceParts['report'],
 ): Promise<LocalService> {
-  if (isNew(settings.data))
-    throw new Failure(
-      'CONFIG_INVALID',
-      `There is no Countersign in ${settings.data}: run countersign init`,
-    )
+  expectInstallation(settings.data)
   const providers = await openProviders(settings, false)
   return orClose(providers.shelf, () => LocalService.open(partsOf(settings, providers, report)))
 }
+
+/** @throws {@link Failure} CONFIG_INVALID when a directory holds no installation */
+export function expectInstallation(data: string): void {
+  if (isNew(data))
+    throw new Failure('CONFIG_INVALID', `There is no Countersign in ${data}: run countersign init`)
+}
+
+/**
+ * Opens the service by one provider that no setting describes, and by no other; the shelf is closed with the service, or when there is none.
+ * @throws {@link Failure} as {@link openLocalService}
+ */
+export const openServiceBy = (
+  opener: KekProvider,
+  shelf: KekShelf,
+  settings: ServiceSettings,
+  report: ServiceParts['report'],
+): Promise<LocalService> =>
+  orClose(shelf, () => LocalService.open(partsOf(settings, { chosen: [opener], shelf }, report)))
 
 /** A service that was just founded. */
 export interface Founded {

@@ -24,6 +24,14 @@ export async function whileWriting<T>(
 
 const date = (ms: number): string => new Date(ms).toISOString()
 
+/** Whether other tenants have a break-glass slot, which a new one never has. */
+async function lacksBreakGlass(service: Service, name: string): Promise<boolean> {
+  const other = (await service.listTenants()).find((tenant) => tenant.name !== name)
+  if (other === undefined) return false
+  const { slots } = await service.keyStatus(other.name)
+  return slots.some(({ provider }) => provider === 'passphrase')
+}
+
 /** `tenant create NAME` */
 export async function createTenant(
   context: Context,
@@ -31,12 +39,17 @@ export async function createTenant(
   flags: TenantFlags & { readonly profile: 'each' | 'checkpoint'; readonly public?: boolean },
 ): Promise<number> {
   const { profile, public: isPublic = false } = flags
-  const tenant = await whileWriting(context, flags, (service) =>
-    service.createTenant(name, { profile, public: isPublic }, localCaller()),
-  )
+  const { lacks, tenant } = await whileWriting(context, flags, async (service) => ({
+    tenant: await service.createTenant(name, { profile, public: isPublic }, localCaller()),
+    lacks: await lacksBreakGlass(service, name),
+  }))
   await context.out.write(
     flags.json === true ? jsonLine(tenant) : `${tenant.name}  ${tenant.origin}\n`,
   )
+  if (lacks)
+    context.err.note(
+      'The break-glass passphrase does not open this tenant: stop the server and run countersign keys break-glass\n',
+    )
   return exitCodes.done
 }
 

@@ -1,5 +1,6 @@
 // What the command line needs from the composition root: it hands over flags and gets services, and never sees an adapter.
 import type { Service } from '../decisions/service.ts'
+import type { Secret } from '../crypto/secret.ts'
 import type { KekHealth, SlotView } from '../wire/keys.ts'
 
 /** Flags that every command takes; what is undefined comes from the environment, the configuration file or a default, in falling order. */
@@ -49,6 +50,7 @@ export type ReadingService = Pick<
   | 'listDecisions'
   | 'exportDossier'
   | 'readTrustRoot'
+  | 'exportTrustProof'
   | 'readCheckpoint'
   | 'readTile'
   | 'listTenants'
@@ -64,6 +66,42 @@ interface MadeKek {
   readonly kekId: string
   readonly mechanism: string
   readonly hardware: boolean
+}
+
+/** A passphrase that opens every master key; whoever gets it wipes it. */
+export interface BreakGlass {
+  /** 35 bytes of ASCII, as people write it down. */
+  readonly passphrase: Secret
+  /** The tenants whose master key it opens. */
+  readonly tenants: readonly string[]
+}
+
+/** A tenant whose master key got new slots. */
+export interface RecoveredTenant {
+  readonly tenant: string
+  /** The kinds of provider that open it now, besides the passphrase. */
+  readonly providers: readonly string[]
+  /** The entry that says so. */
+  readonly index: number
+}
+
+/** What recovering came to. */
+export interface Recovered {
+  readonly providers: readonly string[]
+  /** Path of a KEK file that was made because no provider was configured. */
+  readonly kekFile: string | null
+}
+
+/** A key that was made while the master key was sealed. */
+export interface KeyOffer {
+  readonly tenant: string
+  readonly purpose: 'evidence' | 'fast' | 'log'
+  readonly version: number
+  readonly keyId: string
+  /** Hex SHA-256 of its sealed record. */
+  readonly sha256: string
+  /** Where the record was written. */
+  readonly file: string
 }
 
 /** A server that listens. */
@@ -93,6 +131,23 @@ export interface Composition {
   /** Asks each provider that is configured how it is; within 8 s, without making anything. Never rejects because of a provider. */
   keyHealth(flags: GlobalFlags): Promise<readonly KekHealth[]>
   serve(flags: ServeFlags): Promise<RunningServer>
+  /**
+   * Makes a passphrase, and a slot of it for every master key in place of an older one; each is proved to open.
+   * @throws STORE_LOCKED while a server runs, CONFIG_INVALID, KEK_*
+   */
+  makeBreakGlass(flags: GlobalFlags): Promise<BreakGlass>
+  /**
+   * Opens the installation by a passphrase alone, and gives every master key slots of the providers that are configured; wipes the passphrase.
+   * @throws INPUT_INVALID for a typo, OPEN_FAILED for another one, INPUT_NOT_FOUND where a master key has no slot of one, STORE_LOCKED, KEK_*
+   */
+  recover(
+    flags: GlobalFlags,
+    passphrase: Secret,
+    dropOthers: boolean,
+    tell: (tenant: RecoveredTenant) => Promise<void>,
+  ): Promise<Recovered>
+  /** Makes the next key of a purpose without opening anything; it counts once it is admitted. @throws INPUT_NOT_FOUND */
+  offerKey(flags: GlobalFlags, tenant: string, purpose: KeyOffer['purpose']): Promise<KeyOffer>
   /** Makes the key-encryption key on the HSM that is configured. @throws INPUT_EXISTS, CONFIG_INVALID, KEK_* */
   makeHsmKey(flags: GlobalFlags, by: 'wrap' | 'encrypt' | 'any'): Promise<MadeKek>
   /** The effective configuration without secrets, or the failure that says what is wrong. */

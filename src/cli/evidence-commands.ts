@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import {
   act,
   asJson,
@@ -11,7 +11,8 @@ import {
   type Context,
   type Outcome,
 } from './command.ts'
-import type { ExportFlags } from './evidence.ts'
+import type { GlobalFlags } from './composition.ts'
+import type { ExportFlags, UpdateFlags } from './evidence.ts'
 import type { NotariseFlags } from './notarise.ts'
 import type { TenantFlags } from './command.ts'
 import type { VerifyFlags } from './verify.ts'
@@ -68,7 +69,29 @@ function defineExports(program: Command, context: Context, outcome: Outcome): vo
   act(program, exported, outcome, async (options: ExportFlags, [id]) =>
     (await import('./evidence.ts')).exportDossier(context, String(id), options),
   )
+  defineRefresh(dossier, program, context, outcome)
+  defineTrustRoot(program, context, outcome)
+}
 
+function defineRefresh(
+  dossier: Command,
+  program: Command,
+  context: Context,
+  outcome: Outcome,
+): void {
+  const refresh = define(
+    dossier,
+    'refresh',
+    'Writes a dossier again under today’s checkpoint, for one that is unprovable since its log key was revoked. Every entry of the old file must stand in the log as it was: exit 3 when one does not, saying which.',
+    ['dossier refresh 0197.dossier.json -o 0197-today.dossier.json'],
+  ).argument('<file>', 'dossier of a log in this data directory')
+  reading(refresh).option('-o, --output <file>', 'file to write (default: standard output)')
+  act(program, refresh, outcome, async (options: GlobalFlags & { output?: string }, [file]) =>
+    (await import('./refresh.ts')).refreshDossier(context, String(file), options),
+  )
+}
+
+function defineTrustRoot(program: Command, context: Context, outcome: Outcome): void {
   const root = define(
     program,
     'trust-root',
@@ -96,27 +119,47 @@ function defineExports(program: Command, context: Context, outcome: Outcome): vo
     (await import('./evidence.ts')).publishTrustRoot(context, options),
   )
 
+  const proof = define(
+    root,
+    'proof',
+    'Writes the dossier by which whoever holds the version before takes this one: the log’s own announcement of it. It is what trust-root update wants.',
+    ['trust-root proof --version 2 -o trust-2.dossier.json'],
+  )
+  ofTenant(reading(proof))
+    .addOption(
+      new Option('--version <number>', 'version that is to be taken')
+        .argParser(wholeNumber(2, 1e9))
+        .makeOptionMandatory(),
+    )
+    .option('-o, --output <file>', 'file to write (default: standard output)')
+  act(program, proof, outcome, async (options: ExportFlags & { version: number }) =>
+    (await import('./evidence.ts')).exportTrustProof(context, options),
+  )
+  defineUpdate(root, program, context, outcome)
+}
+
+function defineUpdate(root: Command, program: Command, context: Context, outcome: Outcome): void {
   const update = define(
     root,
     'update',
-    'Judges whether a newer trust root may take the place of the one held: only with the log’s own entry about it, proved under the older keys. Changes no file. Exit 3 when it may not.',
-    ['trust-root update trust-root-1.json trust-root-2.json --dossier trust.dossier.json'],
+    'Judges whether the next trust root may take the place of the one held: only with the log’s own entry about it, proved under the older keys, as trust-root proof writes it. Over several versions go step by step. Changes no file. Exit 3 when it may not; exit 4 when it revokes a log key and its SHA-256 is not given.',
+    [
+      'trust-root update trust-root-1.json trust-root-2.json --dossier trust-2.dossier.json',
+      'trust-root update old.json new.json --dossier proof.json --sha256 9f86d081…',
+    ],
   )
     .argument('<old>', 'trust root that is held')
     .argument('<new>', 'next version of it')
-    .requiredOption('--dossier <file...>', 'dossiers of the stream trust, one for each log')
+    .requiredOption('--dossier <file...>', 'dossiers of trust-root proof, one for each log')
+    .option('--sha256 <hex>', 'SHA-256 of the new one, told by another way than the file')
   asJson(update)
-  act(
-    program,
-    update,
-    outcome,
-    async (options: { dossier: readonly string[]; json?: boolean }, [older, newer]) =>
-      (await import('./evidence.ts')).judgeTrustRootUpdate(
-        context,
-        String(older),
-        String(newer),
-        options,
-      ),
+  act(program, update, outcome, async (options: UpdateFlags, [older, newer]) =>
+    (await import('./evidence.ts')).judgeTrustRootUpdate(
+      context,
+      String(older),
+      String(newer),
+      options,
+    ),
   )
 }
 

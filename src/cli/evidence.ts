@@ -1,9 +1,9 @@
 // Taking evidence out: dossiers and trust roots as files, and what may be undone of them, their content.
 import { limits } from '../base/limits.ts'
-import { fingerprint, parseTrustRoot, updateTrustRoot } from '../verify/index.ts'
+import { fingerprint, parseTrustRoot, updateTrustRoot, type TrustUpdate } from '../verify/index.ts'
 import type { Context, TenantFlags } from './command.ts'
-import type { ReadingService } from './composition.ts'
-import { exitCodes } from './complain.ts'
+import type { GlobalFlags, ReadingService } from './composition.ts'
+import { exitCodes, Usage } from './complain.ts'
 import { readBounded, writeWhole } from './files.ts'
 import { localPrincipal } from './principal.ts'
 import { jsonLine, printable } from './terminal.ts'
@@ -17,7 +17,7 @@ export interface ExportFlags extends TenantFlags {
 /** Runs `work` on the data directory opened for reading. */
 export async function whileReading<T>(
   { compose }: Context,
-  flags: TenantFlags,
+  flags: GlobalFlags,
   work: (service: ReadingService) => Promise<T>,
 ): Promise<T> {
   const service = await (await compose()).openReading(flags)
@@ -28,22 +28,40 @@ export async function whileReading<T>(
   }
 }
 
-/** `dossier export ID` */
-export async function exportDossier(
+async function deliverDossier(
   context: Context,
-  stream: string,
-  flags: ExportFlags,
+  file: Uint8Array,
+  { output = '-' }: ExportFlags,
 ): Promise<number> {
-  const { output = '-' } = flags
-  const file = await whileReading(context, flags, (service) =>
-    service.exportDossier(flags.tenant, stream),
-  )
   if (output === '-') await context.out.write(file)
   else {
     await writeWhole(context.io.cwd, output, file)
     context.err.note(`${printable(output)}: ${file.length} bytes\n`)
   }
   return exitCodes.done
+}
+
+/** `dossier export ID` */
+export async function exportDossier(
+  context: Context,
+  stream: string,
+  flags: ExportFlags,
+): Promise<number> {
+  const file = await whileReading(context, flags, (service) =>
+    service.exportDossier(flags.tenant, stream),
+  )
+  return deliverDossier(context, file, flags)
+}
+
+/** `trust-root proof` */
+export async function exportTrustProof(
+  context: Context,
+  flags: ExportFlags & { readonly version: number },
+): Promise<number> {
+  const file = await whileReading(context, flags, (service) =>
+    service.exportTrustProof(flags.tenant, flags.version),
+  )
+  return deliverDossier(context, file, flags)
 }
 
 async function deliverTrustRoot(
@@ -90,29 +108,45 @@ export async function publishTrustRoot(context: Context, flags: ExportFlags): Pr
   return exitCodes.done
 }
 
+/** Flags of `trust-root update`. */
+export interface UpdateFlags {
+  readonly dossier: readonly string[]
+  readonly sha256?: string
+  readonly json?: boolean
+}
+
+/** What becomes of a step: refused, not to be told without its fingerprint, or taken. */
+function judged({ checks, fingerprint: sha256 }: TrustUpdate): readonly [string, string, number] {
+  const failed = checks.find(({ outcome }) => outcome === 'fail') ?? checks.find(({ ok }) => !ok)
+  if (failed === undefined) return ['valid', sha256, exitCodes.done]
+  const said = `${failed.name}: ${failed.reason}`
+  return failed.outcome === 'inconclusive'
+    ? ['inconclusive', said, exitCodes.inconclusive]
+    : ['invalid', said, exitCodes.badEvidence]
+}
+
 /** `trust-root update OLD NEW` */
 export async function judgeTrustRootUpdate(
   { io, out }: Context,
   older: string,
   newer: string,
-  flags: { readonly dossier: readonly string[]; readonly json?: boolean },
+  { dossier, json, sha256 }: UpdateFlags,
 ): Promise<number> {
+  if (sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(sha256))
+    throw new Usage('A SHA-256 is 64 hexadecimal digits: --sha256')
   const read = (name: string): Promise<Uint8Array> =>
     readBounded(io.cwd, name, limits.trustRootBytes)
   const files = [await read(older), await read(newer)] as const
   const proofs: Uint8Array[] = []
-  for (const name of flags.dossier)
-    proofs.push(await readBounded(io.cwd, name, limits.dossierBytes))
-  const update = updateTrustRoot(...files, proofs)
-  if (flags.json === true) await out.write(jsonLine({ file: newer, ...update }))
-  else {
-    const failed = update.checks.find(({ ok }) => !ok)
-    const said = failed === undefined ? update.fingerprint : `${failed.name}: ${failed.reason}`
-    await out.write(
-      `${(update.ok ? 'valid' : 'invalid').padEnd(12)}  ${printable(newer)}  ${printable(said)}\n`,
-    )
-  }
-  return update.ok ? exitCodes.done : exitCodes.badEvidence
+  for (const name of dossier) proofs.push(await readBounded(io.cwd, name, limits.dossierBytes))
+  const update = updateTrustRoot(...files, proofs, sha256 === undefined ? {} : { sha256 })
+  const [verdict, said, exit] = judged(update)
+  await out.write(
+    json === true
+      ? jsonLine({ file: newer, ...update })
+      : `${verdict.padEnd(12)}  ${printable(newer)}  ${printable(said)}\n`,
+  )
+  return exit
 }
 
 /** `erase ID` */

@@ -14,14 +14,8 @@ import {
   type TenantFlags,
 } from './command.ts'
 import { Usage } from './complain.ts'
+import { defineCustody, purposeOf, type Defining } from './custody-commands.ts'
 import type { OrderFlags } from './keys.ts'
-
-interface Defining {
-  readonly program: Command
-  readonly keys: Command
-  readonly context: Context
-  readonly outcome: Outcome
-}
 
 const ofEveryTenant = (command: Command): Command =>
   command.option('--tenant <name>', 'this tenant alone (default: every one)')
@@ -51,6 +45,7 @@ export function defineKeys(program: Command, context: Context, outcome: Outcome)
   defineRotation(defining)
   defineSlots(defining)
   defineEnding(defining)
+  defineCustody(defining)
 }
 
 function defineStatus({ context, keys, outcome, program }: Defining): void {
@@ -76,11 +71,7 @@ function defineRotation(defining: Defining): void {
   )
   rotate.argument('<purpose>', 'evidence, fast or log')
   asJson(ofTenant(writing(rotate)))
-  ordering(defining, rotate, (purpose) => {
-    if (purpose === 'evidence' || purpose === 'fast' || purpose === 'log')
-      return { order: 'rotate', purpose }
-    throw new Usage(`Purpose is not one of evidence, fast, log: ${purpose}`)
-  })
+  ordering(defining, rotate, (purpose) => ({ order: 'rotate', purpose: purposeOf(purpose) }))
   const master = define(
     keys,
     'rotate-master',
@@ -167,7 +158,7 @@ function defineEnding(defining: Defining): void {
   const admit = define(
     keys,
     'admit',
-    'Takes in a key that was made while the master key was sealed. Its fingerprint must have come by another way than the key.',
+    'Takes in a key that keys offer made while the master key was sealed. Its fingerprint must have come by another way than the key.',
     [`keys admit ${'5f'.repeat(32)}`],
   )
   admit.argument('<fingerprint>', 'SHA-256 of its sealed record, 64 hexadecimal digits')

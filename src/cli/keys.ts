@@ -29,22 +29,17 @@ const stepLine = (tenant: string | undefined, step: KeyStep): string => {
   return `${[...(tenant === undefined ? [] : [tenant]), ...words].map(printable).join('  ')}\n`
 }
 
-/** What the end of a key takes away, before it does. */
-function describeEnding(order: KeyOrder & { keyId: string }, key: KeyView, size: number): string {
+/** What will happen to a key that is ended; how much that voids is counted when it does. */
+function describeEnding(order: KeyOrder & { keyId: string }, key: KeyView): string {
   const name = `${nameOf(key)} (${key.state}, ${key.keyId})`
   if (order.order !== 'revoke')
     return `${name}: its private half is deleted for ever, what it signed verifies as before\n`
-  const { from } = order
-  if (from === undefined)
-    return `${name}: counts no more from the entry that says so; what it signed before stays valid\n`
-  const first = Math.max(from, key.from ?? from)
-  const end = Math.min(key.to ?? size, size)
-  if (key.purpose === 'log')
-    return `${name}: voids its checkpoints from tree size ${first} on, up to ${end}\n`
-  const later = key.to === null ? ', and later ones' : ''
-  return end > first
-    ? `${name}: voids what it signed from entry ${first} to entry ${end - 1} (at most ${end - first})${later}\n`
-    : `${name}: voids nothing that is in the log${later}\n`
+  const rotated = key.state === 'active' ? 'another takes its place, then it ' : ''
+  const from =
+    order.from === undefined
+      ? 'from the entry that says so; what it signed before stays as it is'
+      : `from ${key.purpose === 'log' ? 'tree size' : 'entry'} ${order.from} on`
+  return `${name}: ${rotated}counts no more ${from}\n`
 }
 
 /** @throws {@link Failure} INPUT_NOT_FOUND */
@@ -58,9 +53,13 @@ async function announce(
   const keys = await service.listKeys(tenant)
   const key = keys.find(({ keyId }) => keyId === order.keyId)
   if (key === undefined) throw new Failure('INPUT_NOT_FOUND', `No such key: ${order.keyId}`)
-  const size = (await service.listTenants()).find(({ name }) => name === tenant)?.size ?? 0
-  err.note(describeEnding(order, key, size))
+  err.note(describeEnding(order, key))
 }
+
+const withOfferNote = (done: KeyOrderDone): KeyOrderDone => ({
+  ...done,
+  notes: [...done.notes, 'The file of the offer may stay or go: the key store has what it holds'],
+})
 
 /** Whether a failure may have come between two steps: a refusal of the order itself comes before the first. */
 const mayBeHalfDone = ({ code }: Failure): boolean =>
@@ -98,7 +97,8 @@ class Ordering {
   async #runFor(service: Service, tenant: string): Promise<void> {
     try {
       await announce(this.#context, service, tenant, this.#order)
-      await this.#tell(await service.orderKeys(tenant, this.#order, localCaller()))
+      const done = await service.orderKeys(tenant, this.#order, localCaller())
+      await this.#tell(this.#order.order === 'admit' ? withOfferNote(done) : done)
     } catch (error) {
       const { err } = this.#context
       // A reader that went away says nothing about the order.

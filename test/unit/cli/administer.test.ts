@@ -32,11 +32,12 @@ const tenant: TenantView = {
 interface Seen {
   calls: unknown[][]
   closed: number
+  slots: { provider: string }[]
 }
 
 /** A composition of which every call is written down. */
 function watched(): Seen & Around {
-  const seen: Seen = { calls: [], closed: 0 }
+  const seen: Seen = { calls: [], closed: 0, slots: [] }
   const note = (...call: unknown[]): void => void seen.calls.push(call)
   const service = {
     close: () => {
@@ -56,6 +57,7 @@ function watched(): Seen & Around {
       return Promise.resolve({ index: 9 })
     },
     exportDossier: (_: string, stream: string) => Promise.resolve(Buffer.from(`dossier ${stream}`)),
+    keyStatus: () => Promise.resolve({ slots: seen.slots }),
     listApiKeys: () => Promise.resolve([apiKey, { ...apiKey, revokedAt: 86_400_000 }]),
     listTenants: () => Promise.resolve([tenant]),
     publishTrustRoot: () => Promise.resolve(Buffer.from('{"published":true}')),
@@ -123,6 +125,16 @@ describe('tenant', () => {
       ['createTenant', 'acme', { profile: 'each', public: false }, caller],
       ['createTenant', 'open', { profile: 'checkpoint', public: true }, caller],
     ])
+  })
+
+  it('is told to have no break-glass slot where others have one', async () => {
+    const around = watched()
+    expect((await run(['tenant', 'create', 'acme'], around)).stderr).toBe('')
+    around.slots.push({ provider: 'environment' }, { provider: 'passphrase' })
+    const { code, stderr } = await run(['tenant', 'create', 'acme'], around)
+    expect([code, stderr]).toEqual([0, expect.stringContaining('run countersign keys break-glass')])
+    // Nobody else is there to have one.
+    expect((await run(['tenant', 'create', 'default'], around)).stderr).toBe('')
   })
 
   it('is listed with the size of its log', async () => {

@@ -24,7 +24,8 @@ export interface Ran {
 const collector = (chunks: Uint8Array[]): Writable =>
   new Writable({
     write(chunk: Uint8Array, _encoding, done) {
-      chunks.push(chunk)
+      // Whoever wrote may wipe what it wrote.
+      chunks.push(Uint8Array.from(chunk))
       done()
     },
   })

@@ -179,23 +179,32 @@ describe('an order about keys', () => {
     expect(service.asked).toEqual([])
   })
 
-  it('that ends a key says first what it voids', async () => {
+  it('that ends a key says first what will happen, and leaves counting to the service', async () => {
     const service = new StoredKeys()
     service.keys = [fakeKey]
-    service.listTenants = () =>
-      Promise.resolve([
-        { name: 'default', origin: 'o', profile: 'each', public: false, createdAt: 0, size: 50 },
-      ])
     const said = async (...argv: string[]): Promise<string> => (await order(argv, service)).stderr
-    expect(await said('revoke', keyId)).toContain('what it signed before stays valid')
-    expect(await said('revoke', keyId, '--from', '20')).toContain(
-      'evidence v1 (active, 01890a5d-ac96-774b-bcce-b302099a8057): voids what it signed from entry 20 to entry 49 (at most 30)',
+    const name = `evidence v1 (active, ${keyId})`
+    expect(await said('revoke', keyId)).toBe(
+      `${name}: another takes its place, then it counts no more from the entry that says so; what it signed before stays as it is\nPublish it\n`,
     )
-    expect(await said('revoke', keyId, '--from', '50')).toContain(
-      'voids nothing that is in the log',
+    expect(await said('revoke', keyId, '--from', '20')).toBe(
+      `${name}: another takes its place, then it counts no more from entry 20 on\nPublish it\n`,
     )
-    expect(await said('revoke', keyId, '--from', '49')).toContain('(at most 1)')
+    service.keys = [{ ...fakeKey, purpose: 'log', state: 'destroyed' }]
+    expect(await said('revoke', keyId, '--from', '20')).toBe(
+      `log v1 (destroyed, ${keyId}): counts no more from tree size 20 on\nPublish it\n`,
+    )
     expect(await said('destroy', keyId)).toContain('its private half is deleted for ever')
+  })
+
+  it('that admits a key says that its file may go', async () => {
+    const argv = ['admit', '0f'.repeat(32)]
+    expect((await order(argv)).stderr).toContain('Publish it\nThe file of the offer may stay or go')
+    const { stderr, stdout } = await order([...argv, '--json'])
+    expect([stderr, (JSON.parse(stdout) as { notes: string[] }).notes]).toEqual([
+      '',
+      ['Publish it', expect.stringContaining('may stay or go')],
+    ])
   })
 
   it('about a key that is none goes nowhere', async () => {

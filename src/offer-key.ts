@@ -1,0 +1,89 @@
+// Keys that are made while the master key is sealed: its public half is enough to seal a new one to it. What comes of it is a file that counts
+// nowhere; whoever admits it compares its SHA-256, and it is then opened before it is taken in.
+import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { equalBytes } from './base/bytes.ts'
+import { Failure } from './base/failure.ts'
+import type { KeyOffer } from './cli/composition.ts'
+import { publicKeyOf } from './keyring/header.ts'
+import { readSlots } from './keyring/inventory.ts'
+import { makeKey } from './keyring/new-key.ts'
+import { hashOf } from './keyring/record.ts'
+import { offerPath } from './open-service.ts'
+import { openSqliteStore } from './store/sqlite.ts'
+import type { StoredKey } from './store/store.ts'
+
+/** What an offer is made of. */
+export interface OfferOptions {
+  readonly data: string
+  readonly keys: string
+  readonly tenant: string
+  readonly purpose: KeyOffer['purpose']
+  /** The only master public key (1216 bytes) to seal to, when one is demanded. */
+  readonly masterPublic: Uint8Array | undefined
+}
+
+interface Made {
+  readonly instance: string
+  readonly key: StoredKey
+}
+
+async function seal({ data, masterPublic, purpose, tenant }: OfferOptions): Promise<Made> {
+  const store = await openSqliteStore({ mode: 'read', path: data })
+  try {
+    const instance = (await store.readInstance())?.id
+    const stored = await store.readKeys(tenant)
+    if (instance === undefined || stored === undefined)
+      throw new Failure('INPUT_NOT_FOUND', `There is no such tenant: ${tenant}`)
+    const [{ header }] = readSlots(stored.slots, { instance, tenant })
+    if (masterPublic !== undefined && !equalBytes(masterPublic, publicKeyOf(header)))
+      throw new Failure('KEY_STORE_REFUSED', 'Master public key is not the one demanded')
+    const versions = stored.keys.map((key) => (key.purpose === purpose ? key.version : 0))
+    const key = makeKey(header, purpose, 1 + Math.max(0, ...versions), Date.now())
+    return { instance, key }
+  } finally {
+    await store.close()
+  }
+}
+
+function fsyncDirectory(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function writeOffer(path: string, body: Uint8Array): void {
+  try {
+    mkdirSync(dirname(path), { mode: 0o700, recursive: true })
+    const fd = openSync(path, 'wx', 0o600)
+    try {
+      fchmodSync(fd, 0o600)
+      for (let at = 0; at < body.length;) at += writeSync(fd, body, at)
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    fsyncDirectory(dirname(path))
+  } catch (cause) {
+    // Half a record would only be refused by its SHA-256, but nobody needs it.
+    rmSync(path, { force: true })
+    throw new Failure('STORE_FAILED', `Offer cannot be written: ${path}`, { cause })
+  }
+}
+
+/**
+ * Makes the next key of a purpose without opening anything, and writes its sealed record where `keys admit` finds it; durable when it returns.
+ * @throws {@link Failure} INPUT_NOT_FOUND, KEY_STORE_REFUSED, STORE_*
+ */
+export async function offerKey(options: OfferOptions): Promise<KeyOffer> {
+  const { keys, purpose, tenant } = options
+  const { instance, key } = await seal(options)
+  const sha256 = hashOf(key.body)
+  const file = offerPath(keys, instance, tenant, sha256)
+  writeOffer(file, key.body)
+  const { keyId, version } = key
+  return { file, keyId, purpose, sha256, tenant, version }
+}

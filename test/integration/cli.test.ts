@@ -217,13 +217,27 @@ describe('while a server runs', () => {
     expect((await fetch(`${url}/readyz`)).status).toBe(200)
   })
 
-  it('a second writer is refused, and told what to do', async () => {
-    const writers = [
+  it('what writes goes through it, and it stays the only one', async () => {
+    const { code, stdout } = await csWith(decision(1), 'notarise', '-')
+    expect([code, answers({ code, stderr: '', stdout })[0]?.status]).toEqual([0, 'ALLOW'])
+    expect((await cs('tenant', 'create', 'another')).code).toBe(0)
+    const second = await cs('serve', '--port', '0')
+    expect([second.code, second.stdout]).toEqual([75, ''])
+    expect(second.stderr).toContain('(STORE_LOCKED)\n  Stop the other process')
+  })
+
+  it('no passphrase is made or used beside it', async () => {
+    const { code, stderr, stdout } = await cs('keys', 'break-glass')
+    expect([code, stdout]).toEqual([75, ''])
+    expect(stderr).toContain('stop the server first (STORE_LOCKED)')
+  })
+
+  it('a writer is refused where nobody answers for it, and told what to do', async () => {
+    rmSync(join(cwd, 'countersign-data/countersign.sock'))
+    for (const args of [
       ['notarise', '-'],
-      ['serve', '--port', '0'],
-      ['tenant', 'create', 'another'],
-    ]
-    for (const args of writers) {
+      ['tenant', 'create', 'third'],
+    ]) {
       const { code, stderr, stdout } = await csWith(decision(1), ...args)
       expect([code, stdout]).toEqual([75, ''])
       expect(stderr).toContain('(STORE_LOCKED)\n  Stop the other process')

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 const project = (name: string, options = {}) => ({
@@ -10,6 +11,8 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: '100%',
     restoreMocks: true,
+    // Programs that tests start need not strip and compile the same sources each time.
+    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/compile') },
     projects: [
       {
         extends: true as const,

@@ -26,10 +26,10 @@ export function startCountersign(
   args: readonly string[],
   { cwd, env = {} }: Surroundings,
 ): ChildProcess {
-  const { HOME = '/', PATH = '' } = process.env
+  const { HOME = '/', NODE_COMPILE_CACHE = '', PATH = '' } = process.env
   return spawn(process.execPath, [main, ...args], {
     cwd,
-    env: { HOME, PATH, ...env },
+    env: { HOME, NODE_COMPILE_CACHE, PATH, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
 }

@@ -12,29 +12,35 @@ export interface BreakerOptions {
   readonly random: () => number
 }
 
+/** What a call was let in with. */
+export interface Pass {
+  /** Whether the circuit was open, and this call tries for all. */
+  readonly isTrial: boolean
+}
+
 /** A circuit breaker with one trial call when half open. */
 export class Breaker {
   readonly #options: BreakerOptions
   #faults = 0
   #opened = 0
   #until = 0
-  #trying = false
+  #trial: Pass | undefined
 
   constructor(options: BreakerOptions) {
     this.#options = options
   }
 
-  /** Whether calls fail at once; false lets the caller in, as the trial where the circuit was open. */
-  refuses(): boolean {
-    if (this.#opened === 0) return false
-    if (this.#trying || this.#options.clock() < this.#until) return true
-    this.#trying = true
-    return false
+  /** Lets a call in, as the trial where the circuit was open; undefined where it is to fail at once. Whoever was let in must {@link leave}. */
+  enter(): Pass | undefined {
+    if (this.#opened === 0) return { isTrial: false }
+    if (this.#trial !== undefined || this.#options.clock() < this.#until) return undefined
+    this.#trial = { isTrial: true }
+    return this.#trial
   }
 
   /** Whether the circuit is open now. */
   get isOpen(): boolean {
-    return this.#opened > 0 && !this.#trying
+    return this.#opened > 0 && this.#trial === undefined
   }
 
   /** How long to wait before a new attempt, in milliseconds. */
@@ -46,21 +52,21 @@ export class Breaker {
     this.#faults = 0
     this.#opened = 0
     this.#until = 0
-    this.#trying = false
+    this.#trial = undefined
   }
 
   /** Counts a fault; a `grave` one opens the circuit by itself. */
   fault(grave: boolean): void {
     const { clock, faults, firstPauseMs, longestPauseMs, random } = this.#options
     this.#faults++
-    if (grave || this.#trying || this.#faults >= faults) this.#opened++
-    this.#trying = false
+    if (grave || this.#trial !== undefined || this.#faults >= faults) this.#opened++
+    this.#trial = undefined
     const longest = Math.min(longestPauseMs, firstPauseMs * 2 ** (this.#faults - 1))
     this.#until = clock() + longest * (0.5 + random() / 2)
   }
 
-  /** The trial ended without saying anything about the token. */
-  release(): void {
-    this.#trying = false
+  /** A call is over. Where it was the trial and said nothing about the token, another may try. */
+  leave(pass: Pass): void {
+    if (this.#trial === pass) this.#trial = undefined
   }
 }

@@ -12,6 +12,7 @@ import type {
   NumberedRequest,
 } from './hsm-messages.ts'
 import { call, TokenFault } from './hsm-calls.ts'
+import { classify, isOutage } from './hsm-faults.ts'
 import { generateKey, negotiate, TokenKey } from './hsm-token-key.ts'
 import { findKeys, openToken } from './hsm-token.ts'
 
@@ -86,7 +87,10 @@ function verifyIdentity(key: TokenKey, known: HsmIdentity): void {
   if (key.kekId() !== known.kekId) throw another
   try {
     check({ canary: known.canary, key, mechanism: known.mechanism })
-  } catch {
+  } catch (error) {
+    // A session that ends now says nothing of the key.
+    const { fault } = error as TokenFault
+    if (isOutage(fault) && classify(fault, 'unwrap') !== 'tamper') throw error
     // Throws by itself where the token is at fault and not the key.
     probe(key)
     throw another
@@ -137,8 +141,12 @@ async function create({ by, pin, place }: HsmRequest & { op: 'create' }): Promis
       code: 'KEK_DENIED',
       message: 'HSM offers no mechanism that could wrap',
     })
-  generateKey(token, place, use)
-  return open({ op: 'open', known: undefined, pin, place })
+  try {
+    generateKey(token, place, use)
+    return await open({ op: 'open', known: undefined, pin, place })
+  } catch (error) {
+    return { ...failed(error), begun: true }
+  }
 }
 
 function use(request: Exclude<HsmRequest, { op: 'open' | 'create' }>): HsmAnswer {
@@ -162,13 +170,17 @@ function use(request: Exclude<HsmRequest, { op: 'open' | 'create' }>): HsmAnswer
   }
 }
 
+function failed(error: unknown): HsmAnswer & { ok: false } {
+  if (error instanceof TokenFault) return { ok: false, fault: error.fault }
+  return { ok: false, fault: { type: 'absent', message: 'the module gave what cannot be read' } }
+}
+
 async function answer(request: HsmRequest): Promise<HsmAnswer> {
   try {
     if (request.op === 'open') return await open(request)
     return request.op === 'create' ? await create(request) : use(request)
   } catch (error) {
-    if (error instanceof TokenFault) return { ok: false, fault: error.fault }
-    return { ok: false, fault: { type: 'absent', message: 'the module gave what cannot be read' } }
+    return failed(error)
   } finally {
     if ('pin' in request) request.pin.fill(0)
     if ('key' in request) request.key.fill(0)

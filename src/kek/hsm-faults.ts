@@ -91,6 +91,12 @@ export function classify(fault: HsmFault, op: HsmRequest['op']): FaultClass {
   return blamesBlob ? 'tamper' : of
 }
 
+const outages: readonly (FaultClass | undefined)[] = ['reconnect', 'restart', 'throttle']
+
+/** Whether a fault is known to be about the state of the token, whatever was asked of it. */
+export const isOutage = (fault: HsmFault): boolean =>
+  fault.type === 'code' && outages.includes(table.get(fault.code)?.class)
+
 /** Whether the token refused the PIN, so that the same PIN must not be tried again. */
 export const refusesPin = (fault: HsmFault): boolean =>
   fault.type === 'code' && pinCodes.includes(fault.code)

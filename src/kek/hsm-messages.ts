@@ -64,7 +64,8 @@ export type HsmFault =
 /** What a child answers: bytes for `wrap` and `unwrap`, an identity for `open` and `create`. */
 export type HsmAnswer =
   | { readonly ok: true; readonly bytes?: Uint8Array; readonly identity?: HsmIdentity }
-  | { readonly ok: false; readonly fault: HsmFault }
+  /** `begun` when a key may have been made all the same. */
+  | { readonly ok: false; readonly fault: HsmFault; readonly begun?: true }
 
 /** A request on its way; answers come in the order of requests, but one that was given up is told by its number. */
 export interface NumberedRequest {

@@ -3,7 +3,7 @@
 // done: a new session, a new process, a pause, or an end.
 import { Failure } from '../base/failure.ts'
 import type { Secret } from '../crypto/secret.ts'
-import { Breaker } from './hsm-breaker.ts'
+import { Breaker, type Pass } from './hsm-breaker.ts'
 import { classify, failureOf, refusesPin } from './hsm-faults.ts'
 import type { HsmAnswer, HsmFault, HsmIdentity, HsmPlace, HsmRequest } from './hsm-messages.ts'
 import { HsmProcess } from './hsm-process.ts'
@@ -12,6 +12,8 @@ import { HsmProcess } from './hsm-process.ts'
 export interface HsmPoolOptions {
   /** Most children at a time. */
   readonly poolSize: number
+  /** Longest time for everything that a caller asked for: waiting, sessions that end, and a second attempt. */
+  readonly totalMs: number
   /** Longest time for one call in a child. */
   readonly callTimeoutMs: number
   /** Longest time to open a token and to find and judge the key. */
@@ -27,9 +29,10 @@ export interface HsmPoolOptions {
   readonly closeMs: number
 }
 
-/** What is done when nothing else is said; the worst case of one call stays below 10 s. */
+/** What is done when nothing else is said. */
 export const hsmPoolDefaults: HsmPoolOptions = Object.freeze({
   poolSize: 4,
+  totalMs: 8000,
   callTimeoutMs: 3000,
   openTimeoutMs: 4000,
   waitMs: 5000,
@@ -48,10 +51,21 @@ interface Waiting {
   refuse(failure: Failure): void
 }
 
-type Opening = { readonly ok: true } | { readonly ok: false; readonly fault: HsmFault }
+type Opening =
+  | { readonly ok: true }
+  /** `untried` when the token was not asked, so that the fault says nothing new of it. */
+  | { readonly ok: false; readonly fault: HsmFault; readonly untried?: true }
 
 const unavailable = (why: string): Failure =>
   new Failure('KEK_UNAVAILABLE', `HSM is unavailable: ${why}`)
+
+const aMomentAgo = 'it failed a moment ago'
+
+const untried = (message: string): Opening => ({
+  ok: false,
+  fault: { type: 'absent', message },
+  untried: true,
+})
 
 /** Children that are started when they are needed, watched and replaced. */
 export class HsmPool {
@@ -100,24 +114,49 @@ export class HsmPool {
     return [...this.#children].flatMap(({ pid }) => pid ?? [])
   }
 
+  /** When a call that begins now must be over, on the clock of `performance`. */
+  deadline(): number {
+    return performance.now() + this.#options.totalMs
+  }
+
   /**
-   * Asks a child; what may succeed in another session or process is tried there once more.
+   * Asks a child; what may succeed in another session or process is tried there once more. It is over by `until`, whatever the token does.
    * @throws {@link Failure} KEK_*, OPEN_FAILED, CONFIG_INVALID
    */
-  async run(request: HsmCall): Promise<Uint8Array | undefined> {
-    this.#admit()
+  async run(request: HsmCall, until = this.deadline()): Promise<Uint8Array | undefined> {
+    const pass = this.#admit()
+    const work = this.#work(request, until).finally(() => {
+      this.#breaker.leave(pass)
+    })
+    const late = Promise.withResolvers<never>()
+    // A child that is asked is not given up with its caller: its own time shows whether it hangs.
+    const timer = setTimeout(() => {
+      work.then(
+        (bytes) => bytes?.fill(0),
+        () => undefined,
+      )
+      late.reject(this.#late())
+    }, until - performance.now())
     try {
-      for (let again = true; ; again = false) {
-        const outcome = await this.#attempt(request)
-        if (outcome.ok) return outcome.bytes
-        const { fault } = outcome
-        const mayHelp = classify(fault, request.op) === 'reconnect' || fault.type !== 'hang'
-        const hopeless = ['never', 'tamper', 'throttle'].includes(classify(fault, request.op))
-        if (!again || hopeless || !mayHelp || this.#breaker.isOpen) throw this.#told(fault, request)
-      }
+      return await Promise.race([work, late.promise])
     } finally {
-      this.#breaker.release()
+      clearTimeout(timer)
     }
+  }
+
+  async #work(request: HsmCall, until: number): Promise<Uint8Array | undefined> {
+    for (let again = true; ; again = false) {
+      const outcome = await this.#attempt(request, until)
+      if (outcome.ok) return outcome.bytes
+      const { fault } = outcome
+      const mayHelp = classify(fault, request.op) === 'reconnect' || fault.type !== 'hang'
+      const hopeless = ['never', 'tamper', 'throttle'].includes(classify(fault, request.op))
+      if (!again || hopeless || !mayHelp || this.#breaker.isOpen) throw this.#told(fault, request)
+    }
+  }
+
+  #late(): Failure {
+    return this.#last ?? unavailable(`no answer in ${this.#options.totalMs} ms`)
   }
 
   /** Lets children end in peace; the PIN is wiped. */
@@ -131,10 +170,12 @@ export class HsmPool {
     this.#pin.wipe()
   }
 
-  #admit(): void {
+  #admit(): Pass {
     if (this.#closed) throw new Failure('KEK_UNAVAILABLE', 'Key provider is closed: hsm')
     if (this.#denied !== undefined) throw this.#denied
-    if (this.#breaker.refuses()) throw this.#last ?? unavailable('it failed a moment ago')
+    const pass = this.#breaker.enter()
+    if (pass === undefined) throw this.#last ?? unavailable(aMomentAgo)
+    return pass
   }
 
   #told(fault: HsmFault, { op }: HsmCall): Failure {
@@ -144,12 +185,16 @@ export class HsmPool {
     return failureOf(fault)
   }
 
-  async #attempt(request: HsmCall): Promise<HsmAnswer> {
-    const child = await this.#acquire()
+  async #attempt(request: HsmCall, until: number): Promise<HsmAnswer> {
+    const child = await this.#acquire(until)
+    if (performance.now() >= until) {
+      this.#release(child)
+      throw this.#late()
+    }
     const { callTimeoutMs } = this.#options
     const answer = await child.ask(request, callTimeoutMs)
     if (answer.ok) {
-      this.#breaker.succeed()
+      this.#succeed()
       this.#release(child)
       return answer
     }
@@ -172,7 +217,7 @@ export class HsmPool {
   async #reconnect(child: HsmProcess, answer: HsmAnswer): Promise<HsmAnswer> {
     const opening = await this.#open(child)
     if (!opening.ok) {
-      this.#discard(child, opening.fault)
+      this.#discard(child, opening.untried ? undefined : opening.fault)
       return opening
     }
     this.#release(child)
@@ -190,12 +235,17 @@ export class HsmPool {
       this.#discard(child, fault)
       return { ok: false, fault }
     }
-    this.#breaker.succeed()
+    this.#succeed()
     this.#release(child)
     return answer
   }
 
-  #acquire(): Promise<HsmProcess> {
+  #succeed(): void {
+    this.#last = undefined
+    this.#breaker.succeed()
+  }
+
+  #acquire(until: number): Promise<HsmProcess> {
     if (this.#closed) return Promise.reject(unavailable('it was closed'))
     const child = this.#idle.pop()
     if (child !== undefined) return Promise.resolve(child)
@@ -218,9 +268,12 @@ export class HsmPool {
           reject(failure)
         },
       }
-      const timer = setTimeout(() => {
-        waiting.refuse(this.#last ?? unavailable(`nothing was free in ${waitMs} ms`))
-      }, waitMs)
+      const timer = setTimeout(
+        () => {
+          waiting.refuse(this.#last ?? unavailable(`nothing was free in ${waitMs} ms`))
+        },
+        Math.min(waitMs, until - performance.now()),
+      )
       this.#waiting.push(waiting)
       void this.#grow()
     })
@@ -234,10 +287,10 @@ export class HsmPool {
     else this.#idle.push(child)
   }
 
-  #discard(child: HsmProcess, fault: HsmFault): void {
+  #discard(child: HsmProcess, fault: HsmFault | undefined): void {
     this.#forget(child)
     child.kill()
-    this.#count(fault)
+    if (fault !== undefined) this.#count(fault)
     void this.#grow()
   }
 
@@ -288,6 +341,10 @@ export class HsmPool {
     const others = this.#children.size - (this.#children.has(child) ? 1 : 0)
     this.#forget(child)
     child.kill()
+    if (opening.untried) {
+      this.#refuseAll(failureOf(fault))
+      return
+    }
     switch (classify(fault, 'open')) {
       case 'never':
         this.#refuseAll(failureOf(fault))
@@ -315,14 +372,15 @@ export class HsmPool {
     const denied = this.#denied
     if (denied !== undefined)
       return { ok: false, fault: { type: 'refusal', code: denied.code, message: denied.message } }
-    if (this.#closed) return { ok: false, fault: { type: 'absent', message: 'it was closed' } }
-    const pin = this.#pin.use((bytes) => bytes.slice())
-    const asked = child.ask(
-      { op: 'open', known: this.#identity, pin, place: this.#place },
-      this.#options.openTimeoutMs,
+    if (this.#closed) return untried('it was closed')
+    // The one before has hung: the next would take as long again.
+    if (this.#breaker.isOpen) return untried(aMomentAgo)
+    const answer = await this.#pin.useAsync((pin) =>
+      child.ask(
+        { op: 'open', known: this.#identity, pin, place: this.#place },
+        this.#options.openTimeoutMs,
+      ),
     )
-    pin.fill(0)
-    const answer = await asked
     if (answer.ok) {
       this.#identity ??= answer.identity
       return { ok: true }

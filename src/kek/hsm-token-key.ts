@@ -16,6 +16,7 @@ import {
   type Handle,
   type LoggedIn,
 } from './hsm-calls.ts'
+import { isOutage } from './hsm-faults.ts'
 import { cloudHsm, hsmMechanisms, type HsmMechanism } from './hsm-mechanism.ts'
 import type { HsmPlace } from './hsm-messages.ts'
 import { findKeys, judge } from './hsm-token.ts'
@@ -111,9 +112,13 @@ function provesRfc5649(token: LoggedIn, mechanism: HsmMechanism): boolean {
     try {
       return wrapBy(token, mechanism.number, known, payload).equals(wrapRfc5649(value, payload))
     } finally {
-      lib.C_DestroyObject(session, known)
+      call('C_DestroyObject', () => {
+        lib.C_DestroyObject(session, known)
+      })
     }
-  } catch {
+  } catch (error) {
+    // Else a session that ended now would pass for a token that cannot wrap.
+    if (error instanceof TokenFault && isOutage(error.fault)) throw error
     return false
   }
 }

@@ -11,7 +11,7 @@ import {
   sealEnvelope,
 } from './hsm-envelope.ts'
 import { failureOf } from './hsm-faults.ts'
-import type { HsmIdentity, HsmPlace } from './hsm-messages.ts'
+import type { HsmAnswer, HsmIdentity, HsmPlace } from './hsm-messages.ts'
 import { HsmPool, hsmPoolDefaults, type HsmPoolOptions } from './hsm-pool.ts'
 import { HsmProcess } from './hsm-process.ts'
 import { readSecretFile } from './kek-file.ts'
@@ -74,12 +74,13 @@ export class HsmKek implements KekProvider {
   }
 
   async unwrap({ blob, kekId, mechanism }: WrappedKey, context: KekContext): Promise<Secret> {
-    const identity = await this.#identity()
+    const until = this.#pool.deadline()
+    const identity = await this.#identity(until)
     if (kekId !== identity.kekId) throw notOpened()
     const envelope = parseEnvelope({ blob, mechanism })
     const aad = associatedData(context)
     const wrapped = concat(envelope.wrapped)
-    const key = await this.#pool.run({ op: 'unwrap', aad, mechanism, wrapped })
+    const key = await this.#pool.run({ op: 'unwrap', aad, mechanism, wrapped }, until)
     invariant(key !== undefined, 'HSM child gave no key')
     using inner = new Secret(key)
     return openEnvelope(inner, envelope, { context, kekId, mechanism })
@@ -94,9 +95,9 @@ export class HsmKek implements KekProvider {
   }
 
   /** The key that the first child found; all others must find the same. */
-  async #identity(): Promise<HsmIdentity> {
+  async #identity(until = this.#pool.deadline()): Promise<HsmIdentity> {
     if (this.#pool.identity === undefined || this.#pool.isClosed)
-      await this.#pool.run({ op: 'canary' })
+      await this.#pool.run({ op: 'canary' }, until)
     const { identity } = this.#pool
     invariant(identity !== undefined, 'HSM was opened without an identity')
     return identity
@@ -133,6 +134,15 @@ export interface MadeHsmKey {
   readonly hardware: boolean
 }
 
+/** Why no key was made, as far as is known. */
+function notMade({ begun, fault }: HsmAnswer & { ok: false }): Failure {
+  const failure = failureOf(fault)
+  const isKnown = fault.type !== 'hang' && fault.type !== 'exit' && begun !== true
+  if (isKnown) return failure
+  const what = 'The key may have been made: run it again, INPUT_EXISTS then says that it was'
+  return new Failure(failure.code, `${failure.message}. ${what}`)
+}
+
 /**
  * Makes the key-encryption key: AES-256, neither extractable nor readable, for wrapping or for encrypting but never both. `any` takes wrapping where
  * the token can.
@@ -150,7 +160,7 @@ export async function initHsmKey(
     const answer = await chosen.useAsync((bytes) =>
       child.ask({ op: 'create', by, pin: bytes, place }, 3 * hsmPoolDefaults.openTimeoutMs),
     )
-    if (!answer.ok) throw failureOf(answer.fault)
+    if (!answer.ok) throw notMade(answer)
     invariant(answer.identity !== undefined, 'HSM child made a key without an identity')
     const { hardware, kekId, mechanism } = answer.identity
     return { hardware, kekId, mechanism }

@@ -144,6 +144,33 @@ describe('SoftHSM behind a module that fails', () => {
     },
   )
 
+  it.each([0xb3, 0x30, 0x31])(
+    'takes no other key for the one it knew when code %i comes while it is judged again',
+    async (code) => {
+      const fresh = open()
+      const [wrapping, opening] = ['C_WrapKey', 'C_UnwrapKey'] as const
+      await fresh.probe()
+      proxy.rule(wrapping, 'code', 0xb3, 'once')
+      proxy.rule(opening, 'code', code, 'once')
+      expect(await codeOf(fresh.wrap(Secret.random(32), context))).toMatch(/^ok$|^KEK_UNAVAILABLE$/)
+      expect(proxy.followed()).toBe(true)
+      await expect.poll(() => codeOf(fresh.unwrap(wrapped, context)), { interval: 20 }).toBe('ok')
+      await fresh.close()
+    },
+  )
+
+  it.each([0xb3, 0x30, 0x31])(
+    'is unavailable, and not without a mechanism, when code %i comes while it is judged',
+    async (code) => {
+      const fresh = open()
+      proxy.rule('C_WrapKey', 'code', code, 'always')
+      expect(await codeOf(fresh.probe())).toBe('KEK_UNAVAILABLE')
+      proxy.clear()
+      await expect.poll(() => codeOf(fresh.probe()), { interval: 20 }).toBe('ok')
+      await fresh.close()
+    },
+  )
+
   it.each([0xa0, 0xa2, 0xa3, 0xa4, 0x102])(
     'logs in once when the PIN is refused by code %i',
     async (code) => {

@@ -7,6 +7,7 @@ import { encodeHex, utf8 } from '../../src/base/bytes.ts'
 import { Failure, type FailureCode } from '../../src/base/failure.ts'
 import { Secret } from '../../src/crypto/secret.ts'
 import { createHsmKek, initHsmKey, type HsmKek } from '../../src/kek/hsm.ts'
+import { hsmPoolDefaults } from '../../src/kek/hsm-pool.ts'
 import { buildProxy } from '../support/pkcs11-proxy.ts'
 import { makeToken, testPin } from '../support/softhsm.ts'
 
@@ -159,6 +160,97 @@ describe('SoftHSM and its processes', () => {
     await expect.poll(answers, { interval: 100, timeout: 10_000 }).toBe(true)
   })
 
+  describe('ends every call in time, however many ask at once', () => {
+    const quick = {
+      callTimeoutMs: 700,
+      closeMs: 100,
+      firstPauseMs: 10,
+      longestPauseMs: 50,
+      openTimeoutMs: 1300,
+      poolSize: 2,
+      totalMs: 1600,
+      waitMs: 1500,
+    }
+    const nearMs = 500
+    const timed = async (call: Promise<unknown>): Promise<readonly [string, number]> => {
+      const start = performance.now()
+      const code = await call.then(
+        () => 'ok',
+        (error: unknown) => (error instanceof Failure ? error.code : String(error)),
+      )
+      return [code, performance.now() - start]
+    }
+
+    it.each<[string, () => void]>([
+      [
+        'loses its sessions slowly and logs in slowly',
+        () => {
+          for (const call of ['C_WrapKey', 'C_UnwrapKey'] as const)
+            proxy.rule(call, 'code', 0xb3, 'always', 600)
+          proxy.rule('C_Login', 'sleep', 900, 'always')
+        },
+      ],
+      [
+        'loses all sessions at once and hangs at login',
+        () => {
+          for (const call of ['C_WrapKey', 'C_UnwrapKey'] as const)
+            proxy.rule(call, 'code', 0xb3, 'each')
+          proxy.rule('C_Login', 'sleep', 30_000, 'always')
+        },
+      ],
+      [
+        'fails slowly and starts slowly',
+        () => {
+          for (const call of ['C_WrapKey', 'C_UnwrapKey'] as const)
+            proxy.rule(call, 'code', 0x30, 'always', 600)
+          proxy.rule('C_GetSlotList', 'sleep', 300, 'always')
+        },
+      ],
+    ])('when the token %s', async (_, harm) => {
+      const provider = open(quick)
+      const wrapped = await provider.wrap(Secret.random(32), context)
+      await Promise.all([provider.probe(), provider.probe()])
+      harm()
+      const calls = Array.from({ length: 4 }, () => [
+        timed(provider.wrap(Secret.random(32), context)),
+        timed(provider.unwrap(wrapped, context)),
+        timed(provider.probe()),
+      ])
+      const ended = await Promise.all(calls.flat())
+      expect(new Set(ended.map(([code]) => code))).toEqual(new Set(['KEK_UNAVAILABLE']))
+      expect(Math.max(...ended.map(([, ms]) => ms))).toBeLessThan(quick.totalMs + nearMs)
+      proxy.clear()
+      const answers = (): Promise<string> =>
+        timed(provider.unwrap(wrapped, context)).then(([code]) => code)
+      await expect.poll(answers, { interval: 50, timeout: 10_000 }).toBe('ok')
+    })
+
+    it('when the key must be found before a slot is opened', async () => {
+      const wrapped = await open().wrap(Secret.random(32), context)
+      proxy.rule('C_UnwrapKey', 'sleep', 600, 'always')
+      const fresh = open({ ...quick, openTimeoutMs: 1500 })
+      const [code, ms] = await timed(fresh.unwrap(wrapped, context))
+      expect(code).toBe('KEK_UNAVAILABLE')
+      expect(ms).toBeLessThan(quick.totalMs + nearMs)
+    })
+
+    it('when sessions are lost at once and the token is well, by going on', async () => {
+      const provider = open({ poolSize: 2 })
+      await Promise.all(fifty(provider))
+      const [first] = provider.pids
+      proxy.rule('C_WrapKey', 'code', 0xb3, 'each')
+      expect(await Promise.all(fifty(provider))).not.toContain(false)
+      // The second may have been starting, and a process that begins so is given up.
+      expect(provider.pids).toContain(first)
+    })
+
+    it('in less than 10 s where nothing else is said', () => {
+      const { callTimeoutMs, openTimeoutMs, totalMs, waitMs } = hsmPoolDefaults
+      expect(totalMs).toBeLessThan(9000)
+      for (const one of [callTimeoutMs, openTimeoutMs, waitMs]) expect(one).toBeLessThan(totalMs)
+    })
+  })
+
   it('is unavailable while the token is away, and comes back with it', async () => {
     const provider = open({ firstPauseMs: 10, longestPauseMs: 50 })
     const wrapped = await provider.wrap(Secret.random(32), context)
@@ -219,6 +311,27 @@ describe('SoftHSM and the key that is meant', () => {
   it('says so when there is no key, and makes none of a label that is taken', async () => {
     expect(await codeOf(open({}, 'none').probe())).toBe('KEK_KEY_MISSING')
     expect(await codeOf(initHsmKey(place, pin()))).toBe('INPUT_EXISTS')
+  })
+
+  it.each([
+    ['ends in the middle', 'crash', 0],
+    ['fails in the middle', 'code', 0x30],
+  ] as const)('says that a key may have been made when the token %s', async (_, action, value) => {
+    const half = { ...place, keyLabel: `half-${action}` }
+    proxy.rule('C_UnwrapKey', action, value, 'once')
+    const failure = await failureOf(initHsmKey(half, pin()))
+    expect(failure.code).toBe('KEK_UNAVAILABLE')
+    expect(failure.message).toContain(
+      'The key may have been made: run it again, INPUT_EXISTS then says that it was',
+    )
+    expect(await codeOf(initHsmKey(half, pin()))).toBe('INPUT_EXISTS')
+  })
+
+  it('says nothing of a key where none was begun', async () => {
+    const failure = await failureOf(
+      initHsmKey({ ...place, keyLabel: 'new' }, new Secret(utf8('1'))),
+    )
+    expect(failure.message).not.toContain('may have been made')
   })
 
   it.each([

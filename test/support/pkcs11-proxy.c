@@ -1,5 +1,5 @@
-/* A PKCS#11 module that passes calls on to REAL, logs those of interest to LOG, and does once or always what RULE says of one of them:
-   "C_WrapKey code 48 once", "C_WrapKey sleep 30000 always", "C_WrapKey crash 0 once". */
+/* A PKCS#11 module that passes calls on to REAL, logs those of interest to LOG, and does to a call what the file RULE.<call> says: once, once in each
+   process, or always; after so many milliseconds: "code 48 once 0", "code 179 each 500", "pass 0 always 30000", "crash 0 once 0". */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,26 +22,29 @@ static void note(const char *name) {
   }
 }
 
-static CK_RV ruled(const char *name) {
-  char call[64], action[16], times[16];
-  unsigned long value;
+static CK_RV ruled(const char *name, int *followed) {
+  char path[4096], action[16], times[16];
+  unsigned long value, delay;
   note(name);
-  FILE *rule = fopen(RULE, "r");
+  snprintf(path, sizeof path, "%s.%s", RULE, name);
+  FILE *rule = fopen(path, "r");
   if (!rule) return CKR_OK;
-  int fields = fscanf(rule, "%63s %15s %lu %15s", call, action, &value, times);
+  int fields = fscanf(rule, "%15s %lu %15s %lu", action, &value, times, &delay);
   fclose(rule);
-  if (fields != 4 || strcmp(call, name)) return CKR_OK;
+  if (fields != 4) return CKR_OK;
   /* Of several processes one may remove the file. */
-  if (!strcmp(times, "once") && unlink(RULE)) return CKR_OK;
+  if (!strcmp(times, "once") && unlink(path)) return CKR_OK;
+  if (!strcmp(times, "each") && (*followed)++) return CKR_OK;
+  usleep(delay * 1000);
   if (!strcmp(action, "code")) return value;
-  if (!strcmp(action, "sleep")) usleep(value * 1000);
   if (!strcmp(action, "crash")) raise(SIGSEGV);
   return CKR_OK;
 }
 
 #define PROXY(name, parameters, arguments) \
   static CK_RV proxy_##name parameters { \
-    CK_RV rv = ruled(#name); \
+    static int followed; \
+    CK_RV rv = ruled(#name, &followed); \
     return rv == CKR_OK ? real->name arguments : rv; \
   }
 

@@ -4,21 +4,29 @@ import { join, resolve } from 'node:path'
 import { needSoftHsm } from './softhsm.ts'
 
 /** PKCS#11 functions that can be made to fail. */
-type ProxiedCall =
-  'C_GetSlotList' | 'C_OpenSession' | 'C_Login' | 'C_FindObjectsInit' | 'C_WrapKey' | 'C_UnwrapKey'
+const proxiedCalls = [
+  'C_GetSlotList',
+  'C_OpenSession',
+  'C_Login',
+  'C_FindObjectsInit',
+  'C_WrapKey',
+  'C_UnwrapKey',
+] as const
+type ProxiedCall = (typeof proxiedCalls)[number]
 
 /** A module between the provider and SoftHSM that does what a test says. */
 export interface Proxy {
   readonly module: string
-  /** Lets a call give a code, wait for milliseconds, or end its process. */
+  /** Lets a call give a code (late, where that is said), wait for milliseconds, or end its process; `each` is once in each process. */
   rule(
     call: ProxiedCall,
     action: 'code' | 'sleep' | 'crash',
     value: number,
-    times: 'once' | 'always',
+    times: 'once' | 'each' | 'always',
+    delayMs?: number,
   ): void
   clear(): void
-  /** Whether a rule for once was followed. */
+  /** Whether every rule for once was followed, and there is no other. */
   followed(): boolean
   /** How often a function was called since the log was begun. */
   calls(call: ProxiedCall): number
@@ -47,15 +55,17 @@ export function buildProxy(directory: string): Proxy {
   ])
   return {
     module,
-    rule(call, action, value, times) {
+    rule(call, action, value, times, delayMs = 0) {
+      const what =
+        action === 'sleep' ? `pass 0 ${times} ${value}` : `${action} ${value} ${times} ${delayMs}`
       // Renamed into place, for another process may read at any time.
-      writeFileSync(`${rule}.new`, `${call} ${action} ${value} ${times}\n`)
-      renameSync(`${rule}.new`, rule)
+      writeFileSync(`${rule}.new`, `${what}\n`)
+      renameSync(`${rule}.new`, `${rule}.${call}`)
     },
     clear() {
-      rmSync(rule, { force: true })
+      for (const call of proxiedCalls) rmSync(`${rule}.${call}`, { force: true })
     },
-    followed: () => !existsSync(rule),
+    followed: () => !proxiedCalls.some((call) => existsSync(`${rule}.${call}`)),
     calls(call) {
       if (!existsSync(log)) return 0
       return readFileSync(log, 'utf8')

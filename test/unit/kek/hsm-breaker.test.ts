@@ -13,14 +13,17 @@ const breaker = (random = 0): Breaker => {
   })
 }
 
+/** Whether the next call fails at once; else it is let in and stays. */
+const refuses = (circuit: Breaker): boolean => circuit.enter() === undefined
+
 describe('the circuit breaker', () => {
   it('opens after three faults in a row, not after two', () => {
     const circuit = breaker()
     circuit.fault(false)
     circuit.fault(false)
-    expect(circuit.refuses()).toBe(false)
+    expect(refuses(circuit)).toBe(false)
     circuit.fault(false)
-    expect(circuit.refuses()).toBe(true)
+    expect(refuses(circuit)).toBe(true)
   })
 
   it('forgets faults once there was a success', () => {
@@ -36,28 +39,57 @@ describe('the circuit breaker', () => {
   it('opens at one grave fault', () => {
     const circuit = breaker()
     circuit.fault(true)
-    expect(circuit.refuses()).toBe(true)
+    expect(refuses(circuit)).toBe(true)
   })
 
   it('lets one call try when the pause is over, and closes when it succeeds', () => {
     const circuit = breaker()
     circuit.fault(true)
     now += 49
-    expect(circuit.refuses()).toBe(true)
+    expect(refuses(circuit)).toBe(true)
     now += 1
-    expect([circuit.refuses(), circuit.refuses()]).toEqual([false, true])
+    expect([refuses(circuit), refuses(circuit)]).toEqual([false, true])
     circuit.succeed()
-    expect([circuit.refuses(), circuit.refuses()]).toEqual([false, false])
+    expect([refuses(circuit), refuses(circuit)]).toEqual([false, false])
   })
 
   it('opens again, for longer, when the trial fails', () => {
     const circuit = breaker()
     circuit.fault(true)
     now += 50
-    expect(circuit.refuses()).toBe(false)
+    expect(refuses(circuit)).toBe(false)
     circuit.fault(false)
     expect(circuit.pauseMs).toBe(100)
-    expect(circuit.refuses()).toBe(true)
+    expect(refuses(circuit)).toBe(true)
+  })
+
+  it('lets another call try when the trial left without a word, and not when any other leaves', () => {
+    const circuit = breaker()
+    const early = circuit.enter()
+    circuit.fault(true)
+    now += 50
+    const trial = circuit.enter()
+    if (early === undefined || trial === undefined) throw new Error('Nobody was let in')
+    expect([early.isTrial, trial.isTrial]).toEqual([false, true])
+    circuit.leave(early)
+    expect(refuses(circuit)).toBe(true)
+    circuit.leave(trial)
+    expect(circuit.enter()?.isTrial).toBe(true)
+  })
+
+  it('keeps its trial when one leaves that was the trial before', () => {
+    const circuit = breaker()
+    circuit.fault(true)
+    now += 50
+    const first = circuit.enter()
+    circuit.fault(false)
+    now += 100
+    const second = circuit.enter()
+    if (first === undefined || second === undefined) throw new Error('Nobody was let in')
+    circuit.leave(first)
+    expect(refuses(circuit)).toBe(true)
+    circuit.leave(second)
+    expect(refuses(circuit)).toBe(false)
   })
 
   it('pauses twice as long each time, blurred by half, and never longer than the longest', () => {

@@ -25,7 +25,7 @@ it('has fewer than 200 lines', () => {
 
 it('says nothing that does not run: every command of every sh block, in order, in one shell', async () => {
   const blocks = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block ?? '')
-  expect(blocks).toHaveLength(3)
+  expect(blocks).toHaveLength(4)
   const directory = mkdtempSync(join(tmpdir(), 'countersign-readme-'))
   onTestFinished(() => {
     rmSync(directory, { recursive: true, force: true })
@@ -44,7 +44,7 @@ it('says nothing that does not run: every command of every sh block, in order, i
     timeout: 55_000,
   })
   expect(run.status, `${run.stdout}\n${run.stderr}`).toBe(0)
-  expect(run.stdout.match(/\bvalid +\S+\.dossier\.json/g)).toHaveLength(2)
+  expect(run.stdout.match(/\bvalid +\S+\.dossier\.json/g)).toHaveLength(3)
   expect(run.stdout).toContain('"status":"ESCALATE"')
 })
 

@@ -8,7 +8,7 @@ import { readSlots } from '../keyring/inventory.ts'
 import { openMasterSeed, parseSlot } from '../keyring/slot.ts'
 import { firstIssue } from '../dossier/statement.ts'
 import { keyOrderSchema, type KeyOrder, type KeyOrderDone, type KeyStatus } from '../wire/keys.ts'
-import { settleKeys } from './key-journal.ts'
+import { checkTold, settleKeys } from './key-journal.ts'
 import { carryOut } from './key-life.ts'
 import { whatIsNext } from './key-outlook.ts'
 import { putSlots } from './key-slots.ts'
@@ -71,9 +71,10 @@ export class KeyDesk {
 
   /**
    * Takes charge of a log that was just opened, and finishes what an order before left untold.
-   * @throws {@link Failure} STORE_*, LOG_*
+   * @throws {@link Failure} KEY_STORE_REFUSED when its keys are older than it, STORE_*, LOG_*
    */
   async admit(room: Room): Promise<void> {
+    await checkTold(room)
     const { openedBy } = room.keyring
     const opener = this.#providers.find(({ metadata }) => metadata.kind === openedBy.kind)
     if (opener !== undefined) this.#watch.note(opener)

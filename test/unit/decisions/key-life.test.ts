@@ -1,3 +1,4 @@
+import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { sha256 as hash } from '../../../src/crypto/hash.ts'
@@ -14,7 +15,15 @@ import { createEnvironmentKek } from '../../../src/kek/environment.ts'
 import type { KekKind, KekProvider } from '../../../src/kek/kek.ts'
 import { updateTrustRoot, verifyDossier } from '../../../src/verify/index.ts'
 import type { KeyOrder, KeyOrderDone } from '../../../src/wire/keys.ts'
-import { founder, foundTestService, requestOf, type TestService } from '../../support/service.ts'
+import type { Commit, Store } from '../../../src/store/store.ts'
+import { keepKeyRows, putKeyRows, type KeyRows } from '../../support/key-load-rows.ts'
+import {
+  founder,
+  foundTestService,
+  requestOf,
+  temporaryDirectory,
+  type TestService,
+} from '../../support/service.ts'
 
 const tenant = 'default'
 
@@ -422,5 +431,94 @@ describe('a key made while the master key was sealed', () => {
     expect(await codeOf(order(test, { fingerprint: sha, order: 'admit' }))).toMatch(
       /^(OPEN_FAILED|KEY_STORE_REFUSED)/,
     )
+  })
+})
+
+describe('a key store put back behind the back of the pin', () => {
+  const kek = encodeBase64Url(Uint8Array.from({ length: 32 }, (_, i) => 7 * i + 3))
+  const hsm = pretend('hsm')
+
+  /** The store with something around its commits. */
+  const around = (store: Store, commit: (commit: Commit) => Promise<void>): Store =>
+    new Proxy(store, {
+      get(target, name) {
+        if (name === 'commit') return commit
+        const value: unknown = Reflect.get(target, name)
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value
+      },
+    })
+
+  /** What a crash leaves right behind the nth commit that an order makes to keys, before its pin; and the keys of before that commit. */
+  async function crashIn(what: (test: TestService) => Promise<KeyOrder>, nth: number) {
+    const crashed = join(temporaryDirectory(), 'crashed')
+    let before: KeyRows | undefined
+    let counted = Infinity
+    const test = await foundTestService({
+      kek,
+      others: [hsm],
+      profile: 'each',
+      wrapStore: (store) =>
+        around(store, async (commit) => {
+          const isIt = commit.effects.some(({ type }) => type === 'keys') && ++counted === nth
+          if (isIt) before = keepKeyRows(join(test.directory, 'data'))
+          await store.commit(commit)
+          if (isIt) cpSync(test.directory, crashed, { recursive: true })
+        }),
+    })
+    await test.notarise(requestOf(1))
+    const ordered = await what(test)
+    counted = 0
+    await order(test, ordered)
+    if (before === undefined) throw new Error(`Keys were committed less often: ${counted}`)
+    const reopen = async (): Promise<TestService> => {
+      await test.service.close()
+      rmSync(test.directory, { recursive: true })
+      cpSync(crashed, test.directory, { recursive: true })
+      return test.reopen({ providers: [createEnvironmentKek(new Secret(utf8(kek))), hsm] })
+    }
+    return { before, data: join(crashed, 'data'), reopen }
+  }
+
+  const rotated = async (test: TestService): Promise<string> => {
+    const keyId = await idOf(test, 'evidence', 1)
+    await order(test, { order: 'rotate', purpose: 'evidence' })
+    return keyId
+  }
+
+  it.each<[string, number, (test: TestService) => Promise<KeyOrder> | KeyOrder, RegExp]>([
+    ['prepared', 1, () => ({ order: 'rotate', purpose: 'fast' }), /fast v2 was prepared$/],
+    ['exchanged', 2, () => ({ order: 'rotate', purpose: 'evidence' }), /trust root says more/],
+    ['exchanged for checkpoints', 2, () => ({ order: 'rotate', purpose: 'log' }), /trust root/],
+    ['stopped', 3, () => ({ order: 'rotate', purpose: 'log' }), /log v1 was destroyed$/],
+    [
+      'revoked',
+      1,
+      async (test) => ({ keyId: await rotated(test), order: 'revoke' }),
+      /evidence v1 was revoked$/,
+    ],
+    [
+      'destroyed',
+      1,
+      async (test) => ({ keyId: await rotated(test), order: 'destroy' }),
+      /evidence v1 was destroyed$/,
+    ],
+    ['renewed', 1, () => ({ order: 'rotate-master' }), /master v2 was activated$/],
+    ['wrapped again', 1, () => ({ order: 'rewrap' }), /master v1 was given slots$/],
+    ['moved', 3, () => ({ order: 'migrate', to: 'hsm' }), /master v1 was given slots$/],
+  ])('is refused when a key was %s since', async (_, nth, what, told) => {
+    const { before, data, reopen } = await crashIn(async (test) => what(test), nth)
+    const after = keepKeyRows(data)
+    putKeyRows(data, before)
+    const code = await codeOf(reopen())
+    expect(code).toMatch(/^KEY_STORE_REFUSED: Key store is older than its log, which tells that /)
+    expect(code).toMatch(told)
+    // What the crash left by itself goes on.
+    putKeyRows(data, after)
+    const again = await reopen()
+    const { id } = await again.notarise(requestOf(2))
+    expect(await verdictOf(again, await dossierOf(again, id))).toBe('valid')
+    expect(
+      (await followTrustRoots(again)).filter((said) => !/^taken|^update.fingerprint/.test(said)),
+    ).toEqual([])
   })
 })

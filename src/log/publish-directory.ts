@@ -1,0 +1,81 @@
+// Publishing into a directory. A file appears under its name when it is whole and durable: written beside it, synced, and linked, which fails where there
+// is one already.
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { Failure } from '../base/failure.ts'
+import type { PublishTarget } from './publish.ts'
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
+
+/** A directory as a place to publish in; it is made when it is not there. */
+export class PublishDirectory implements PublishTarget {
+  readonly #root: string
+  #count = 0
+
+  constructor(root: string) {
+    this.#root = root
+  }
+
+  async read(path: string): Promise<Uint8Array | undefined> {
+    try {
+      return await readFile(join(this.#root, path))
+    } catch (cause) {
+      if (codeOf(cause) === 'ENOENT') return undefined
+      throw this.#failed(path, cause)
+    }
+  }
+
+  create(path: string, bytes: Uint8Array): Promise<void> {
+    return this.#place(path, bytes, link)
+  }
+
+  replace(path: string, bytes: Uint8Array): Promise<void> {
+    return this.#place(path, bytes, rename)
+  }
+
+  async #place(
+    path: string,
+    bytes: Uint8Array,
+    move: (from: string, to: string) => Promise<void>,
+  ): Promise<void> {
+    const name = join(this.#root, path)
+    const beside = `${name}.${process.pid}-${this.#count++}.tmp`
+    try {
+      await mkdir(dirname(name), { recursive: true })
+      await writeDurably(beside, bytes)
+      await move(beside, name)
+      await syncDirectory(dirname(name))
+    } catch (cause) {
+      if (codeOf(cause) === 'EEXIST')
+        throw new Failure('INPUT_EXISTS', `File exists: ${path}`, { cause })
+      throw this.#failed(path, cause)
+    } finally {
+      await rm(beside, { force: true }).catch(() => undefined)
+    }
+  }
+
+  #failed(path: string, cause: unknown): Failure {
+    const code = codeOf(cause)
+    const what = `Cannot publish ${path} (${code ?? 'unknown error'}): ${this.#root}`
+    return new Failure(code === 'ENOSPC' ? 'STORE_FULL' : 'STORE_FAILED', what, { cause })
+  }
+}
+
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', 0o644)
+  try {
+    await file.writeFile(bytes)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}

@@ -81,6 +81,18 @@ export function parseNote(note: string): SignedNote | string {
     : `Signature line ${broken + 1} is malformed`
 }
 
+/** The signature lines of a text that holds nothing else, each with its newline, or what is wrong with them. */
+export function parseNoteLines(text: string): readonly NoteLine[] | string {
+  const parts = text.split('\n')
+  if (parts.pop() !== '') return 'Signature lines do not end with a newline'
+  if (parts.length === 0) return 'There is no signature line'
+  if (parts.length > limits.noteLines) return `There are more than ${limits.noteLines} signatures`
+  const lines = parts.map(parseLine)
+  return lines.every((line) => line !== undefined)
+    ? lines
+    : `Signature line ${lines.indexOf(undefined) + 1} is malformed`
+}
+
 /** A signature line with its final newline. */
 export const formatNoteLine = ({ name, keyId, signature }: NoteLine): string =>
   `— ${name} ${encodeBase64(concat(writeId(keyId), signature))}\n`

@@ -28,7 +28,9 @@ say('entry, Ed25519', signed('Ed25519', halves[1], m, sig.subarray(3309)))
 const name = cat([origin.length], origin)
 const tree = cat('subtree/v1\n\0', name, u64(0), name, u64(0), u64(size), bytes(root))
 const note = cat(`${origin}\n${size}\n${root}\n`)
-for (const key of logKeys.map(({ vkey }) => bytes(vkey.replace(/^.+?\+.{8}\+/, '')))) {
+const counts = ({ from, to }, at) => from <= at && (to === null || at < to)
+const due = logKeys.filter((key) => counts(key, size))
+for (const key of due.map(({ vkey }) => bytes(vkey.replace(/^.+?\+.{8}\+/, '')))) {
   const [alg, text, start] = key[0] === 1 ? ['Ed25519', note, 4] : ['ML-DSA-44', tree, 12]
   const blobs = lines.map((line) => bytes(line.split(' ').at(-1)).subarray(start))
   const good = (blob) => signed(alg, key.toString('base64url', 1), text, blob)

@@ -12,11 +12,13 @@ import { EventEmitter } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { encodeHex } from '../../src/base/bytes.ts'
+import { Failure } from '../../src/base/failure.ts'
 import { runCli } from '../../src/cli/run.ts'
 import { createComposition } from '../../src/compose.ts'
 import { sha256 } from '../../src/crypto/hash.ts'
+import { LocalService } from '../../src/decisions/local-service.ts'
 import type { KeyOrderDone, KeyStatus } from '../../src/wire/keys.ts'
 import { runCountersign, type Ran } from '../support/cli.ts'
 
@@ -174,9 +176,38 @@ describe('a passphrase on paper', () => {
     expect(code).toBe(0)
   })
 
+  it('is taken up again where it was cut off, and drops other providers only when told to', async () => {
+    const putSlots = vi.spyOn(LocalService.prototype, 'putSlots')
+    const drops = (): boolean[] =>
+      (['environment', 'hsm', 'passphrase'] as const).map(
+        (kind) => putSlots.mock.lastCall?.[2](kind) ?? false,
+      )
+    await cs(...recover('paper'))
+    expect(drops()).toEqual([true, false, false])
+    await cs(...recover('paper', '--drop-others'))
+    expect(drops()).toEqual([true, true, false])
+    putSlots.mockRejectedValueOnce(new Failure('STORE_FULL', 'Disk is full'))
+    await refused(75, 'Disk is full', ...recover('paper'))
+    await cs(...recover('paper'))
+  })
+
   it('opens nothing after a new master key', async () => {
     await cs('keys', 'rotate-master')
     await refused(1, 'no break-glass slot', ...recover('paper'))
+  })
+
+  it('is not printed when a master key did not get its slot, and what that costs is said', async () => {
+    const put = Reflect.get(LocalService.prototype, 'putSlots') as LocalService['putSlots']
+    vi.spyOn(LocalService.prototype, 'putSlots').mockImplementation(function (
+      this: LocalService,
+      tenant,
+      ...rest
+    ) {
+      return tenant === 'payments'
+        ? Promise.reject(new Failure('STORE_FULL', 'Disk is full'))
+        : put.call(this, tenant, ...rest)
+    })
+    await refused(75, 'make one again: default (STORE_FULL)', 'keys', 'break-glass')
   })
 })
 

@@ -30,6 +30,7 @@ const tree = cat('subtree/v1\n\0', name, u64(0), name, u64(0), u64(size), bytes(
 const note = cat(`${origin}\n${size}\n${root}\n`)
 const counts = ({ from, to }, at) => from <= at && (to === null || at < to)
 const due = logKeys.filter((key) => counts(key, size))
+say('log keys', due.length === 2)
 for (const key of due.map(({ vkey }) => bytes(vkey.replace(/^.+?\+.{8}\+/, '')))) {
   const [alg, text, start] = key[0] === 1 ? ['Ed25519', note, 4] : ['ML-DSA-44', tree, 12]
   const blobs = lines.map((line) => bytes(line.split(' ').at(-1)).subarray(start))

@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { foundTestService, requestOf } from '../support/service.ts'
+import { founder, foundTestService, requestOf } from '../support/service.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const example = join(root, 'test/examples/verify-dossier.mjs')
@@ -25,8 +25,11 @@ afterAll(() => {
 /** Writes a fresh dossier and its trust root, and gives the dossier's bytes. */
 async function notarise(): Promise<Buffer> {
   const founded = await foundTestService({ profile: 'each' })
-  const { id } = await founded.notarise(requestOf(1))
   const { service } = founded
+  // A trust root that names keys of the past, too.
+  for (const purpose of ['evidence', 'log'] as const)
+    await service.orderKeys('default', { order: 'rotate', purpose }, founder)
+  const { id } = await founded.notarise(requestOf(1))
   const dossier = await service.exportDossier('default', id)
   writeFileSync(file('dossier.json'), dossier)
   writeFileSync(file('trust-root.json'), await service.readTrustRoot('default'))
@@ -54,6 +57,7 @@ describe('the example that needs nothing but Node', () => {
         'ok   inclusion',
         'ok   entry, ML-DSA-65',
         'ok   entry, Ed25519',
+        'ok   log keys',
         'ok   checkpoint, Ed25519',
         'ok   checkpoint, ML-DSA-44\n',
       ].join('\n'),

@@ -197,7 +197,7 @@ describe('a passphrase on paper', () => {
   })
 
   it('is not printed when a master key did not get its slot, and what that costs is said', async () => {
-    const put = Reflect.get(LocalService.prototype, 'putSlots') as LocalService['putSlots']
+    const put = Reflect.get<LocalService, 'putSlots'>(LocalService.prototype, 'putSlots')
     vi.spyOn(LocalService.prototype, 'putSlots').mockImplementation(function (
       this: LocalService,
       tenant,

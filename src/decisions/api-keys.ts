@@ -38,7 +38,9 @@ export interface LoggedKey {
   readonly sha256: unknown
   readonly owner: unknown
   readonly scopes: unknown
-  readonly revoked: boolean
+  /** When the log says it was made, and revoked. */
+  readonly createdAt: number
+  readonly revokedAt: number | null
 }
 
 /** What the admin entries said when they were last read; forgotten at every act, of which only this process can be the author. */
@@ -57,9 +59,15 @@ export async function readLoggedKeys(
     const { owner, scopes: granted, sha256: hash } = matter.detail
     const known = book.get(matter.subject)
     if (matter.action === 'apikey.create')
-      book.set(matter.subject, { owner, revoked: false, scopes: granted, sha256: hash })
+      book.set(matter.subject, {
+        createdAt: matter.time,
+        owner,
+        revokedAt: null,
+        scopes: granted,
+        sha256: hash,
+      })
     else if (matter.action === 'apikey.revoke' && known !== undefined)
-      book.set(matter.subject, { ...known, revoked: true })
+      book.set(matter.subject, { ...known, revokedAt: matter.time })
   }
   return book
 }
@@ -74,11 +82,17 @@ async function readLoggedKey(room: Room, id: string): Promise<LoggedKey | undefi
 
 /** Whether the row of an API key is what the log says of it. */
 export const isAsLogged = (
-  { hash, owner, revokedAt, scopes: granted }: StoredApiKey,
+  { createdAt, hash, owner, revokedAt, scopes: granted }: StoredApiKey,
   logged: LoggedKey | undefined,
 ): boolean =>
-  JSON.stringify([logged?.sha256, logged?.owner, logged?.scopes, logged?.revoked]) ===
-  JSON.stringify([encodeHex(hash), owner, granted, revokedAt !== null])
+  logged !== undefined &&
+  JSON.stringify([
+    logged.sha256,
+    logged.owner,
+    logged.scopes,
+    logged.createdAt,
+    logged.revokedAt,
+  ]) === JSON.stringify([encodeHex(hash), owner, granted, createdAt, revokedAt])
 
 /**
  * The principal of a token. The same failure for every reason: who guesses learns nothing.
@@ -118,7 +132,9 @@ async function administer(
   const attempts = 8
   for (let attempt = 1; ; attempt++) {
     const head = await room.store.readStreamHead(room.tenant.name, 'admin')
-    const matter: AdminMatter = { action, by, detail, subject, time: room.clock() }
+    // The row says when, and must say what the log says.
+    const time = apiKey.revokedAt ?? apiKey.createdAt
+    const matter: AdminMatter = { action, by, detail, subject, time }
     const draft: Draft = {
       kind: 'admin',
       stream: 'admin',

@@ -3,12 +3,17 @@
 import { asFailure, Failure } from '../base/failure.ts'
 import { fingerprint, parseTrustRoot, type OriginSection } from '../dossier/trust-root.ts'
 import { parseSealedKey } from '../keyring/sealed-key.ts'
-import { parseSlot } from '../keyring/slot.ts'
+import { canonicalize } from '../base/canonical-json.ts'
+import { uuidv7 } from '../base/uuid.ts'
+import { publicKeyOf } from '../keyring/header.ts'
+import { checkListed, describeKeys, readKeys, readSlots } from '../keyring/inventory.ts'
+import { parseManifestUnchecked } from '../keyring/manifest.ts'
 import { checkLog, type Finding, type FsckOptions } from '../log/fsck.ts'
 import type { Pin } from '../log/pin.ts'
-import type { StoredEntry, StoreReader, Tenant } from '../store/store.ts'
+import type { Instance, StoredEntry, StoredKeys, StoreReader, Tenant } from '../store/store.ts'
 import { isAsLogged, readLoggedKeys } from './api-keys.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
+import { isMemoryOf } from './notarise.ts'
 
 /** What is to be checked, and who hears of it. */
 export interface FsckRequest {
@@ -19,6 +24,8 @@ export interface FsckRequest {
   /** A trust root file from elsewhere; without it the newest that the database holds. */
   readonly trustFile: Uint8Array | undefined
   readonly signatures: boolean
+  /** Unseals the key store and rejects when it is not genuine; without it that is not checked. */
+  readonly unseal?: (keys: StoredKeys) => Promise<void>
   readonly signal?: AbortSignal
   readonly progress: (part: string, done: number, total: number) => void
 }
@@ -129,13 +136,15 @@ async function checkIdempotency({ store, tenant }: FsckRequest, found: Found): P
   let cursor = 0
   for (;;) {
     const records = await store.listIdempotency(tenant, cursor, page)
-    for (const { fingerprint: print, stream } of records) {
+    for (const record of records) {
+      const { fingerprint: print, stream } = record
       const [first] = await store.readStream(tenant, stream)
+      const matter = first === undefined ? undefined : tryMatter(first)
       if (first?.kind !== 'decision') row(found, null, `Idempotency key of no decision: ${stream}`)
       else if ((print === null) !== (first.payload === null))
         row(found, first.index, 'Idempotency key is erased or its decision is, and not both')
-      else if (first.payload !== null && tryMatter(first)?.idempotencyKey === null)
-        row(found, first.index, 'Decision says nothing of its idempotency key')
+      else if (matter?.source === 'submitted' && !isMemoryOf(record, matter))
+        row(found, first.index, 'Idempotency key is not the one of its decision')
     }
     const last = records.at(-1)
     if (last === undefined) return
@@ -179,15 +188,62 @@ async function checkTrustRoots(
     row(found, null, 'Newest trust root is not the last one announced')
 }
 
-/** That the key store tells what the log told of keys; whether it is genuine only its manifest says. */
-async function checkKeys(
+/** That instance and tenant are what the log says of its creation, and their times those that their keys and ids hold. */
+async function checkRows(
+  { store }: FsckRequest,
+  { createdAt, head, name, origin, profile, public: isPublic }: Tenant,
+  instance: Instance,
+  found: Found,
+): Promise<void> {
+  const [first] = await readCheckedStream(store, name, 'admin', head)
+  const matter = first === undefined ? undefined : matterOf(first, 'admin')
+  const detail = { dev: instance.dev, profile, public: isPublic }
+  if (matter?.subject !== name || canonicalize(matter.detail) !== canonicalize(detail))
+    row(found, first?.index ?? null, 'Tenant is not as its log says it was created')
+  const made = uuidv7(instance.createdAt, new Uint8Array(10)).slice(0, 13)
+  if (!instance.id.startsWith(made)) row(found, null, 'Instance was not made when its id says')
+  const section = await store.readTrustRoot(name)
+  const root = section === undefined ? 'missing' : parseTrustRoot(section.file)
+  const said = typeof root === 'string' ? undefined : root.origins[0]
+  if (said?.instance !== instance.id || said.origin !== origin)
+    row(found, null, 'Instance or origin is not the one of the trust root')
+  const suffix = instance.dev ? /\/dev-[0-9a-f]{8}$/ : /$/
+  if (origin.replace(suffix, '') !== `${instance.origin}/${name}`)
+    row(found, null, 'Origin of the tenant does not follow from the one of the instance')
+  const keys = await store.readKeys(name)
+  const oldest = keys?.keys.find(({ purpose, version }) => purpose === 'evidence' && version === 1)
+  if (oldest !== undefined && parseSealedKey(oldest.body).header.createdAt !== createdAt)
+    row(found, null, 'Tenant was not made when its first key was')
+}
+
+async function readKeyStore(store: StoreReader, tenant: string): Promise<StoredKeys> {
+  const keys = await store.readKeys(tenant)
+  if (keys === undefined) throw new Failure('STORE_CORRUPT', `Tenant has no keys: ${tenant}`)
+  return keys
+}
+
+/** That the key store holds what its manifest lists, and with the keys at hand that the manifest is genuine. */
+async function checkKeyStore(
+  { store, unseal }: FsckRequest,
+  { name }: Tenant,
+  instance: Instance,
+): Promise<void> {
+  const keys = await readKeyStore(store, name)
+  if (unseal !== undefined) await unseal(keys)
+  const identity = { instance: instance.id, tenant: name }
+  const { header: master } = readSlots(keys.slots, identity)[0]
+  readKeys(keys.keys, identity, master)
+  const listed = parseManifestUnchecked(keys.manifest)
+  checkListed(listed, describeKeys(identity, listed.epoch, publicKeyOf(master), keys))
+}
+
+/** That the key store tells what the log told of keys. */
+async function checkKeyLife(
   { store }: FsckRequest,
   { head, name }: Tenant,
   found: Found,
 ): Promise<void> {
-  const keys = await store.readKeys(name)
-  if (keys === undefined) throw new Failure('STORE_CORRUPT', `Tenant has no keys: ${name}`)
-  for (const { body } of keys.slots) parseSlot(body)
+  const keys = await readKeyStore(store, name)
   const told = new Map<string, Record<string, number | null>>()
   for (const entry of await readCheckedStream(store, name, 'keys', head)) {
     const matter = matterOf(entry, 'key')
@@ -221,6 +277,8 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
   const tenant = await store.readTenant(request.tenant)
   if (tenant === undefined)
     throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${request.tenant}`)
+  const instance = await store.readInstance()
+  if (instance === undefined) throw new Failure('STORE_CORRUPT', 'Instance is missing')
   const findings: Finding[] = []
   let count = 0
   let firstIndex: number | null = null
@@ -257,10 +315,14 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
   await part(found, () => checkIdempotency(request, found))
   await part(found, () => checkApiKeys(request, tenant, found))
   await part(found, () => checkTrustRoots(request, tenant, found))
-  await part(found, () => checkKeys(request, tenant, found))
-  const unchecked = [
-    'Manifest of the key store: that needs its key provider, and is done at every start',
-  ]
+  await part(found, () => checkKeyStore(request, tenant, instance))
+  await part(found, () => checkKeyLife(request, tenant, found))
+  await part(found, () => checkRows(request, tenant, instance, found))
+  const unchecked: string[] = []
+  if (request.unseal === undefined)
+    unchecked.push(
+      'Manifest of the key store: its tag needs its key provider, and is checked at every start',
+    )
   if (pin === undefined) unchecked.push('Rollback: the pin is not at hand')
   if (trustFile === undefined)
     unchecked.push('Keys were taken from the newest trust root in the database itself')

@@ -270,11 +270,12 @@ export class LocalService implements Service {
     { profile, public: isPublic }: { profile: Profile; public: boolean },
   ): Promise<void> {
     const { clock, listPins } = this.#parts
+    const createdAt = clock()
     if ((await listPins(this.#instance)).includes(name))
       throw new Failure('LOG_ROLLBACK', `A log of this name is pinned already: ${name}`)
     const { id, dev, origin } = this.#instance
     const { keyring, stored } = await createKeyring({
-      clock,
+      clock: () => createdAt,
       instance: id,
       positions: genesisPositions,
       providers: this.#desk.providersInUse,
@@ -282,7 +283,7 @@ export class LocalService implements Service {
     })
     const suffix = dev ? `/dev-${encodeHex(randomBytes(4))}` : ''
     const tenant: Omit<Tenant, 'head'> = {
-      createdAt: clock(),
+      createdAt,
       name,
       origin: `${origin}/${name}${suffix}`,
       profile,

@@ -2,7 +2,7 @@
 // a statement, is signed and gets its place.
 import { canonicalize } from '../base/canonical-json.ts'
 import { encodeBase64 } from '../base/base64.ts'
-import { encodeHex, utf8 } from '../base/bytes.ts'
+import { encodeHex, equalBytes, utf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { uuidv7 } from '../base/uuid.ts'
 import { equalConstantTime, hmacSha256, randomBytes, sha256 } from '../crypto/hash.ts'
@@ -98,7 +98,7 @@ export class Notariser {
   ): Promise<string> {
     const { owner } = principal.caller
     const name = `${room.tenant.name}\n${owner}\n${key}`
-    const canonical = canonicalize(request)
+    const canonical = canonicalize(askedOf(request))
     const twin = this.#pending.get(name)
     if (twin !== undefined) {
       if (twin.request !== canonical) throw conflict(key)
@@ -209,19 +209,8 @@ export class Notariser {
       producer: this.#producer,
       caller: principal.caller,
       source: 'submitted',
-      intent: request.intent,
-      status: request.status,
-      reasons: request.reasons ?? [],
-      obligations: request.obligations ?? [],
-      confidence: request.confidence ?? null,
-      policies: request.policies ?? [],
-      gates: request.gates ?? [],
-      trace: request.trace ?? null,
-      overridable: request.overridable ?? true,
-      maxUses: request.maxUses ?? null,
-      mode: request.mode ?? 'enforce',
       idempotencyKey,
-      links: request.links ?? {},
+      ...askedOf(request),
     }
   }
 }
@@ -230,6 +219,41 @@ const conflict = (key: string): Failure =>
   new Failure('INPUT_CONFLICT', `Idempotency key stands for another request: ${key}`, {
     field: 'idempotencyKey',
   })
+
+/** What of a decision its submitter has said; what he left out he is taken to have said by its default. */
+const askedOf = (request: DecisionRequest | DecisionMatter): Asked => ({
+  intent: request.intent,
+  status: request.status,
+  reasons: request.reasons ?? [],
+  obligations: request.obligations ?? [],
+  confidence: request.confidence ?? null,
+  policies: request.policies ?? [],
+  gates: request.gates ?? [],
+  trace: request.trace ?? null,
+  overridable: request.overridable ?? true,
+  maxUses: request.maxUses ?? null,
+  mode: request.mode ?? 'enforce',
+  links: request.links ?? {},
+})
+
+type Asked = Omit<
+  DecisionMatter,
+  'id' | 'time' | 'producer' | 'caller' | 'source' | 'idempotencyKey'
+>
+
+/** Whether the memory of an idempotency key is the one of a submitted decision. */
+export function isMemoryOf(
+  { fingerprint: print, key, owner, salt }: IdempotencyRecord,
+  matter: DecisionMatter,
+): boolean {
+  const { caller, idempotencyKey } = matter
+  if (idempotencyKey === null || print === null) return false
+  return (
+    owner === caller.owner &&
+    key === nameOf(owner, idempotencyKey) &&
+    equalBytes(print, fingerprint(salt, canonicalize(askedOf(matter))))
+  )
+}
 
 /** How a key is kept: the text itself is the caller's and must not outlive an erasure. */
 const nameOf = (owner: string, key: string): string =>

@@ -66,13 +66,26 @@ const tagOf = (manifest: Manifest, key: Secret): Uint8Array =>
 export const formatManifest = (manifest: Manifest, key: Secret): Uint8Array =>
   canonicalBytes({ ...manifest, tag: encodeBase64(tagOf(manifest, key)) })
 
+function parseTagged(bytes: Uint8Array): { manifest: Manifest; tag: Uint8Array } {
+  const { tag, ...manifest } = parseRecord(taggedSchema, bytes, 'Manifest')
+  return { manifest, tag }
+}
+
 /**
  * The manifest of its exact bytes, its tag checked.
  * @throws {@link Failure} KEY_STORE_REFUSED
  */
 export function parseManifest(bytes: Uint8Array, key: Secret): Manifest {
-  const { tag, ...manifest } = parseRecord(taggedSchema, bytes, 'Manifest')
+  const { manifest, tag } = parseTagged(bytes)
   if (!equalConstantTime(tagOf(manifest, key), tag))
     throw refusal('Manifest was not made by a holder of the master key: its tag is wrong')
   return manifest
+}
+
+/**
+ * The manifest of its exact bytes, its tag not checked: for whoever has no key, and may believe nothing of it.
+ * @throws {@link Failure} KEY_STORE_REFUSED
+ */
+export function parseManifestUnchecked(bytes: Uint8Array): Manifest {
+  return parseTagged(bytes).manifest
 }

@@ -246,8 +246,9 @@ class Fsck {
       this.#find(part, null, `Root at size ${size} is not the one of ${who}`)
   }
 
-  #judgeCheckpoint({ note, root, size }: StoredCheckpoint, what: 'kept' | 'last'): void {
+  #judgeCheckpoint({ note, root, size, time }: StoredCheckpoint, what: 'kept' | 'last'): void {
     const name = `Checkpoint (${what}) of size ${size}`
+    if (time !== this.#time) this.#find('checkpoint', null, `${name}: time is not its last entry's`)
     const due = this.#logKeys.filter(({ trusted }) =>
       ['valid', 'revoked'].includes(standingAt(trusted, size)),
     )

@@ -33,7 +33,8 @@ import type {
   StoredTile,
 } from '../store/store.ts'
 import type { PinStore } from './pin.ts'
-import { loadRightEdge, readRootAt } from './tree-reading.ts'
+import { checkPinnedHead, rollback } from './pinned-head.ts'
+import { loadRightEdge } from './tree-reading.ts'
 
 /** An entry that is signed and wants its place. */
 export interface SignedEntry {
@@ -339,24 +340,10 @@ export class Log {
     await this.#checkOwnCheckpoint()
     const pinned = await pin.read()
     const { size, root } = this.#head
-    if (pinned === undefined) {
-      if (size > 0)
-        throw rollback(
-          `Pin of ${origin} is missing but its log has ${size} entries: bring the pin back`,
-        )
-      // The empty log is pinned before it grows: a crash behind the first commit must not look like a lost pin.
-      await pin.write({ epoch: epoch(), origin, root, size })
-      return
-    }
-    if (pinned.origin !== origin) throw rollback(`Pin is of another log: ${pinned.origin}`)
-    if (pinned.size > size)
-      throw rollback(
-        `Database of ${origin} is behind its pin: ${size} < ${pinned.size}; bring the newer database back`,
-      )
-    if (!equalBytes(await readRootAt(store, tenant, size, pinned.size), pinned.root))
-      throw rollback(`Database of ${origin} is not the one that was pinned at size ${pinned.size}`)
-    if (pinned.size < size || pinned.epoch < epoch())
-      await pin.write({ epoch: epoch(), origin, root, size })
+    await checkPinnedHead({ head: this.#head, origin, store, tenant }, pinned)
+    // The empty log is pinned before it grows: a crash behind the first commit must not look like a lost pin.
+    const isBehind = pinned === undefined || pinned.size < size || pinned.epoch < epoch()
+    if (isBehind) await pin.write({ epoch: epoch(), origin, root, size })
   }
 
   /** The head must be one that we signed ourselves, with both keys: the database alone could have grown by another hand. */
@@ -400,8 +387,6 @@ export class Log {
     })
   }
 }
-
-const rollback = (message: string): Failure => new Failure('LOG_ROLLBACK', message)
 
 function place(entry: SignedEntry, index: number, time: number): NewEntry {
   const { kind, stream, seq, prev, keyid, payload, signature, filter } = entry

@@ -22,9 +22,12 @@ export interface Pass {
 export class Breaker {
   readonly #options: BreakerOptions
   #faults = 0
-  #opened = 0
+  #opened = false
   #until = 0
+  /** Who tries for all, until it leaves: what others meet meanwhile lets no second one try beside it. */
   #trial: Pass | undefined
+  /** Whether nothing has failed since the trial was let in. */
+  #trying = false
 
   constructor(options: BreakerOptions) {
     this.#options = options
@@ -32,15 +35,16 @@ export class Breaker {
 
   /** Lets a call in, as the trial where the circuit was open; undefined where it is to fail at once. Whoever was let in must {@link leave}. */
   enter(): Pass | undefined {
-    if (this.#opened === 0) return { isTrial: false }
+    if (!this.#opened) return { isTrial: false }
     if (this.#trial !== undefined || this.#options.clock() < this.#until) return undefined
+    this.#trying = true
     this.#trial = { isTrial: true }
     return this.#trial
   }
 
   /** Whether the circuit is open now. */
   get isOpen(): boolean {
-    return this.#opened > 0 && this.#trial === undefined
+    return this.#opened && !this.#trying
   }
 
   /** How long to wait before a new attempt, in milliseconds. */
@@ -50,23 +54,24 @@ export class Breaker {
 
   succeed(): void {
     this.#faults = 0
-    this.#opened = 0
+    this.#opened = false
     this.#until = 0
-    this.#trial = undefined
   }
 
   /** Counts a fault; a `grave` one opens the circuit by itself. */
   fault(grave: boolean): void {
     const { clock, faults, firstPauseMs, longestPauseMs, random } = this.#options
     this.#faults++
-    if (grave || this.#trial !== undefined || this.#faults >= faults) this.#opened++
-    this.#trial = undefined
+    if (grave || this.#faults >= faults) this.#opened = true
+    this.#trying = false
     const longest = Math.min(longestPauseMs, firstPauseMs * 2 ** (this.#faults - 1))
     this.#until = clock() + longest * (0.5 + random() / 2)
   }
 
   /** A call is over. Where it was the trial and said nothing about the token, another may try. */
   leave(pass: Pass): void {
-    if (this.#trial === pass) this.#trial = undefined
+    if (this.#trial !== pass) return
+    this.#trial = undefined
+    this.#trying = false
   }
 }

@@ -152,13 +152,14 @@ export async function initHsmKey(
   settings: HsmSettings,
   pin: Secret | undefined,
   by: 'wrap' | 'encrypt' | 'any' = 'any',
+  timeoutMs = 3 * hsmPoolDefaults.openTimeoutMs,
 ): Promise<MadeHsmKey> {
   using chosen = choosePin(settings, pin)
   const child = new HsmProcess(() => undefined)
   try {
     const place = placeOf(settings)
     const answer = await chosen.useAsync((bytes) =>
-      child.ask({ op: 'create', by, pin: bytes, place }, 3 * hsmPoolDefaults.openTimeoutMs),
+      child.ask({ op: 'create', by, pin: bytes, place }, timeoutMs),
     )
     if (!answer.ok) throw notMade(answer)
     invariant(answer.identity !== undefined, 'HSM child made a key without an identity')

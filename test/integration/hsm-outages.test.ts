@@ -316,10 +316,11 @@ describe('SoftHSM and the key that is meant', () => {
   it.each([
     ['ends in the middle', 'crash', 0],
     ['fails in the middle', 'code', 0x30],
+    ['hangs in the middle', 'sleep', 30_000],
   ] as const)('says that a key may have been made when the token %s', async (_, action, value) => {
     const half = { ...place, keyLabel: `half-${action}` }
     proxy.rule('C_UnwrapKey', action, value, 'once')
-    const failure = await failureOf(initHsmKey(half, pin()))
+    const failure = await failureOf(initHsmKey(half, pin(), 'any', 2500))
     expect(failure.code).toBe('KEK_UNAVAILABLE')
     expect(failure.message).toContain(
       'The key may have been made: run it again, INPUT_EXISTS then says that it was',

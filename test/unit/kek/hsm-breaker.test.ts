@@ -77,15 +77,35 @@ describe('the circuit breaker', () => {
     expect(circuit.enter()?.isTrial).toBe(true)
   })
 
+  it('keeps its trial through the faults and successes of others, and lets nobody try beside it', () => {
+    const circuit = breaker()
+    circuit.fault(true)
+    now += 50
+    const trial = circuit.enter()
+    if (trial === undefined) throw new Error('Nobody was let in')
+    expect(circuit.isOpen).toBe(false)
+    // A call that was let in before the circuit opened fails now.
+    circuit.fault(false)
+    expect(circuit.isOpen).toBe(true)
+    now += 1000
+    expect(refuses(circuit)).toBe(true)
+    circuit.succeed()
+    circuit.fault(true)
+    now += 1000
+    expect(refuses(circuit)).toBe(true)
+    circuit.leave(trial)
+    expect(circuit.enter()?.isTrial).toBe(true)
+  })
+
   it('keeps its trial when one leaves that was the trial before', () => {
     const circuit = breaker()
     circuit.fault(true)
     now += 50
     const first = circuit.enter()
-    circuit.fault(false)
-    now += 100
+    if (first === undefined) throw new Error('Nobody was let in')
+    circuit.leave(first)
     const second = circuit.enter()
-    if (first === undefined || second === undefined) throw new Error('Nobody was let in')
+    if (second === undefined) throw new Error('Nobody was let in')
     circuit.leave(first)
     expect(refuses(circuit)).toBe(true)
     circuit.leave(second)

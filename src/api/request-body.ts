@@ -54,7 +54,20 @@ async function read(request: BodySource, maxBytes: number): Promise<Uint8Array> 
 }
 
 /**
- * The bytes of a body; empty without one, and then no media type is asked for.
+ * The bytes of a body of any media type; empty without one.
+ * @throws {@link Failure} INPUT_TOO_LARGE, INPUT_MALFORMED when the connection broke
+ */
+export async function readBoundedBody(request: BodySource, maxBytes: number): Promise<Uint8Array> {
+  const announced = request.header('content-length')
+  if (announced === '0') return new Uint8Array()
+  if (announced !== undefined && !(Number(announced) <= maxBytes)) throw tooLarge(maxBytes)
+  const bytes = await read(request, maxBytes)
+  if (bytes.length > maxBytes) throw tooLarge(maxBytes)
+  return bytes
+}
+
+/**
+ * As {@link readBoundedBody}, of one of the media types unless it is empty.
  * @throws {@link Failure} INPUT_MEDIA_TYPE, INPUT_TOO_LARGE, INPUT_MALFORMED when the connection broke
  */
 export async function readBody(
@@ -63,10 +76,7 @@ export async function readBody(
   maxBytes: number,
 ): Promise<Uint8Array> {
   const announced = request.header('content-length')
-  if (announced === '0') return new Uint8Array()
-  if (announced !== undefined || request.raw.body !== null) checkEncoding(request, types)
-  if (announced !== undefined && !(Number(announced) <= maxBytes)) throw tooLarge(maxBytes)
-  const bytes = await read(request, maxBytes)
-  if (bytes.length > maxBytes) throw tooLarge(maxBytes)
-  return bytes
+  if (announced !== '0' && (announced !== undefined || request.raw.body !== null))
+    checkEncoding(request, types)
+  return readBoundedBody(request, maxBytes)
 }

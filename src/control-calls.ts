@@ -5,6 +5,7 @@ import { Failure } from './base/failure.ts'
 import type { Call } from './decisions/service-host.ts'
 import type { Service } from './decisions/service.ts'
 import { claimRequestSchema, parseValue, scopes } from './wire/decision.ts'
+import { inclusionQuerySchema } from './wire/log.ts'
 import { keyOrderSchema } from './wire/keys.ts'
 
 const name = z.string().min(1).max(256)
@@ -38,6 +39,9 @@ const offered: Partial<Readonly<Record<keyof Service, z.ZodType<unknown[]>>>> = 
   verify: z.tuple([name, z.instanceof(Uint8Array)]),
   readCheckpoint: z.tuple([name]),
   readTile: z.tuple([name, name]),
+  proveInclusion: z.tuple([name, inclusionQuerySchema]),
+  proveConsistency: z.tuple([name, z.int().min(0), z.int().min(0)]),
+  exportTlogProof: z.tuple([name, z.int().min(0)]),
   createTenant: z.tuple([name, z.strictObject({ profile, public: z.boolean() }), caller]),
   listTenants: z.tuple([]),
   createApiKey: z.tuple([name, name, granted, caller]),

@@ -2,8 +2,15 @@
 import { Failure } from '../base/failure.ts'
 import type { Service } from '../decisions/service.ts'
 import { parseTilePath } from '../merkle/tiles.ts'
+import {
+  consistencyProofSchema,
+  consistencyQuerySchema,
+  inclusionProofSchema,
+  inclusionQuerySchema,
+  tlogProofQuerySchema,
+} from '../wire/log.ts'
 import type { Admission } from './admission.ts'
-import { route, type Route } from './route.ts'
+import { jsonReply, route, type Route } from './route.ts'
 
 const checkpointRoute = (service: Service, admit: Admission): Route =>
   route(
@@ -45,8 +52,63 @@ const tileRoute = (service: Service, admit: Admission): Route =>
     },
   )
 
+const json = 'application/json'
+
+const inclusionRoute = (service: Service, admit: Admission): Route =>
+  route(
+    admit.logReader,
+    {
+      method: 'GET',
+      path: '/log/{tenant}/proof/inclusion',
+      summary: 'Proves that a leaf, by its index or its hash, stands in the tree',
+      query: inclusionQuerySchema,
+      replies: { 200: { description: 'The proof', type: json, schema: inclusionProofSchema } },
+      failures: ['INPUT_NOT_FOUND'],
+    },
+    async (call, tenant) =>
+      jsonReply(200, await service.proveInclusion(tenant, call.query(inclusionQuerySchema))),
+  )
+
+const consistencyRoute = (service: Service, admit: Admission): Route =>
+  route(
+    admit.logReader,
+    {
+      method: 'GET',
+      path: '/log/{tenant}/proof/consistency',
+      summary: 'Proves that the tree of one size is a prefix of a larger one',
+      query: consistencyQuerySchema,
+      replies: { 200: { description: 'The proof', type: json, schema: consistencyProofSchema } },
+      failures: ['INPUT_NOT_FOUND'],
+    },
+    async (call, tenant) => {
+      const { first, second } = call.query(consistencyQuerySchema)
+      return jsonReply(200, await service.proveConsistency(tenant, first, second))
+    },
+  )
+
+const tlogProofRoute = (service: Service, admit: Admission): Route =>
+  route(
+    admit.logReader,
+    {
+      method: 'GET',
+      path: '/log/{tenant}/proof/tlog',
+      summary: 'Gives a leaf with its proof as a C2SP tlog-proof file, which verifies offline',
+      query: tlogProofQuerySchema,
+      replies: { 200: { description: 'A tlog-proof, the leaf as extra data', type: 'text/plain' } },
+      failures: ['INPUT_NOT_FOUND'],
+    },
+    async (call, tenant) => ({
+      status: 200,
+      body: await service.exportTlogProof(tenant, call.query(tlogProofQuerySchema).index),
+      type: 'text/plain; charset=utf-8',
+    }),
+  )
+
 /** The routes of the log. */
 export const logTileRoutes = (service: Service, admit: Admission): readonly Route[] => [
   checkpointRoute(service, admit),
   tileRoute(service, admit),
+  inclusionRoute(service, admit),
+  consistencyRoute(service, admit),
+  tlogProofRoute(service, admit),
 ]

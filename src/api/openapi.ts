@@ -5,6 +5,7 @@ import { failureCodes, type FailureCode } from '../base/failure.ts'
 import * as decision from '../wire/decision.ts'
 import { aliveSchema, readySchema } from '../wire/health.ts'
 import * as keys from '../wire/keys.ts'
+import * as log from '../wire/log.ts'
 import { reportSchema } from '../wire/report.ts'
 import { anybody } from './admission.ts'
 import { problemType } from './problems.ts'
@@ -33,6 +34,8 @@ const components: readonly z.ZodType[] = [
   keys.slotViewSchema,
   keys.kekHealthSchema,
   keys.keyStatusSchema,
+  log.inclusionProofSchema,
+  log.consistencyProofSchema,
   decision.problemSchema,
   reportSchema,
   aliveSchema,

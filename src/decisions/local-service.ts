@@ -21,6 +21,7 @@ import type { LogPublicKeys } from '../merkle/checkpoint.ts'
 import { verifyDossier } from '../verify/verify-dossier.ts'
 import type { Report } from '../verify/report.ts'
 import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
+import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
 import { readCheckedStream } from './checked.ts'
@@ -239,6 +240,22 @@ export class LocalService implements Service {
 
   async readTile(tenant: string, path: string): Promise<Uint8Array> {
     return this.#reading.readTile(tenant, path)
+  }
+
+  async proveInclusion(tenant: string, query: InclusionQuery): Promise<InclusionProofView> {
+    return this.#reading.proveInclusion(tenant, query)
+  }
+
+  async proveConsistency(
+    tenant: string,
+    first: number,
+    second: number,
+  ): Promise<ConsistencyProofView> {
+    return this.#reading.proveConsistency(tenant, first, second)
+  }
+
+  async exportTlogProof(tenant: string, index: number): Promise<string> {
+    return this.#reading.exportTlogProof(tenant, index)
   }
 
   async createTenant(

@@ -9,6 +9,7 @@ import { parseSlot } from '../keyring/slot.ts'
 import { entryBundle, parseTilePath } from '../merkle/tiles.ts'
 import type { DecisionQuery, StoredKey, StoreReader, Tenant } from '../store/store.ts'
 import type { ApiKeyView, DecisionPage } from '../wire/decision.ts'
+import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyView, SlotView } from '../wire/keys.ts'
 import { viewApiKey } from './api-keys.ts'
 import { matterOf } from './checked.ts'
@@ -16,6 +17,7 @@ import { decisionOf } from './follow-up.ts'
 import { dossierUrl } from './notarise.ts'
 import { exportDossier } from './prove.ts'
 import type { DecisionView, ListRequest, TenantView } from './service.ts'
+import { exportTlogProof, proveConsistency, proveInclusion } from './tree-proofs.ts'
 
 const notFound = (what: string): Failure => new Failure('INPUT_NOT_FOUND', what)
 
@@ -150,6 +152,18 @@ export class Reading {
     if (hashes === undefined || hashes.length < width * 32)
       throw notFound(`Tile is beyond the log: ${path}`)
     return concat(hashes.subarray(0, width * 32))
+  }
+
+  proveInclusion(tenant: string, query: InclusionQuery): Promise<InclusionProofView> {
+    return proveInclusion(this.#store(), tenant, query)
+  }
+
+  proveConsistency(tenant: string, first: number, second: number): Promise<ConsistencyProofView> {
+    return proveConsistency(this.#store(), tenant, first, second)
+  }
+
+  exportTlogProof(tenant: string, index: number): Promise<string> {
+    return exportTlogProof(this.#store(), tenant, index)
   }
 
   async listTenants(): Promise<readonly TenantView[]> {

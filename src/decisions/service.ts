@@ -6,6 +6,7 @@ import type { Profile } from '../dossier/kinds.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { Report } from '../verify/report.ts'
 import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
+import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
 
 /** Who is calling, as authenticated, and what that allows. */
@@ -86,6 +87,12 @@ export interface Service {
   readCheckpoint(tenant: string): Promise<string>
   /** Hashes of a tile, or leaves of an entry bundle, as C2SP tlog-tiles serves them. @throws INPUT_NOT_FOUND beyond the tree */
   readTile(tenant: string, path: string): Promise<Uint8Array>
+  /** That a leaf stands in the tree, by its index or its hash. @throws INPUT_NOT_FOUND */
+  proveInclusion(tenant: string, query: InclusionQuery): Promise<InclusionProofView>
+  /** That the tree of one size is a prefix of the one of another. @throws INPUT_NOT_FOUND, INPUT_INVALID */
+  proveConsistency(tenant: string, first: number, second: number): Promise<ConsistencyProofView>
+  /** A leaf with its proof as a C2SP tlog-proof. @throws INPUT_NOT_FOUND */
+  exportTlogProof(tenant: string, index: number): Promise<string>
   createTenant(
     name: string,
     options: { profile: Profile; public: boolean },

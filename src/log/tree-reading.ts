@@ -1,4 +1,5 @@
 // Reading the Merkle tree back from stored tiles: only the few tiles that a proof needs are loaded, whatever the size of the log.
+import { setImmediate } from 'node:timers/promises'
 import { Failure } from '../base/failure.ts'
 import { nodeHash } from '../merkle/hash.ts'
 import { equalBytes } from '../base/bytes.ts'
@@ -125,4 +126,26 @@ export async function readProvedRootAt(
       : at === 0 || verifyConsistency(at, size, root, headRoot, consistencyProof(at, size, nodes))
   if (!proved) throw new Failure('STORE_CORRUPT', `Tiles do not give the tree of size ${at}`)
   return root
+}
+
+/** Tiles that are looked through before others get their turn. */
+const tilesATurn = 32
+
+/** The newest leaf of a tree with a hash of 32 bytes, or undefined: a tile is 8 kB, so a million leaves are 31 MB to look through. */
+export async function findLeafHash(
+  store: StoreReader,
+  tenant: string,
+  size: number,
+  hash: Uint8Array,
+): Promise<number | undefined> {
+  for (let n = Math.ceil(size / tileWidth) - 1, looked = 1; n >= 0; n--, looked++) {
+    const hashes = Buffer.from((await store.readTile(tenant, 0, n)) ?? [])
+    for (let at = hashes.lastIndexOf(hash); at >= 0; at = hashes.lastIndexOf(hash, at - 1)) {
+      const index = n * tileWidth + at / hashBytes
+      if (at % hashBytes === 0 && index < size) return index
+      if (at === 0) break
+    }
+    if (looked % tilesATurn === 0) await setImmediate()
+  }
+  return undefined
 }

@@ -18,6 +18,9 @@ GET /v1/keys
 POST /v1/keys
 GET /log/{tenant}/checkpoint
 GET /log/{tenant}/tile/{path}
+GET /log/{tenant}/proof/inclusion
+GET /log/{tenant}/proof/consistency
+GET /log/{tenant}/proof/tlog
 GET /healthz
 GET /readyz
 GET /openapi.json

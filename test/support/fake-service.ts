@@ -16,6 +16,11 @@ import {
   type DecisionPage,
   type Scope,
 } from '../../src/wire/decision.ts'
+import type {
+  ConsistencyProofView,
+  InclusionProofView,
+  InclusionQuery,
+} from '../../src/wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../../src/wire/keys.ts'
 import type { Report } from '../../src/verify/report.ts'
 
@@ -224,6 +229,34 @@ export class FakeService implements Service {
     return path === '0/000.p/1'
       ? Promise.resolve(new Uint8Array(32).fill(7))
       : Promise.reject(notFound('tile'))
+  }
+
+  proveInclusion(tenant: string, query: InclusionQuery): Promise<InclusionProofView> {
+    this.#note('proveInclusion', tenant, query)
+    return Promise.resolve({
+      checkpoint: null,
+      inclusionPath: [],
+      leaf: 'e30=',
+      leafIndex: query.index ?? 0,
+      rootHash: 'AAAA',
+      treeSize: query.size ?? 1,
+    })
+  }
+
+  proveConsistency(tenant: string, first: number, second: number): Promise<ConsistencyProofView> {
+    this.#note('proveConsistency', tenant, first, second)
+    return Promise.resolve({
+      consistencyPath: [],
+      firstRoot: 'AAAA',
+      firstSize: first,
+      secondRoot: 'AAAA',
+      secondSize: second,
+    })
+  }
+
+  exportTlogProof(tenant: string, index: number): Promise<string> {
+    this.#note('exportTlogProof', tenant, index)
+    return Promise.resolve(`c2sp.org/tlog-proof@v1\nindex ${index}\n`)
   }
 
   createTenant = unused

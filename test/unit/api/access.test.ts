@@ -25,9 +25,18 @@ const needs: Readonly<Record<string, Needs>> = {
   'POST /v1/keys': 'keys:manage',
   'GET /log/{tenant}/checkpoint': 'log:read',
   'GET /log/{tenant}/tile/{path}': 'log:read',
+  'GET /log/{tenant}/proof/inclusion': 'log:read',
+  'GET /log/{tenant}/proof/consistency': 'log:read',
+  'GET /log/{tenant}/proof/tlog': 'log:read',
   'GET /healthz': nobody,
   'GET /readyz': nobody,
   'GET /openapi.json': nobody,
+}
+
+const queries: Readonly<Record<string, string>> = {
+  'GET /log/{tenant}/proof/inclusion': '?index=0',
+  'GET /log/{tenant}/proof/consistency': '?first=0&second=1',
+  'GET /log/{tenant}/proof/tlog': '?index=0',
 }
 
 const bodies: Readonly<Record<string, unknown>> = {
@@ -55,7 +64,11 @@ describe('the scopes', () => {
       .replace('{tenant}', 'acme')
       .replace('{path}', '0/000.p/1')
     const body = bodies[route]
-    return edge.ask(path, { method, ...asking, ...(body === undefined ? {} : { body }) })
+    return edge.ask(path + (queries[route] ?? ''), {
+      method,
+      ...asking,
+      ...(body === undefined ? {} : { body }),
+    })
   }
 
   it('are told of every route', () => {

@@ -1,6 +1,6 @@
 // The composition root: settings → adapters → service → edges. The command line sees only what cli/composition.ts says.
 import { readFileSync } from 'node:fs'
-import { extname } from 'node:path'
+import { extname, resolve } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { pino, type Logger } from 'pino'
 import { createApp } from './api/app.ts'
@@ -15,7 +15,9 @@ import type {
   ReadingService,
   Recovered,
   RunningServer,
+  RunningWitness,
   ServeFlags,
+  WitnessFlags,
 } from './cli/composition.ts'
 import { makeBreakGlass, recover } from './break-glass.ts'
 import { configSchema, describeConfig, loadConfig, type Config } from './config.ts'
@@ -45,6 +47,7 @@ import {
 import type { ThreadData, ThreadMessage } from './service-thread.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import { scopes } from './wire/decision.ts'
+import { serveWitnessOf } from './witness-server.ts'
 import type { KekHealth } from './wire/keys.ts'
 
 /** What the composition root takes from the process. */
@@ -270,8 +273,25 @@ async function serve(parts: ProcessParts, flags: ServeFlags): Promise<RunningSer
   }
 }
 
+function serveWitness(parts: ProcessParts, flags: WitnessFlags): Promise<RunningWitness> {
+  const { host, port = 8788, state, tlsCert, tlsKey } = flags
+  const {
+    logLevel,
+    serve: { tls },
+  } = loadPublicConfig(parts, {
+    ...(tlsCert === undefined ? {} : { tlsCert }),
+    ...(tlsKey === undefined ? {} : { tlsKey }),
+  })
+  const pem = tlsCert === undefined ? undefined : readTls(tls)
+  return serveWitnessOf(resolve(parts.cwd, state), createLogger(logLevel), {
+    port,
+    ...(host === undefined ? {} : { host }),
+    ...(pem === undefined ? {} : { tls: pem }),
+  })
+}
+
 /** The configuration without secrets, which stay where they are for whoever asks next. */
-function loadPublicConfig(parts: ProcessParts, flags: GlobalFlags): Config {
+function loadPublicConfig(parts: ProcessParts, flags: ServeFlags): Config {
   const config = loadConfig({ ...parts, env: { ...parts.env }, flags })
   wipeSecrets(config.kekSettings)
   return config
@@ -333,6 +353,7 @@ export const createComposition = (parts: ProcessParts): Composition => ({
   },
   keyHealth: (flags) => keyHealth(parts, flags),
   serve: (flags) => serve(parts, flags),
+  serveWitness: async (flags) => serveWitness(parts, flags),
   makeBreakGlass: async (flags) => makeBreakGlass(...settingsAndReport(parts, flags)),
   recover: (...given) => recoverInstallation(parts, ...given),
   async offerKey(flags, tenant, purpose) {

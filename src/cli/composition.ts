@@ -1,6 +1,7 @@
 // What the command line needs from the composition root: it hands over flags and gets services, and never sees an adapter.
 import type { Service } from '../decisions/service.ts'
 import type { Secret } from '../crypto/secret.ts'
+import type { Vkey } from '../merkle/note.ts'
 import type { KekHealth, SlotView } from '../wire/keys.ts'
 
 /** Flags that every command takes; what is undefined comes from the environment, the configuration file or a default, in falling order. */
@@ -114,6 +115,23 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
+/** Flags of `witness serve`. */
+export interface WitnessFlags {
+  /** Directory of the witness. */
+  readonly state: string
+  readonly host?: string
+  readonly port?: number
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+}
+
+/** A witness that listens. */
+export interface RunningWitness {
+  readonly url: string
+  readonly vkeys: readonly Vkey[]
+  close(): Promise<void>
+}
+
 /** The composition root as the command line sees it. */
 export interface Composition {
   readonly version: string
@@ -131,6 +149,8 @@ export interface Composition {
   /** Asks each provider that is configured how it is; within 8 s, without making anything. Never rejects because of a provider. */
   keyHealth(flags: GlobalFlags): Promise<readonly KekHealth[]>
   serve(flags: ServeFlags): Promise<RunningServer>
+  /** @throws CONFIG_INVALID, STORE_LOCKED */
+  serveWitness(flags: WitnessFlags): Promise<RunningWitness>
   /**
    * Makes a passphrase, and a slot of it for every master key in place of an older one; each is proved to open.
    * @throws STORE_LOCKED while a server runs, CONFIG_INVALID, KEK_*

@@ -1,0 +1,115 @@
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { EventEmitter } from 'node:events'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { openWitness } from '../../../src/log/witness.ts'
+import { parseWitnessPolicy } from '../../../src/merkle/witness-policy.ts'
+import { createWorld } from '../../support/forge-world.ts'
+import { temporaryDirectory } from '../../support/service.ts'
+import { WitnessedTestLog } from '../../support/witnessed-log.ts'
+import { run } from './harness.ts'
+
+const log = new WitnessedTestLog(6)
+
+async function made() {
+  const cwd = temporaryDirectory()
+  const ran = await run(['witness', 'init', 'w.example', '--state', 'w'], { cwd })
+  return { cwd, ran }
+}
+
+describe('witness init', () => {
+  it('makes keys and prints lines that stand in a policy as one witness', async () => {
+    const { cwd, ran } = await made()
+    expect(ran.code).toBe(0)
+    expect(statSync(join(cwd, 'w', 'witness.key')).mode & 0o777).toBe(0o600)
+    const policy = parseWitnessPolicy(
+      `${ran.stdout.replaceAll('URL', 'http://127.0.0.1:1/')}quorum w.example\n`,
+    )
+    expect(policy).toMatchObject({
+      groups: [{ name: 'w.example', threshold: 2 }],
+      quorum: 'w.example',
+      witnesses: [{ url: 'http://127.0.0.1:1/', vkey: { type: 4 } }, { vkey: { type: 6 } }],
+    })
+    const again = await run(['witness', 'init', 'w.example', '--state', 'w'], { cwd })
+    expect(again).toMatchObject({ code: 1, stdout: '' })
+    expect(again.stderr).toContain('INPUT_EXISTS')
+  })
+})
+
+describe('witness add-log', () => {
+  it('takes an origin with its keys, and a trust root', async () => {
+    const { cwd } = await made()
+    const by = ['--state', 'w', '--json']
+    const first = await run(['witness', 'add-log', log.origin, ...log.vkeys, ...by], { cwd })
+    expect(first.code).toBe(0)
+    expect(JSON.parse(first.stdout)).toMatchObject({ origin: log.origin, size: null })
+    const { trustFile } = createWorld()
+    writeFileSync(join(cwd, 'trust.json'), trustFile)
+    const second = await run(['witness', 'add-log', '--trust', 'trust.json', ...by], { cwd })
+    expect(second.code).toBe(0)
+    const status = await run(['witness', 'status', ...by], { cwd })
+    const { logs } = JSON.parse(status.stdout) as { logs: { origin: string; vkeys: string[] }[] }
+    expect(logs.length).toBeGreaterThan(1)
+    for (const { vkeys } of logs) expect(vkeys).toHaveLength(2)
+  })
+
+  it('wants one of both, and a trust root that is one', async () => {
+    const { cwd } = await made()
+    writeFileSync(join(cwd, 'trust.json'), '{}')
+    for (const args of [[], [log.origin, ...log.vkeys, '--trust', 'trust.json'], ['--trust', 'no']])
+      expect((await run(['witness', 'add-log', '--state', 'w', ...args], { cwd })).code).toBe(2)
+    const bad = await run(['witness', 'add-log', '--state', 'w', '--trust', 'trust.json'], { cwd })
+    expect(bad).toMatchObject({ code: 2, stdout: '' })
+    const none = await run(['witness', 'add-log', '--state', 'w', log.origin], { cwd })
+    expect(none).toMatchObject({ code: 2, stdout: '' })
+    expect((await run(['witness', 'status', '--state', 'w'], { cwd })).stdout).toContain('no logs')
+  })
+
+  it('waits for a witness that runs to be stopped', async () => {
+    const { cwd } = await made()
+    const witness = await openWitness(join(cwd, 'w'), Date.now)
+    try {
+      const args = ['witness', 'add-log', log.origin, ...log.vkeys, '--state', 'w']
+      expect(await run(args, { cwd })).toMatchObject({ code: 75 })
+      expect(await run(['witness', 'status', '--state', 'w'], { cwd })).toMatchObject({ code: 0 })
+    } finally {
+      witness.close()
+    }
+  })
+})
+
+describe('witness status', () => {
+  it('says that there is no witness', async () => {
+    const cwd = temporaryDirectory()
+    mkdirSync(join(cwd, 'w'))
+    const ran = await run(['witness', 'status', '--state', 'w'], { cwd })
+    expect(ran).toMatchObject({ code: 2, stdout: '' })
+    expect(existsSync(join(cwd, 'w', 'logs'))).toBe(false)
+  })
+})
+
+describe('witness serve', () => {
+  it('prints its address and ends on a signal', async () => {
+    const signals = new EventEmitter()
+    let closed = false
+    const ran = run(['witness', 'serve', '--port', '0'], {
+      composition: {
+        serveWitness: (flags) => {
+          expect(flags).toEqual({ port: 0, state: 'countersign-witness' })
+          setImmediate(() => signals.emit('SIGTERM', 'SIGTERM'))
+          return Promise.resolve({
+            url: 'http://127.0.0.1:1',
+            vkeys: [],
+            close: () => {
+              closed = true
+              return Promise.resolve()
+            },
+          })
+        },
+      },
+      signals,
+    })
+    expect(await ran).toMatchObject({ code: 0, stdout: 'http://127.0.0.1:1\n' })
+    expect(closed).toBe(true)
+  })
+})

@@ -2,30 +2,10 @@
 import { encodeHex, equalBytes } from '../base/bytes.ts'
 import { parseLeaf } from '../dossier/leaf.ts'
 import type { Checkpoint } from '../merkle/checkpoint.ts'
-import { emptyRoot, leafHash, nodeHash } from '../merkle/hash.ts'
+import { Frontier } from '../merkle/frontier.ts'
+import { leafHash } from '../merkle/hash.ts'
 import type { Checks, Report } from './report.ts'
 import type { JudgedEntry } from './verify-entry.ts'
-
-/** The root of a growing tree, from the roots of its perfect subtrees. */
-class Frontier {
-  readonly #peaks: { size: number; hash: Uint8Array }[] = []
-
-  append(hash: Uint8Array): void {
-    let peak = { size: 1, hash }
-    for (let last = this.#peaks.at(-1); last?.size === peak.size; last = this.#peaks.at(-1)) {
-      this.#peaks.pop()
-      peak = { size: 2 * peak.size, hash: nodeHash(last.hash, peak.hash) }
-    }
-    this.#peaks.push(peak)
-  }
-
-  root(): Uint8Array {
-    const hashes = this.#peaks.map(({ hash }) => hash)
-    return hashes.length === 0
-      ? emptyRoot
-      : hashes.reduceRight((right, left) => nodeHash(left, right))
-  }
-}
 
 /** Reads every leaf of the log, holds them against the checkpoint, and looks for leaves of the stream that the dossier does not have. */
 export function judgeCompleteness(
@@ -36,7 +16,7 @@ export function judgeCompleteness(
   { root, size }: Checkpoint,
 ): Report['complete'] {
   const known = new Map(entries.map(({ leafHash, index }) => [leafHash, index]))
-  const frontier = new Frontier()
+  const frontier = Frontier.empty()
   let count = 0
   let missing: number | undefined
   let unread: number | undefined

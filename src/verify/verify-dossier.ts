@@ -1,15 +1,10 @@
 // Verifying a dossier needs its bytes, a trust root and nothing else: no network, no clock, no key store. What an attacker sent becomes a report;
 // nothing in here throws on it.
-import {
-  fingerprint,
-  parseTrustRoot,
-  type OriginSection,
-  type TrustRoot,
-} from '../dossier/trust-root.ts'
+import { fingerprint, type OriginSection, type TrustRoot } from '../dossier/trust-root.ts'
 import type { DecisionMatter } from '../dossier/matters.ts'
 import { parseDossier, type Dossier } from '../dossier/v1.ts'
-import type { Checkpoint } from '../merkle/checkpoint.ts'
-import { checkpointKeysProblem, signingKeysProblem } from './check-trust-root.ts'
+import { signingKeysProblem } from './check-trust-root.ts'
+import { expectCheckpointKeys, findSection, readTrustRoot } from './find-section.ts'
 import { judgeCompleteness } from './verify-completeness.ts'
 import {
   claimedCheckpoint,
@@ -40,26 +35,6 @@ interface Findings {
   entries: readonly JudgedEntry[]
   decision: DecisionMatter | undefined
   complete: Report['complete']
-}
-
-/** Finds the section of the origin that the checkpoint claims. */
-function findSection(
-  checks: Checks,
-  trustRoot: TrustRoot,
-  claimed: Checkpoint | string,
-): OriginSection | undefined {
-  if (typeof claimed === 'string') {
-    checks.add('checkpoint.format', 'fail', claimed)
-    return undefined
-  }
-  const section = trustRoot.origins.find(({ origin }) => origin === claimed.origin)
-  checks.expect(
-    'checkpoint.origin',
-    section !== undefined,
-    `Log ${claimed.origin}`,
-    `Trust root does not know this log: ${claimed.origin}`,
-  )
-  return section
 }
 
 function judgeCited(
@@ -126,6 +101,36 @@ function judgeDistinct(checks: Checks, { cited, entries }: Dossier): boolean {
   return !twice(entries) && !twice(cited)
 }
 
+/** What a dossier holds, as far as it could be read. */
+interface Content {
+  readonly entries: readonly JudgedEntry[]
+  readonly decision: DecisionMatter | undefined
+  /** Whether the rules of the stream could be held against it. */
+  readonly whole: boolean
+}
+
+/** Judges all that a dossier holds under a checkpoint that was judged before. */
+export function judgeContent(
+  checks: Checks,
+  dossier: Dossier,
+  judged: JudgedCheckpoint,
+  section: OriginSection,
+): Content {
+  // Before any signature of an entry is looked at, for the same entry is as easily named ten thousand times as once.
+  if (!judgeDistinct(checks, dossier)) return { decision: undefined, entries: [], whole: false }
+  const entries = dossier.entries.flatMap((entry, i) => {
+    const one = judgeEntry(checks, `entries[${i}]`, entry, section, judged.checkpoint)
+    return one === undefined ? [] : [one]
+  })
+  // An entry that could not be read has failed already; the rules of the stream are for whole streams.
+  if (entries.length !== dossier.entries.length)
+    return { decision: undefined, entries, whole: false }
+  const cited = judgeCited(checks, dossier, judged, section)
+  const decision = judgeStream(checks, dossier.stream, entries)
+  judgeCitations(checks, decision, cited)
+  return { decision, entries, whole: true }
+}
+
 /** Last, so that what is told first of a key that is not the one named is which entry it was to sign. */
 function judgeSigningKeys({ checks, trustRoot }: Findings): void {
   const problem = trustRoot && signingKeysProblem(trustRoot)
@@ -139,24 +144,10 @@ function inspect(
   found: Findings,
 ): void {
   const { checks } = found
-  const trustRoot = parseTrustRoot(trustFile)
-  if (options.trustSha256 !== undefined)
-    checks.expect(
-      'trust-root.fingerprint',
-      fingerprint(trustFile) === options.trustSha256.toLowerCase(),
-      'Trust root has the fingerprint demanded',
-      `Trust root has another fingerprint: ${fingerprint(trustFile)}`,
-    )
-  if (typeof trustRoot === 'string') {
-    checks.add('trust-root.format', 'fail', trustRoot)
-    return
-  }
+  const trustRoot = readTrustRoot(checks, trustFile, options.trustSha256)
+  if (trustRoot === undefined) return
   found.trustRoot = trustRoot
-  const problem = checkpointKeysProblem(trustRoot)
-  if (problem !== undefined) {
-    checks.add(problem.check, 'fail', problem.reason)
-    return
-  }
+  if (!expectCheckpointKeys(checks, trustRoot)) return
   const dossier = parseDossier(file)
   if (typeof dossier === 'string') {
     checks.add('dossier.format', 'fail', dossier)
@@ -170,17 +161,10 @@ function inspect(
   const judged = judgeCheckpoint(checks, dossier.checkpoint, section, options.finalProof)
   if (judged === undefined) return
   found.judged = judged
-  // Before any signature of an entry is looked at, for the same entry is as easily named ten thousand times as once.
-  if (!judgeDistinct(checks, dossier)) return
-  found.entries = dossier.entries.flatMap((entry, i) => {
-    const one = judgeEntry(checks, `entries[${i}]`, entry, section, judged.checkpoint)
-    return one === undefined ? [] : [one]
-  })
-  // An entry that could not be read has failed already; the rules of the stream are for whole streams.
-  if (found.entries.length !== dossier.entries.length) return
-  const cited = judgeCited(checks, dossier, judged, section)
-  found.decision = judgeStream(checks, dossier.stream, found.entries)
-  judgeCitations(checks, found.decision, cited)
+  const content = judgeContent(checks, dossier, judged, section)
+  found.entries = content.entries
+  found.decision = content.decision
+  if (!content.whole) return
   if (options.leaves !== undefined)
     found.complete = judgeCompleteness(
       checks,

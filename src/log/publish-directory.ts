@@ -2,6 +2,7 @@
 // is one already.
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { equalBytes } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import type { PublishTarget } from './publish.ts'
 
@@ -29,8 +30,20 @@ export class PublishDirectory implements PublishTarget {
     return this.#place(path, bytes, link)
   }
 
-  replace(path: string, bytes: Uint8Array): Promise<void> {
-    return this.#place(path, bytes, rename)
+  async replace(path: string, bytes: Uint8Array, before: Uint8Array | undefined): Promise<void> {
+    const there = await this.read(path)
+    const expected =
+      there === undefined ? before === undefined : before && equalBytes(there, before)
+    if (expected !== true)
+      throw new Failure(
+        'LOG_CONFLICT',
+        `Somebody else publishes there at the same time, run it again: ${this.#root}`,
+      )
+    await this.#place(path, bytes, rename)
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
   }
 
   async #place(

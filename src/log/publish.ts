@@ -15,8 +15,12 @@ export interface PublishTarget {
   read(path: string): Promise<Uint8Array | undefined>
   /** Puts a file that will never change; whole or not at all. @throws {@link Failure} INPUT_EXISTS when there is one already */
   create(path: string, bytes: Uint8Array): Promise<void>
-  /** Puts a file in the place of another, whole or not at all. */
-  replace(path: string, bytes: Uint8Array): Promise<void>
+  /**
+   * Puts a file in the place of the one that was read, or where none was, whole or not at all.
+   * @throws {@link Failure} LOG_CONFLICT when it is another meanwhile
+   */
+  replace(path: string, bytes: Uint8Array, before: Uint8Array | undefined): Promise<void>
+  close(): Promise<void>
 }
 
 /** What is published, and where. */
@@ -43,9 +47,7 @@ const width = 256
 
 const refused = (message: string): Failure => new Failure('LOG_ROLLBACK', message)
 
-async function readPublished(target: PublishTarget): Promise<Checkpoint | undefined> {
-  const bytes = await target.read(checkpointPath)
-  if (bytes === undefined) return undefined
+function parsePublished(bytes: Uint8Array): Checkpoint {
   const note = parseNote(decode(bytes))
   const checkpoint = typeof note === 'string' ? note : parseCheckpoint(note.text)
   if (typeof checkpoint === 'string')
@@ -129,7 +131,8 @@ export async function publishLog(options: PublishOptions): Promise<Published> {
   const checkpoint = typeof note === 'string' ? note : parseCheckpoint(note.text)
   if (last === undefined || typeof checkpoint === 'string')
     throw new Failure('INPUT_NOT_FOUND', `Nothing to publish: ${tenant}`)
-  const published = await readPublished(target)
+  const before = await target.read(checkpointPath)
+  const published = before === undefined ? undefined : parsePublished(before)
   if (published !== undefined) await checkPublished(options, published, checkpoint)
   const from = published?.size ?? 0
   let files = 0
@@ -141,6 +144,7 @@ export async function publishLog(options: PublishOptions): Promise<Published> {
       progress(Math.min(checkpoint.size, (tile.n + 1) * width) - from, checkpoint.size - from)
   }
   // Until here nobody has been told of the new tiles; from here on all of them are there.
-  if (published?.size !== checkpoint.size) await target.replace(checkpointPath, utf8(last.note))
+  if (published?.size !== checkpoint.size)
+    await target.replace(checkpointPath, utf8(last.note), before)
   return { files, from, origin: checkpoint.origin, size: checkpoint.size }
 }

@@ -137,9 +137,10 @@ describe('publishing into a directory', () => {
     await fill(test, 280)
     let left = 0
     const cut: PublishTarget = {
+      close: () => inner.close(),
       create: (path, bytes) => cutting(() => inner.create(path, bytes)),
       read: (path) => inner.read(path),
-      replace: (path, bytes) => cutting(() => inner.replace(path, bytes)),
+      replace: (path, bytes, before) => cutting(() => inner.replace(path, bytes, before)),
     }
     const cutting = (work: () => Promise<void>): Promise<void> =>
       left-- > 0 ? work() : Promise.reject(new Failure('STORE_FAILED', 'Cut'))

@@ -44,6 +44,7 @@ import {
   type Founding,
   type ServiceSettings,
 } from './open-service.ts'
+import { publishFrom } from './publish-log.ts'
 import type { ThreadData, ThreadMessage } from './service-thread.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import { scopes } from './wire/decision.ts'
@@ -353,6 +354,9 @@ export const createComposition = (parts: ProcessParts): Composition => ({
   },
   keyHealth: (flags) => keyHealth(parts, flags),
   serve: (flags) => serve(parts, flags),
+  async publishLog(flags, request) {
+    return publishFrom(loadPublicConfig(parts, flags).data, parts.cwd, request)
+  },
   serveWitness: async (flags) => serveWitness(parts, flags),
   makeBreakGlass: async (flags) => makeBreakGlass(...settingsAndReport(parts, flags)),
   recover: (...given) => recoverInstallation(parts, ...given),

@@ -105,6 +105,25 @@ export interface KeyOffer {
   readonly file: string
 }
 
+/** A log that is to be published. */
+export interface PublishRequest {
+  readonly tenant: string
+  /** A directory, or `s3://bucket/prefix`. */
+  readonly to: string
+  readonly signal: AbortSignal
+  readonly progress: (done: number, total: number) => void
+}
+
+/** A log that was published. */
+export interface PublishedLog {
+  readonly origin: string
+  /** Tree size that was published before; 0 when nothing was. */
+  readonly from: number
+  readonly size: number
+  /** Files that were new. */
+  readonly files: number
+}
+
 /** A server that listens. */
 export interface RunningServer {
   readonly url: string
@@ -149,6 +168,11 @@ export interface Composition {
   /** Asks each provider that is configured how it is; within 8 s, without making anything. Never rejects because of a provider. */
   keyHealth(flags: GlobalFlags): Promise<readonly KekHealth[]>
   serve(flags: ServeFlags): Promise<RunningServer>
+  /**
+   * Publishes a log as static files, beside a server that may run.
+   * @throws INPUT_NOT_FOUND, LOG_ROLLBACK when what is published contradicts this log, LOG_CONFLICT, STORE_*, CONFIG_INVALID
+   */
+  publishLog(flags: GlobalFlags, request: PublishRequest): Promise<PublishedLog>
   /** @throws CONFIG_INVALID, STORE_LOCKED */
   serveWitness(flags: WitnessFlags): Promise<RunningWitness>
   /**

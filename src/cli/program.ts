@@ -6,6 +6,7 @@ import { defineEvidence } from './evidence-commands.ts'
 import { defineHsm } from './hsm-commands.ts'
 import { defineInstallation } from './installation-commands.ts'
 import { defineKeys } from './keys-commands.ts'
+import { defineLog } from './log-commands.ts'
 import { defineWitness } from './witness-commands.ts'
 
 const maxColumns = 100
@@ -49,6 +50,7 @@ export function createProgram(context: Context, version: string, outcome: Outcom
   defineInstallation(program, context, outcome)
   defineEvidence(program, context, outcome)
   defineKeys(program, context, outcome)
+  defineLog(program, context, outcome)
   defineAdministration(program, context, outcome)
   defineHsm(program, context, outcome)
   defineWitness(program, context, outcome)

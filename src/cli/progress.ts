@@ -30,3 +30,36 @@ export class Progress {
     this.#shown = false
   }
 }
+
+const secondMs = 1000
+
+/** A line on a terminal that says how far work of a known size is, and how long it will still take; nothing anywhere else. */
+export class Meter {
+  readonly #err: Output
+  readonly #what: string
+  readonly #startedAt = Date.now()
+  #shownAt = 0
+
+  /** @param what of which the work has so many, such as `entries` */
+  constructor(err: Output, what: string) {
+    this.#err = err
+    this.#what = what
+  }
+
+  show(done: number, total: number): void {
+    const now = Date.now()
+    if (!this.#err.isTerminal || now - this.#shownAt < everyMs) return
+    this.#shownAt = now
+    const spent = now - this.#startedAt
+    const left = done === 0 ? 0 : Math.ceil((spent / done) * ((total - done) / secondMs))
+    const eta = spent < 2 * secondMs ? '' : `, ${left} s left`
+    const figures = [done, total].map((n) => n.toLocaleString('en'))
+    this.#err.note(`\r\x1b[K${figures.join(' of ')} ${this.#what}${eta}`)
+  }
+
+  /** Takes the line away, so that other output does not stand behind it. */
+  clear(): void {
+    if (this.#shownAt > 0) this.#err.note('\r\x1b[K')
+    this.#shownAt = 0
+  }
+}

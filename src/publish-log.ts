@@ -1,0 +1,34 @@
+// Publishing a data directory's log: the place is chosen here, by what it is called.
+import { resolve } from 'node:path'
+import { publishLog, type Published, type PublishTarget } from './log/publish.ts'
+import { PublishDirectory } from './log/publish-directory.ts'
+import { PublishS3 } from './log/publish-s3.ts'
+import { isS3Url } from './log/s3-folder.ts'
+import { openSqliteStore } from './store/sqlite.ts'
+import type { PublishRequest } from './cli/composition.ts'
+
+/** The place of a name: `s3://bucket/prefix`, or a directory. @throws {@link Failure} CONFIG_INVALID */
+const openTarget = (name: string, cwd: string): PublishTarget =>
+  isS3Url(name) ? new PublishS3(name) : new PublishDirectory(resolve(cwd, name))
+
+/**
+ * Publishes the log of a tenant from a data directory, which may have a writer.
+ * @throws {@link Failure} as {@link publishLog}, CONFIG_INVALID
+ */
+export async function publishFrom(
+  data: string,
+  cwd: string,
+  { to, ...request }: PublishRequest,
+): Promise<Published> {
+  const target = openTarget(to, cwd)
+  try {
+    const store = await openSqliteStore({ mode: 'read', path: data })
+    try {
+      return await publishLog({ ...request, store, target })
+    } finally {
+      await store.close()
+    }
+  } finally {
+    await target.close()
+  }
+}

@@ -55,7 +55,7 @@ async function found() {
 async function start(state: string, around: readonly string[] = []) {
   const [command, ...args] = [...around, process.execPath, main, 'witness', 'serve']
   const { HOME = '/', NODE_COMPILE_CACHE = '', PATH = '' } = process.env
-  const child = spawn(command ?? '', [...args, '--port', '0', '--state', state], {
+  const child = spawn(command, [...args, '--port', '0', '--state', state], {
     detached: true,
     env: { HOME, NODE_COMPILE_CACHE, PATH },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -29,9 +29,10 @@ import type { Service } from './decisions/service.ts'
 import { fingerprint } from './dossier/trust-root.ts'
 import type { Secret } from './crypto/secret.ts'
 import { childEnvironment } from './kek/child-environment.ts'
-import { makeHsmKey } from './kek/choose.ts'
+import { getKekProvider, makeHsmKey } from './kek/choose.ts'
+import { KekShelf } from './kek/kek-shelf.ts'
 import { wipeSecrets } from './kek/kek-settings.ts'
-import { askProviders } from './key-health.ts'
+import { askProviders, readStoredSlots } from './key-health.ts'
 import { offerKey } from './offer-key.ts'
 import {
   firstTenant,
@@ -336,9 +337,31 @@ async function recoverInstallation(
   }
 }
 
-async function keyHealth(parts: ProcessParts, flags: GlobalFlags): Promise<readonly KekHealth[]> {
+async function keyHealth(
+  parts: ProcessParts,
+  flags: GlobalFlags,
+  tenant: string,
+): Promise<readonly KekHealth[]> {
+  const slots = await readStoredSlots(loadPublicConfig(parts, flags).data, tenant)
   const { dev, kek, kekSettings } = loadConfig({ ...parts, flags })
-  return askProviders(kek, kekSettings, dev)
+  return askProviders(kek, kekSettings, dev, slots)
+}
+
+async function* checkLogsOf(
+  parts: ProcessParts,
+  ...[flags, request]: Parameters<Composition['checkLogs']>
+): ReturnType<Composition['checkLogs']> {
+  if (!request.unseal) {
+    yield* checkLogs(loadPublicConfig(parts, flags), [], request)
+    return
+  }
+  const config = loadConfig({ ...parts, flags })
+  const shelf = new KekShelf(config.kekSettings, { dataIsNew: false, dev: config.dev })
+  try {
+    yield* checkLogs(config, getKekProvider(config.kek, shelf), request)
+  } finally {
+    await shelf.close()
+  }
 }
 
 /** The composition root of a process. */
@@ -352,8 +375,10 @@ export const createComposition = (parts: ProcessParts): Composition => ({
     const store = await openSqliteStore({ mode: 'read', path: data })
     return new Reading(() => store)
   },
-  keyHealth: (flags) => keyHealth(parts, flags),
+  keyHealth: (flags, tenant) => keyHealth(parts, flags, tenant),
   serve: (flags) => serve(parts, flags),
+  checkLogs: (flags, request) => checkLogsOf(parts, flags, request),
+  rebuildLogs: (flags, request) => rebuildLogs(loadPublicConfig(parts, flags), request),
   async publishLog(flags, request) {
     return publishFrom(loadPublicConfig(parts, flags).data, parts.cwd, request)
   },

@@ -1,10 +1,14 @@
-// How the configured key providers are, asked by a process that opens nothing with them: for `keys status` where no server runs.
+// How the configured key providers are, and whether they open what they are to open, where no server runs that could tell: for `keys status`. What
+// is opened is forgotten at once.
 import { asFailure, Failure } from './base/failure.ts'
 import { getKekProvider } from './kek/choose.ts'
 import { within } from './kek/deadline.ts'
 import type { KekProvider } from './kek/kek.ts'
 import { KekShelf } from './kek/kek-shelf.ts'
 import type { KekSettings } from './kek/kek-settings.ts'
+import { readSlots } from './keyring/inventory.ts'
+import { openMasterSeed, type MasterSlot } from './keyring/slot.ts'
+import { openSqliteStore } from './store/sqlite.ts'
 import type { KekHealth } from './wire/keys.ts'
 
 const probeMs = 7500
@@ -13,24 +17,62 @@ const closeMs = 500
 
 type Finding = Pick<KekHealth, 'state' | 'code' | 'message'>
 
-const works: Finding = { state: 'healthy', code: null, message: 'It answers; no slot was opened' }
+const works: Finding = { state: 'healthy', code: null, message: 'It works and opens its slots' }
+const idle: Finding = { state: 'healthy', code: null, message: 'It works' }
 
 const fails = (error: unknown): Finding => {
   const { code, message } = asFailure(error)
   return { state: 'failing', code, message }
 }
 
-async function probe(provider: KekProvider, ms: number): Promise<Finding> {
+/** What it means that a slot did not open though its provider works. */
+function judge(error: unknown, slot: MasterSlot, { kekId }: KekProvider['metadata']): Finding {
+  const { code, message } = asFailure(error)
+  if (code !== 'OPEN_FAILED' && code !== 'KEY_STORE_REFUSED') return fails(error)
+  if (slot.kekId !== kekId)
+    return {
+      state: 'failing',
+      code,
+      message: `It has another key than the one that the slot was made by: ${kekId}`,
+    }
+  return {
+    state: 'tampered',
+    code,
+    message: `It works, and a slot that it made does not open: ${message}`,
+  }
+}
+
+async function tryProvider(provider: KekProvider, slots: readonly MasterSlot[]): Promise<Finding> {
+  await provider.probe()
+  const mine = slots.filter((slot) => slot.provider === provider.metadata.kind)
+  for (const slot of mine)
+    try {
+      ;(await openMasterSeed(slot, provider)).wipe()
+    } catch (error) {
+      return judge(error, slot, provider.metadata)
+    }
+  return mine.length === 0 ? idle : works
+}
+
+async function probe(
+  provider: KekProvider,
+  slots: readonly MasterSlot[],
+  ms: number,
+): Promise<Finding> {
   try {
-    await within(ms, new AbortController().signal, () => provider.probe())
-    return works
+    return await within(ms, new AbortController().signal, () => tryProvider(provider, slots))
   } catch (error) {
     if (!(error instanceof Error && error.name === 'DeadlineError')) return fails(error)
     return fails(new Failure('KEK_UNAVAILABLE', `Key provider did not answer within ${ms} ms`))
   }
 }
 
-async function ask(selection: string, shelf: KekShelf, ms: number): Promise<readonly KekHealth[]> {
+async function ask(
+  selection: string,
+  shelf: KekShelf,
+  slots: readonly MasterSlot[],
+  ms: number,
+): Promise<readonly KekHealth[]> {
   const told = (provider: string, kekId: string, finding: Finding): KekHealth => ({
     provider,
     kekId,
@@ -46,27 +88,48 @@ async function ask(selection: string, shelf: KekShelf, ms: number): Promise<read
   }
   return Promise.all(
     providers.map(async (provider) => {
-      const { kekId, kind } = provider.metadata
-      return told(kind, kekId, await probe(provider, ms))
+      const finding = await probe(provider, slots, ms)
+      // Some providers know their key only once they were asked.
+      return told(provider.metadata.kind, provider.metadata.kekId, finding)
     }),
   )
 }
 
 /**
- * How each provider of a selection such as `auto` or `kms,hsm` is; one that cannot be configured fails with CONFIG_INVALID. The secrets of the
- * settings are wiped.
+ * The slots of the master key of a tenant, read beside whoever writes.
+ * @throws {@link Failure} INPUT_NOT_FOUND, KEY_STORE_REFUSED, CONFIG_INVALID, STORE_*
+ */
+export async function readStoredSlots(
+  data: string,
+  tenant: string,
+): Promise<readonly MasterSlot[]> {
+  const store = await openSqliteStore({ mode: 'read', path: data })
+  try {
+    const [instance, stored] = [await store.readInstance(), await store.readKeys(tenant)]
+    if (instance === undefined || stored === undefined)
+      throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${tenant}`)
+    return readSlots(stored.slots, { instance: instance.id, tenant })
+  } finally {
+    await store.close()
+  }
+}
+
+/**
+ * How each provider of a selection such as `auto` or `kms,hsm` is, and whether it opens those of the slots that are its own; one that cannot be
+ * configured fails with CONFIG_INVALID. The secrets of the settings are wiped.
  */
 export async function askProviders(
   selection: string,
   settings: KekSettings,
   dev: boolean,
+  slots: readonly MasterSlot[],
   ms = probeMs,
 ): Promise<readonly KekHealth[]> {
   // Not new: a key that is made here and dies here would open nothing.
   const shelf = new KekShelf(settings, { dataIsNew: false, dev })
   try {
     const names = selection.split(',').map((name) => name.trim())
-    return (await Promise.all(names.map((name) => ask(name, shelf, ms)))).flat()
+    return (await Promise.all(names.map((name) => ask(name, shelf, slots, ms)))).flat()
   } finally {
     await within(closeMs, new AbortController().signal, () => shelf.close()).catch(() => undefined)
   }

@@ -2,7 +2,7 @@
 import type { Service } from '../decisions/service.ts'
 import type { Secret } from '../crypto/secret.ts'
 import type { Vkey } from '../merkle/note.ts'
-import type { KekHealth, SlotView } from '../wire/keys.ts'
+import type { KekHealth, MasterView, SlotView } from '../wire/keys.ts'
 
 /** Flags that every command takes; what is undefined comes from the environment, the configuration file or a default, in falling order. */
 export interface GlobalFlags {
@@ -57,8 +57,15 @@ export type ReadingService = Pick<
   | 'listTenants'
   | 'listApiKeys'
   | 'listKeys'
+  | 'readDecision'
+  | 'proveInclusion'
+  | 'proveConsistency'
+  | 'exportTlogProof'
   | 'close'
-> & { listSlots(tenant: string): Promise<readonly SlotView[]> }
+> & {
+  listSlots(tenant: string): Promise<readonly SlotView[]>
+  readMaster(tenant: string): Promise<MasterView>
+}
 
 /** A key-encryption key that was made on an HSM. */
 interface MadeKek {
@@ -165,8 +172,11 @@ export interface Composition {
   connectServer(flags: GlobalFlags): Promise<Service | undefined>
   /** Opens the data directory for reading only; needs no key provider. */
   openReading(flags: GlobalFlags): Promise<ReadingService>
-  /** Asks each provider that is configured how it is; within 8 s, without making anything. Never rejects because of a provider. */
-  keyHealth(flags: GlobalFlags): Promise<readonly KekHealth[]>
+  /**
+   * Asks each provider that is configured how it is, and whether it opens the slots of a tenant; within 8 s, without making anything. Never rejects
+   * because of a provider.
+   */
+  keyHealth(flags: GlobalFlags, tenant: string): Promise<readonly KekHealth[]>
   serve(flags: ServeFlags): Promise<RunningServer>
   /**
    * Publishes a log as static files, beside a server that may run.

@@ -1,4 +1,5 @@
 // How it stands with the keys, for people: what signs now and since when, who can open it and how that is, and what comes next.
+import { whatIsNext } from '../decisions/key-outlook.ts'
 import type { KekHealth, KeyStatus, KeyView, SlotView } from '../wire/keys.ts'
 import { formatTable, printable } from './terminal.ts'
 
@@ -24,31 +25,49 @@ const keyRow = (key: KeyView, now: number): readonly string[] => [
   key.purpose,
   `v${key.version}`,
   key.state,
-  key.algorithm,
+  key.state === 'active' ? (signs[key.purpose] ?? '-') : 'signs nothing',
+  key.since === null ? '-' : date(key.since),
+  ageOf(key.createdAt, now),
   place(key.from),
   place(key.to),
   place(key.revokedAt),
-  date(key.createdAt),
-  ageOf(key.createdAt, now),
-  key.state === 'active' ? (signs[key.purpose] ?? '-') : '-',
+  key.algorithm,
+]
+
+const masterRow = (
+  { algorithm, createdAt, version }: KeyStatus['master'],
+  now: number,
+): readonly string[] => [
+  'master',
+  `v${version}`,
+  'active',
+  signs['master'] ?? '-',
+  date(createdAt),
+  ageOf(createdAt, now),
+  ...['-', '-', '-'],
+  algorithm,
 ]
 
 const keyHead = [
   'key',
   'version',
   'state',
-  'algorithm',
+  'now',
+  'since',
+  'age',
   'from',
   'to',
   'revoked',
-  'created',
-  'age',
-  'now',
+  'algorithm',
 ]
 
+const states = ['active', 'pending']
+/** What signs comes first, then what will, then what did. */
+const rank = ({ state }: KeyView): number =>
+  states.includes(state) ? states.indexOf(state) : states.length
+
 function conditionOf({ checkedAt, code, message, since, state }: KekHealth): string {
-  const words = [code === null ? state : `${state} ${code}`]
-  if (state !== 'healthy') words.push(printable(message))
+  const words = [`${code === null ? state : `${state} ${code}`}: ${printable(message)}`]
   if (since !== null) words.push(`since ${date(since)}`)
   words.push(checkedAt === null ? 'never checked' : `checked ${date(checkedAt)}`)
   return words.join(', ')
@@ -70,8 +89,8 @@ function slotLine(slot: SlotView, providers: readonly KekHealth[]): string {
     health !== undefined
       ? conditionOf(health)
       : provider === 'passphrase'
-        ? 'opens only by hand'
-        : 'not configured here'
+        ? 'the break-glass slot: opens only by hand, countersign keys recover'
+        : 'not configured here, so nobody knows how it is'
   return `opened by ${provider}: ${printable(kekId)} (${printable(mechanism)}, slot ${id})\n  ${condition}\n`
 }
 
@@ -82,26 +101,33 @@ function idleLine(health: KekHealth): string {
   return `configured, but opens nothing: ${printable(name)}\n  ${conditionOf(health)}\n`
 }
 
-/** What the keys alone say of what is unfinished or due; a server knows more. */
-export function nextOf({ keys, providers, slots }: Omit<KeyStatus, 'next'>): string[] {
-  const next = keys
-    .filter(({ state }) => state === 'pending')
-    .map(
-      ({ keyId, purpose, version }) =>
-        `Key ${purpose} v${version} (${keyId}) is prepared and does not sign yet: give the order that made it again`,
-    )
+const anyOf = ({ length }: readonly SlotView[]): string =>
+  length === 1
+    ? 'The master key opens by one slot alone:\n'
+    : `The master key opens by any one of these ${length} slots:\n`
+
+/** What is next where no server runs: what the keys and the providers alone say. */
+export function nextOf(status: Omit<KeyStatus, 'next'>, now: number): string[] {
+  const { providers, slots } = status
+  // Only slots of this tenant were tried.
+  const refused = providers.flatMap(({ provider, state }) =>
+    state === 'tampered' ? [provider] : [],
+  )
+  const next = [...whatIsNext({ ...status, lastHealthyAt: 0, maxOutageMs: 0, now, refused })]
   const opened = slots.some((slot) => healthOf(slot, providers)?.state === 'healthy')
   if (!opened)
-    next.push('No key provider that answers here has a slot: a server would not start now')
+    next.unshift('No key provider that works here opens a slot: a server would not start now')
   return next
 }
 
 /** A status as lines of text. */
 export function formatStatus(status: KeyStatus, now: number): string {
-  const { keys, next, providers, slots } = status
+  const { keys, master, next, providers, slots } = status
   const used = new Set(slots.map((slot) => healthOf(slot, providers)))
+  const sorted = keys.toSorted((a, b) => rank(a) - rank(b))
   return [
-    formatTable([keyHead, ...keys.map((key) => keyRow(key, now))]),
+    formatTable([keyHead, ...sorted.map((key) => keyRow(key, now)), masterRow(master, now)]),
+    anyOf(slots),
     ...slots.map((slot) => slotLine(slot, providers)),
     ...providers.filter((health) => !used.has(health)).map(idleLine),
     ...(next.length === 0 ? ['next: nothing\n'] : next.map((one) => `next: ${printable(one)}\n`)),

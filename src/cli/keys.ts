@@ -168,11 +168,12 @@ async function statusOf(context: Context, flags: TenantFlags): Promise<KeyStatus
   }
   const stored = await whileReading(context, flags, async (service) => ({
     keys: [...(await service.listKeys(flags.tenant))],
+    master: await service.readMaster(flags.tenant),
     slots: [...(await service.listSlots(flags.tenant))],
   }))
-  const providers = [...(await composition.keyHealth(flags))]
+  const providers = [...(await composition.keyHealth(flags, flags.tenant))]
   const status = { ...stored, providers, tenant: flags.tenant }
-  return { ...status, next: nextOf(status) }
+  return { ...status, next: nextOf(status, Date.now()) }
 }
 
 /** `keys status` */

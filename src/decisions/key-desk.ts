@@ -125,9 +125,14 @@ export class KeyDesk {
     const slots = [...(await reading.listSlots(tenant))]
     const providers = [...this.#watch.health()]
     const { clock, maxOutageMs } = this.#parts
+    const master = await reading.readMaster(tenant)
     const lastHealthyAt = this.#watch.lastHealthyAt()
     const outlook = { keys, lastHealthyAt, maxOutageMs, now: clock(), providers, slots }
-    return { keys, next: [...whatIsNext(outlook)], providers, slots, tenant }
+    const refused = providers.flatMap(({ provider, state }) =>
+      state === 'tampered' ? [provider] : [],
+    )
+    const next = [...whatIsNext({ ...outlook, refused })]
+    return { keys, master, next, providers, slots, tenant }
   }
 
   /** One phrase for the probes. */

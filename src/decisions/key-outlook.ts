@@ -10,6 +10,8 @@ export interface Outlook {
   readonly lastHealthyAt: number
   readonly maxOutageMs: number
   readonly now: number
+  /** The kinds of provider whose slot of this tenant is known not to open. */
+  readonly refused: readonly string[]
 }
 
 const dayMs = 86_400_000
@@ -28,10 +30,20 @@ function* unfinished(keys: readonly KeyView[]): Generator<string> {
   }
 }
 
-function* troubles({ lastHealthyAt, maxOutageMs, providers, slots }: Outlook): Generator<string> {
+function sayTampered(provider: string, message: string, isOurs: boolean, runs: boolean): string {
+  if (!isOurs)
+    return `A slot of ${provider} does not open, of another tenant; the server's log names it (${message})`
+  const way = runs
+    ? 'before the server is stopped: countersign keys rewrap. It would not start again'
+    : 'bring the database of before back. A server would not start'
+  return `The slot of ${provider} was changed. Find out by whom, and ${way} (${message})`
+}
+
+function* troubles(outlook: Outlook): Generator<string> {
+  const { lastHealthyAt, maxOutageMs, providers, refused, slots } = outlook
   for (const { code, message, provider, state } of providers) {
     if (state === 'tampered')
-      yield `A slot of ${provider} was changed: find out by whom, then countersign keys rewrap (${message})`
+      yield sayTampered(provider, message, refused.includes(provider), lastHealthyAt > 0)
     if (state === 'failing')
       yield `${provider} is failing with ${code ?? 'an unknown failure'}: nothing can be started, rotated or moved by it until it is back (${message})`
   }
@@ -46,6 +58,18 @@ function* troubles({ lastHealthyAt, maxOutageMs, providers, slots }: Outlook): G
     yield `The slot of ${provider} can be opened, but not by this node as it is configured`
 }
 
+/** What would help on the day of need; where keys die with the process, there is none. */
+function* advice({ slots }: Outlook): Generator<string> {
+  const kinds = slots.map(({ provider }) => provider)
+  if (
+    kinds.length === 0 ||
+    kinds.includes('passphrase') ||
+    kinds.every((kind) => kind === 'memory')
+  )
+    return
+  yield 'No break-glass slot: when no provider opens the master key any more, nothing does. Stop the server once: countersign keys break-glass'
+}
+
 /** What is unfinished or due; a sentence that nothing is, when nothing is. */
 export function whatIsNext(outlook: Outlook): readonly string[] {
   const { keys, now } = outlook
@@ -56,10 +80,10 @@ export function whatIsNext(outlook: Outlook): readonly string[] {
     said.push(
       `${nameOf(key)} was made on ${day(key.createdAt)}, more than ${rotateAfterDays} days ago: countersign keys rotate ${key.purpose}`,
     )
-  const first = Math.min(...active.map(({ createdAt }) => createdAt))
-  if (said.length === 0 && Number.isFinite(first))
+  const [oldest] = active.toSorted((a, b) => a.createdAt - b.createdAt)
+  if (due.length === 0 && oldest !== undefined)
     said.push(
-      `Nothing is due; the oldest key is to be rotated by ${day(first + rotateAfterDays * dayMs)}`,
+      `${said.length === 0 ? 'Nothing is due' : 'No rotation is due'} before ${day(oldest.createdAt + rotateAfterDays * dayMs)}: then ${nameOf(oldest)} is a year old, countersign keys rotate ${oldest.purpose}`,
     )
-  return said
+  return [...said, ...advice(outlook)]
 }

@@ -4,13 +4,14 @@ import { concat, fromUtf8, utf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { canonicalize } from '../base/canonical-json.ts'
 import { isUuid } from '../base/uuid.ts'
+import { parseLeaf } from '../dossier/leaf.ts'
 import { parseSealedKey } from '../keyring/sealed-key.ts'
 import { parseSlot } from '../keyring/slot.ts'
 import { entryBundle, parseTilePath } from '../merkle/tiles.ts'
-import type { DecisionQuery, StoredKey, StoreReader, Tenant } from '../store/store.ts'
+import type { DecisionQuery, StoredKey, StoredKeys, StoreReader, Tenant } from '../store/store.ts'
 import type { ApiKeyView, DecisionPage } from '../wire/decision.ts'
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
-import type { KeyView, SlotView } from '../wire/keys.ts'
+import type { KeyView, MasterView, SlotView } from '../wire/keys.ts'
 import { viewApiKey } from './api-keys.ts'
 import { matterOf } from './checked.ts'
 import { decisionOf } from './follow-up.ts'
@@ -49,7 +50,7 @@ const latin = (bytes: Uint8Array): string => {
   }
 }
 
-function viewKey(key: StoredKey): KeyView {
+function viewKey(key: StoredKey, since: number | null): KeyView {
   const { header } = parseSealedKey(key.body)
   return {
     purpose: key.purpose,
@@ -62,8 +63,13 @@ function viewKey(key: StoredKey): KeyView {
     to: key.to,
     revokedAt: key.revokedAt,
     createdAt: header.createdAt,
+    since,
   }
 }
+
+/** The index of the first entry that a key counts for; the positions of a log key are tree sizes. */
+const firstEntryOf = ({ from, purpose }: StoredKey): number | null =>
+  from === null || purpose !== 'log' ? from : Math.max(0, from - 1)
 
 /** The read side of a data directory. */
 export class Reading {
@@ -175,16 +181,22 @@ export class Reading {
   }
 
   async listKeys(tenant: string): Promise<readonly KeyView[]> {
-    const keys = await this.#store().readKeys(tenant)
-    if (keys === undefined) throw notFound(`Unknown tenant: ${tenant}`)
-    return keys.keys.map(viewKey)
+    const { keys } = await this.#readKeys(tenant)
+    return Promise.all(keys.map(async (key) => viewKey(key, await this.#sinceOf(tenant, key))))
+  }
+
+  /** The master key that the slots open. */
+  async readMaster(tenant: string): Promise<MasterView> {
+    const [slot] = (await this.#readKeys(tenant)).slots
+    if (slot === undefined) throw new Failure('STORE_CORRUPT', `Tenant has no slot: ${tenant}`)
+    const { algorithm, createdAt, keyId, version } = parseSlot(slot.body).header
+    return { algorithm, createdAt, keyId, version }
   }
 
   /** By whom the master key can be opened: one slot for each provider. */
   async listSlots(tenant: string): Promise<readonly SlotView[]> {
-    const keys = await this.#store().readKeys(tenant)
-    if (keys === undefined) throw notFound(`Unknown tenant: ${tenant}`)
-    return keys.slots.map(({ body }) => {
+    const { slots } = await this.#readKeys(tenant)
+    return slots.map(({ body }) => {
       const { id, kekId, mechanism, provider } = parseSlot(body)
       return { id, kekId, mechanism, provider }
     })
@@ -192,5 +204,19 @@ export class Reading {
 
   async close(): Promise<void> {
     await this.#store().close()
+  }
+
+  async #readKeys(tenant: string): Promise<StoredKeys> {
+    const keys = await this.#store().readKeys(tenant)
+    if (keys === undefined) throw notFound(`Unknown tenant: ${tenant}`)
+    return keys
+  }
+
+  async #sinceOf(tenant: string, key: StoredKey): Promise<number | null> {
+    const first = firstEntryOf(key)
+    if (first === null) return null
+    const [bytes] = await this.#store().readLeaves(tenant, first, first + 1)
+    const leaf = bytes === undefined ? undefined : parseLeaf(bytes)
+    return leaf === undefined || typeof leaf === 'string' ? null : leaf.time
   }
 }

@@ -84,8 +84,20 @@ export const keyViewSchema = z
     to: position,
     revokedAt: position,
     createdAt: count,
+    /** Time of the entry from which it counts, ms since 1970; null while there is none. */
+    since: count.nullable(),
   })
   .meta({ id: 'Key' })
+
+/** The master key as it is told: what the slots open, and what every signing key is sealed to. */
+const masterViewSchema = z
+  .strictObject({
+    keyId: z.string(),
+    version: z.int(),
+    algorithm: z.string(),
+    createdAt: count,
+  })
+  .meta({ id: 'MasterKey' })
 
 /** A slot of the master key as it is told: any one of them opens it. */
 export const slotViewSchema = z
@@ -119,6 +131,7 @@ export const kekHealthSchema = z
 export const keyStatusSchema = z
   .strictObject({
     tenant: z.string(),
+    master: masterViewSchema,
     keys: z.array(keyViewSchema),
     slots: z.array(slotViewSchema),
     providers: z.array(kekHealthSchema),
@@ -129,6 +142,8 @@ export const keyStatusSchema = z
 
 /** A key as `keys status` and the trust root tell it. */
 export type KeyView = z.infer<typeof keyViewSchema>
+/** The master key as `keys status` tells it. */
+export type MasterView = z.infer<typeof masterViewSchema>
 /** A slot of the master key as `keys status` tells it. */
 export type SlotView = z.infer<typeof slotViewSchema>
 /** How it stands with a key provider. */

@@ -21,7 +21,7 @@ import type {
   InclusionProofView,
   InclusionQuery,
 } from '../../src/wire/log.ts'
-import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../../src/wire/keys.ts'
+import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView, MasterView } from '../../src/wire/keys.ts'
 import type { Report } from '../../src/verify/report.ts'
 
 const notFound = (what: string): Failure => new Failure('INPUT_NOT_FOUND', `No such ${what}`)
@@ -72,6 +72,15 @@ export const fakeKey: KeyView = {
   from: 2,
   to: null,
   revokedAt: null,
+  createdAt: 0,
+  since: 0,
+}
+
+/** The master key of every tenant. */
+export const fakeMaster: MasterView = {
+  keyId: '01890a5d-ac96-774b-bcce-b302099a8058',
+  version: 1,
+  algorithm: 'X-Wing',
   createdAt: 0,
 }
 
@@ -303,7 +312,14 @@ export class FakeService implements Service {
 
   keyStatus(tenant: string): Promise<KeyStatus> {
     this.#note('keyStatus', tenant)
-    return Promise.resolve({ tenant, keys: [fakeKey], slots: [], providers: [], next: [] })
+    return Promise.resolve({
+      tenant,
+      master: fakeMaster,
+      keys: [fakeKey],
+      slots: [],
+      providers: [],
+      next: [],
+    })
   }
 
   orderKeys(tenant: string, order: KeyOrder, by: Principal['caller']): Promise<KeyOrderDone> {
@@ -317,6 +333,7 @@ export class FakeService implements Service {
   }
 
   listSlots = unused
+  readMaster = (): Promise<MasterView> => Promise.resolve(fakeMaster)
 
   health(): Promise<Health> {
     this.#note('health')

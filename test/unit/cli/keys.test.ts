@@ -4,7 +4,7 @@ import { Failure } from '../../../src/base/failure.ts'
 import type { Composition } from '../../../src/cli/composition.ts'
 import { localCaller } from '../../../src/cli/principal.ts'
 import type { KekHealth, KeyOrder, KeyStatus, KeyView } from '../../../src/wire/keys.ts'
-import { fakeKey, FakeService } from '../../support/fake-service.ts'
+import { fakeKey, fakeMaster, FakeService } from '../../support/fake-service.ts'
 import { closedPipe, run, type Around, type Ran } from './harness.ts'
 
 const { keyId } = fakeKey
@@ -47,15 +47,53 @@ describe('keys status', () => {
 
   it('says what signs now and since when, who opens it, how that is, and what is next', async () => {
     const { code, stdout } = await status([healthy])
-    const [, active, retired, opened, condition, next] = stdout.split('\n')
+    const [, active, retired, master, any, opened, condition, ...next] = stdout.split('\n')
     expect(code).toBe(0)
     expect(active).toMatch(
-      /^evidence {2}v2 .* active .* 17 .* 3 days .*signs entries of every kind$/,
+      /^evidence {2}v2 .* active .*signs entries of every kind .* 1970-01-01T\S+ +3 days .* 17 /,
     )
-    expect(retired).toMatch(/^evidence {2}v1 .* retired .* 2 +17 .* -$/)
+    expect(retired).toMatch(/^evidence {2}v1 .* retired .*signs nothing .* 2 +17 /)
+    expect(master).toMatch(/^master .* v1 .*seals the others +1970-01-01T/)
+    expect(any).toBe('The master key opens by one slot alone:')
     expect(opened).toBe('opened by environment: env-12 (AES-256-GCM, slot s1)')
-    expect(condition).toBe('  healthy, checked 1970-01-02T00:00:00.000Z')
-    expect(next).toBe('next: nothing')
+    expect(condition).toBe('  healthy: It works, checked 1970-01-02T00:00:00.000Z')
+    expect(next).toEqual([
+      expect.stringMatching(
+        /^next: Nothing is due before 20\d\d-\d\d-\d\d: then evidence v2 is a year old, countersign keys rotate evidence$/,
+      ),
+      expect.stringMatching(/^next: No break-glass slot: .*countersign keys break-glass$/),
+      '',
+    ])
+  })
+
+  it('says what is due where no server runs either', async () => {
+    const service = new StoredKeys()
+    service.keys = [{ ...fakeKey, createdAt: Date.now() - 366 * 86_400_000 }]
+    expect((await status([healthy], service)).stdout).toMatch(
+      /^next: evidence v1 was made on \S+, more than 365 days ago: countersign keys rotate evidence$/m,
+    )
+  })
+
+  it('shows what signs before what does not, and a passphrase as what it is', async () => {
+    const service = new StoredKeys()
+    service.keys = service.keys.toReversed()
+    service.listSlots = (() =>
+      Promise.resolve([slot, { ...slot, id: 's2', provider: 'passphrase' }])) as never
+    const { stdout } = await status([healthy], service)
+    expect(stdout).toMatch(/^key .*\nevidence {2}v2 .*\nevidence {2}v1 /)
+    expect(stdout).toContain('any one of these 2 slots:\n')
+    expect(stdout).toContain('slot s2)\n  the break-glass slot: opens only by hand')
+    expect(stdout).not.toContain('No break-glass slot')
+  })
+
+  it('tells a changed slot, and that rewrapping is no way out where no server runs', async () => {
+    const { stdout } = await status([
+      { ...healthy, code: 'OPEN_FAILED', message: 'No', state: 'tampered' },
+    ])
+    expect(stdout).toContain('next: No key provider that works here opens a slot')
+    expect(stdout).toMatch(
+      /^next: The slot of environment was changed\. .*database of before back/m,
+    )
   })
 
   it('says why a provider fails, and exits 0 all the same', async () => {
@@ -69,14 +107,14 @@ describe('keys status', () => {
     const { code, stdout } = await status([failing])
     expect(code).toBe(0)
     expect(stdout).toContain(
-      'failing KEK_DENIED, No\\u001b access, since 1970-01-01T00:00:00.000Z, checked',
+      'failing KEK_DENIED: No\\u001b access, since 1970-01-01T00:00:00.000Z, checked',
     )
-    expect(stdout).toContain('next: No key provider that answers here has a slot')
+    expect(stdout).toContain('next: No key provider that works here opens a slot')
   })
 
   it('says which slot has no provider here, and which provider no slot', async () => {
     const { stdout } = await status([{ ...healthy, provider: 'kms', kekId: '' }])
-    expect(stdout).toContain('slot s1)\n  not configured here\n')
+    expect(stdout).toContain('slot s1)\n  not configured here, so')
     expect(stdout).toContain('configured, but opens nothing: kms\n  healthy')
   })
 
@@ -84,12 +122,13 @@ describe('keys status', () => {
     const service = new StoredKeys()
     service.keys = [{ ...fakeKey, state: 'pending', version: 3, from: null }]
     const { stdout } = await status([healthy], service)
-    expect(stdout).toContain(`next: Key evidence v3 (${keyId}) is prepared`)
+    expect(stdout).toContain('next: evidence v3 is prepared and signs nothing yet: ')
   })
 
   it('asks the server where one runs, and nobody else', async () => {
     const told: KeyStatus = {
       tenant: 'acme',
+      master: fakeMaster,
       keys: [fakeKey],
       slots: [slot],
       providers: [healthy],

@@ -42,6 +42,9 @@ export interface Founding {
 /** The tenant that every installation begins with. */
 export const firstTenant = 'default'
 
+/** Tenants that a server keeps open, so that small installations sign on through an outage of their key provider. */
+export const servedRooms = 32
+
 /** Whether a data directory holds no database yet. */
 export const isNew = (data: string): boolean => !existsSync(join(data, 'countersign.db'))
 
@@ -102,6 +105,7 @@ function partsOf(
   settings: ServiceSettings,
   { chosen, shelf }: Providers,
   report: ServiceParts['report'],
+  keepRooms = 0,
 ): ServiceParts {
   const { data, keys, masterPublic, maxOutageHours = 72, version } = settings
   const closing = new AbortController()
@@ -115,6 +119,7 @@ function partsOf(
       const path = offerPath(keys, id, tenant, sha256)
       return existsSync(path) ? readFile(path) : undefined
     },
+    keepRooms,
     holdPins: ({ id }) => holdDirectory(join(keys, id)),
     listPins: ({ id }) => Promise.resolve(pinnedTenants(join(keys, id))),
     maxOutageMs: maxOutageHours * hourMs,
@@ -136,15 +141,19 @@ function partsOf(
 
 /**
  * Opens the service on a data directory.
+ * @param keepRooms how many tenants are opened at start and stay open; the others wait until they are asked for
  * @throws {@link Failure} CONFIG_INVALID, STORE_*, KEK_*, OPEN_FAILED, KEY_STORE_REFUSED, LOG_ROLLBACK
  */
 export async function openLocalService(
   settings: ServiceSettings,
   report: ServiceParts['report'],
+  keepRooms = 0,
 ): Promise<LocalService> {
   expectInstallation(settings.data)
   const providers = await openProviders(settings, false)
-  return orClose(providers.shelf, () => LocalService.open(partsOf(settings, providers, report)))
+  return orClose(providers.shelf, () =>
+    LocalService.open(partsOf(settings, providers, report, keepRooms)),
+  )
 }
 
 /** @throws {@link Failure} CONFIG_INVALID when a directory holds no installation */
@@ -188,7 +197,7 @@ export async function foundService(
   const service = await orClose(shelf, async () => {
     const memory = chosen.some(({ metadata }) => !metadata.durable)
     await (await foundInstance(data, origin, dev || memory)).close()
-    return LocalService.open(partsOf(settings, providers, report))
+    return LocalService.open(partsOf(settings, providers, report, servedRooms))
   })
   try {
     const tenant = await service.createTenant(

@@ -101,7 +101,7 @@ export const isAsLogged = (
 export async function authenticate(
   store: StoreReader,
   token: string,
-  roomOf: (tenant: string) => Promise<Room>,
+  useRoom: (tenant: string, work: (room: Room) => Promise<Principal>) => Promise<Principal>,
 ): Promise<Principal> {
   const refused = new Failure('AUTH_INVALID', 'API key is unknown, wrong or revoked')
   const [, id, secret] = tokenPattern.exec(token) ?? []
@@ -110,15 +110,16 @@ export async function authenticate(
   const apiKey = await store.readApiKey(id)
   if (apiKey === undefined || !equalConstantTime(apiKey.hash, hashToken(token))) throw refused
   if (apiKey.revokedAt !== null) throw refused
-  const room = await roomOf(apiKey.tenant)
-  const logged = await readLoggedKey(room, id)
-  if (!isAsLogged(apiKey, logged)) throw refused
-  return {
-    tenant: apiKey.tenant,
-    profile: room.tenant.profile,
-    caller: { type: 'apiKey', id, owner: apiKey.owner },
-    scopes: apiKey.scopes.filter(isScope),
-  }
+  return useRoom(apiKey.tenant, async (room) => {
+    const logged = await readLoggedKey(room, id)
+    if (!isAsLogged(apiKey, logged)) throw refused
+    return {
+      tenant: apiKey.tenant,
+      profile: room.tenant.profile,
+      caller: { type: 'apiKey', id, owner: apiKey.owner },
+      scopes: apiKey.scopes.filter(isScope),
+    }
+  })
 }
 
 async function administer(

@@ -14,6 +14,7 @@ import { whatIsNext } from './key-outlook.ts'
 import { putSlots } from './key-slots.ts'
 import { KeyWork, type KeyTools } from './key-work.ts'
 import type { Reading } from './reading.ts'
+import type { StoreReader } from '../store/store.ts'
 import type { Room } from './room.ts'
 
 /** What the desk is made of. */
@@ -24,6 +25,10 @@ export interface KeyDeskParts extends Omit<KeyTools, 'providers' | 'prefer'> {
   readonly maxOutageMs: number
   readonly clock: () => number
   readonly report: (event: string, detail: Readonly<Record<string, string | number>>) => void
+  /** UUID. */
+  readonly instance: string
+  /** Asked for every time, because it may be reopened. */
+  readonly store: () => StoreReader
 }
 
 /** Logs whose slots are opened at one check of a provider. */
@@ -39,6 +44,7 @@ export class KeyDesk {
   readonly #busy = new Map<string, Promise<unknown>>()
   readonly #watch: KekWatch
   #providers: readonly KekProvider[]
+  #kindsInUse: Promise<ReadonlySet<KekKind>> | undefined
   #next = 0
 
   constructor(parts: KeyDeskParts) {
@@ -58,15 +64,23 @@ export class KeyDesk {
     return this.#providers
   }
 
-  /** Those of them by which logs that are open have slots; all of them while there is none. */
-  get providersInUse(): readonly KekProvider[] {
-    const kinds = new Set(
-      [...this.#rooms.values()].flatMap(({ keyring }) =>
-        keyring.stored.slots.map(({ body }) => parseSlot(body).provider),
-      ),
-    )
+  /** Those of them by which logs have slots, open or not; all of them while there is none. */
+  async providersInUse(): Promise<readonly KekProvider[]> {
+    this.#kindsInUse ??= this.#readKinds()
+    // A failure is told to whoever waits for it, and not remembered.
+    this.#kindsInUse.catch(() => (this.#kindsInUse = undefined))
+    const kinds = await this.#kindsInUse
     const used = this.#providers.filter(({ metadata }) => kinds.has(metadata.kind))
     return used.length === 0 ? this.#providers : used
+  }
+
+  async #readKinds(): Promise<ReadonlySet<KekKind>> {
+    const store = this.#parts.store()
+    const kinds = new Set<KekKind>()
+    for (const { name } of await store.listTenants())
+      for (const { body } of (await store.readKeys(name))?.slots ?? [])
+        kinds.add(parseSlot(body).provider)
+    return kinds
   }
 
   /**
@@ -83,9 +97,15 @@ export class KeyDesk {
     await settleKeys(new KeyWork(room, this.#tools(), recovery))
   }
 
-  /** Has nothing more to do with any log, because they are about to be opened again. */
-  leave(): void {
-    this.#rooms.clear()
+  /** Has nothing more to do with a log, because it is closed. */
+  leave(room: Room): void {
+    const { name } = room.tenant
+    if (this.#rooms.get(name) === room) this.#rooms.delete(name)
+  }
+
+  /** Whether some provider is known to work, so that what is closed can be opened again. */
+  get isWell(): boolean {
+    return this.#watch.health().every(({ state }) => state === 'healthy')
   }
 
   /** @throws {@link Failure} KEK_UNAVAILABLE when no provider has been healthy for longer than is allowed */
@@ -105,18 +125,20 @@ export class KeyDesk {
     if (!parsed.success)
       throw new Failure('INPUT_INVALID', `Not an order about keys: ${firstIssue(parsed.error)}`)
     const done = await this.#serially(room, by, order.order, (work) => carryOut(work, parsed.data))
-    this.#dropUnused()
+    await this.#dropUnused()
     return done
   }
 
   /** Puts slots of providers beside those that are there, or in the place of those of some kinds. */
-  putSlots(
+  async putSlots(
     room: Room,
     add: readonly KekProvider[],
     drop: (kind: KekKind) => boolean,
     by: Caller,
   ): Promise<KeyOrderDone> {
-    return this.#serially(room, by, 'slots', (work) => putSlots(work, add, drop))
+    const done = await this.#serially(room, by, 'slots', (work) => putSlots(work, add, drop))
+    this.#kindsInUse = undefined
+    return done
   }
 
   /** How it stands with the keys of a log. */
@@ -200,27 +222,29 @@ export class KeyDesk {
   }
 
   /** Has nothing more to do with a provider that no slot is left of: its outage would be told, and its health believed, for nothing. */
-  #dropUnused(): void {
-    const used = this.providersInUse
+  async #dropUnused(): Promise<void> {
+    this.#kindsInUse = undefined
+    const used = await this.providersInUse()
     for (const provider of this.#providers) if (!used.includes(provider)) this.#watch.drop(provider)
     this.#providers = used
   }
 
   /** Opens the slots that logs have of a provider, as they stand in the store now; where there are many logs they take turns. */
   async #canary(provider: KekProvider): Promise<void> {
-    const rooms = [...this.#rooms.values()]
+    const store = this.#parts.store()
+    const tenants = await store.listTenants()
     const first = this.#next
     this.#next += canaryRooms
-    for (let i = 0; i < Math.min(rooms.length, canaryRooms); i++) {
-      const room = rooms[(first + i) % rooms.length]
-      if (room !== undefined) await this.#openSlots(room, provider)
+    for (let i = 0; i < Math.min(tenants.length, canaryRooms); i++) {
+      const tenant = tenants[(first + i) % tenants.length]
+      if (tenant !== undefined) await this.#openSlots(store, tenant.name, provider)
     }
   }
 
-  async #openSlots({ instance, store, tenant }: Room, provider: KekProvider): Promise<void> {
-    const stored = await store.readKeys(tenant.name)
+  async #openSlots(store: StoreReader, tenant: string, provider: KekProvider): Promise<void> {
+    const stored = await store.readKeys(tenant)
     if (stored === undefined) return
-    const slots = readSlots(stored.slots, { instance: instance.id, tenant: tenant.name })
+    const slots = readSlots(stored.slots, { instance: this.#parts.instance, tenant })
     for (const slot of slots.filter((one) => one.provider === provider.metadata.kind))
       (await openMasterSeed(slot, provider)).wipe()
   }

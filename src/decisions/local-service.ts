@@ -1,23 +1,19 @@
-// The service in the thread that owns the database and the keys. Tenants are opened when they are first asked for, so that idle ones cost nothing.
+// The service in the thread that owns the database and the keys. At start every tenant's head is held against its pin, which takes no key; the rooms
+// that were written to last are opened at once, the others when they are first asked for, so that idle ones cost nothing.
 //
 // When a commit's outcome is unknown, or the database fails, everything stops: readiness goes down, the store is closed and opened again, each
 // log is read anew and held against its pin, and only then is anything signed. Callers in between get the failure that began it.
-import { asFailure, Failure } from '../base/failure.ts'
+import { asFailure, Failure, type FailureCode } from '../base/failure.ts'
 import { uuidv7 } from '../base/uuid.ts'
 import { randomBytes } from '../crypto/hash.ts'
-import { encodeHex, equalBytes } from '../base/bytes.ts'
+import { encodeHex } from '../base/bytes.ts'
 import type { Profile } from '../dossier/kinds.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { KekKind, KekProvider } from '../kek/kek.ts'
 import { createKeyring } from '../keyring/create.ts'
-import type { Keyring } from '../keyring/keyring.ts'
-import type { ListedKey } from '../keyring/listed-key.ts'
-import { unsealKeyring } from '../keyring/unseal.ts'
-import { Log } from '../log/log.ts'
-import type { PinStore } from '../log/pin.ts'
+import type { Pin, PinStore } from '../log/pin.ts'
+import { checkPinnedHead } from '../log/pinned-head.ts'
 import type { Instance, Store, Tenant } from '../store/store.ts'
-import { standingAt } from '../dossier/trust-root.ts'
-import type { LogPublicKeys } from '../merkle/checkpoint.ts'
 import { verifyDossier } from '../verify/verify-dossier.ts'
 import type { Report } from '../verify/report.ts'
 import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
@@ -26,13 +22,14 @@ import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
 import { readCheckedStream } from './checked.ts'
 import { claim, erase } from './follow-up.ts'
-import { Gate } from './gate.ts'
 import { checkTenant, completeGenesis, genesisPositions, hasGenesis } from './genesis.ts'
 import { KeyDesk } from './key-desk.ts'
 import { Notariser } from './notarise.ts'
 import { Reading, viewTenant } from './reading.ts'
-import type { KeyHolder, Room } from './room.ts'
-import { logPublicKeys, publishTrustRoot, readCheckedTrustRoot } from './trust.ts'
+import type { Room } from './room.ts'
+import { RoomOpening } from './room-opening.ts'
+import { Rooms } from './rooms.ts'
+import { publishTrustRoot, readCheckedTrustRoot } from './trust.ts'
 import type {
   DecisionView,
   Health,
@@ -78,6 +75,8 @@ export interface ServiceParts {
   readonly version: string
   readonly clock: () => number
   readonly report: (event: string, detail: Readonly<Record<string, string | number>>) => void
+  /** How many rooms are opened at start, those that were written to last, and stay open however idle they are; none unless told. */
+  readonly keepRooms?: number
 }
 
 const tenantPattern = /^[a-z0-9][a-z0-9-]{0,62}$/
@@ -85,8 +84,8 @@ const tenantPattern = /^[a-z0-9][a-z0-9-]{0,62}$/
 const originPattern = /^(?=.{1,150}$)[A-Za-z0-9.-]+(:\d+)?(\/[A-Za-z0-9._~-]+)*$/
 const publishEveryMs = 1000
 const retryMs = { first: 200, most: 10_000 }
-/** How long composite-signed entries wait for company; entries of the fast key are committed at once. */
-const windowMs: Readonly<Record<Profile, number>> = { each: 10, checkpoint: 0 }
+/** What is asked of pins or key providers at a time. */
+const lanes = 8
 
 /** The service over one data directory. */
 export class LocalService implements Service {
@@ -94,9 +93,15 @@ export class LocalService implements Service {
   readonly #instance: Instance
   readonly #notariser: Notariser
   readonly #reading: Reading
-  readonly #rooms = new Map<string, Promise<Room>>()
-  readonly #keyHolders = new Map<string, Promise<KeyHolder>>()
+  readonly #rooms: Rooms
+  readonly #opening: RoomOpening
   readonly #desk: KeyDesk
+  /** Tenants whose rooms have been open over this store: what is only read needs no room after that. */
+  readonly #checked = new Set<string>()
+  /** Tenants that are being founded: their rooms open without the checks of what is not there yet. */
+  readonly #founding = new Set<string>()
+  /** Tenants whose rooms did not open when they were last asked for. */
+  readonly #refused = new Map<string, FailureCode>()
   readonly #release: () => void
   readonly #published = new Map<string, { readonly at: number; readonly note: string }>()
   #store: Store
@@ -111,21 +116,44 @@ export class LocalService implements Service {
     this.#instance = instance
     this.#notariser = new Notariser(parts.version)
     this.#reading = new Reading(() => this.#usableStore())
-    const { masterPublic, maxOutageMs, openInFreshProcess, openProvider } = parts
+    const { clock, masterPublic, maxOutageMs, openInFreshProcess, openProvider } = parts
     this.#desk = new KeyDesk({
-      clock: parts.clock,
+      clock,
       findOffer: (tenant, sha256) => parts.findOffer(instance, tenant, sha256),
+      instance: instance.id,
       masterPublic,
       maxOutageMs,
       openInFreshProcess,
       openProvider,
       providers: parts.providers,
       report: parts.report,
+      store: () => this.#store,
+    })
+    this.#opening = new RoomOpening({
+      clock,
+      desk: this.#desk,
+      instance,
+      masterPublic,
+      onBroken: (failure) => {
+        this.#fail(failure)
+      },
+      openPin: (tenant) => parts.openPin(instance, tenant),
+    })
+    this.#rooms = new Rooms({
+      clock,
+      close: (room) =>
+        this.#opening.close(room).catch((error: unknown) => {
+          this.#fail(asFailure(error))
+        }),
+      keep: parts.keepRooms ?? 0,
+      mayClose: () => this.#trouble === undefined && this.#desk.isWell,
+      open: (tenant) => this.#openRoom(tenant),
     })
   }
 
   /**
-   * Opens the service and every tenant's keys and log, so that what is wrong is found before anybody is answered.
+   * Opens the service: every tenant's head is held against its pin, and some rooms are opened, so that most of what is wrong is found before anybody is
+   * answered. The rest is found before anybody is answered about that tenant.
    * @throws {@link Failure} CONFIG_INVALID, STORE_*, KEK_*, OPEN_FAILED, KEY_STORE_REFUSED, LOG_ROLLBACK
    */
   static async open(parts: ServiceParts): Promise<LocalService> {
@@ -135,11 +163,13 @@ export class LocalService implements Service {
       if (instance === undefined)
         throw new Failure('CONFIG_INVALID', 'Data directory is empty: run countersign init first')
       const release = await parts.holdPins(instance)
+      const service = new LocalService(parts, store, instance, release)
       try {
-        const service = new LocalService(parts, store, instance, release)
-        await service.#openTenants()
+        await service.#checkTenants()
         return service
       } catch (error) {
+        await service.#leaveRooms()
+        await service.#opening.closeKeys()
         release()
         throw error
       }
@@ -149,18 +179,41 @@ export class LocalService implements Service {
     }
   }
 
-  /** Opens what is founded; a tenant whose founding was interrupted waits for being founded again. */
-  async #openTenants(): Promise<void> {
-    const names = (await this.#store.listTenants()).map(({ name }) => name)
-    const lost = (await this.#parts.listPins(this.#instance)).find((name) => !names.includes(name))
+  /** Holds all tenants against their pins and opens the rooms of some; one whose founding was interrupted waits for being founded again. */
+  async #checkTenants(): Promise<void> {
+    const tenants = await this.#store.listTenants()
+    await this.#checkPins(tenants)
+    const founded: Tenant[] = []
+    for (const tenant of tenants)
+      if (await hasGenesis(this.#store, tenant.name)) founded.push(tenant)
+      else this.#parts.report('tenant.unfinished', { tenant: tenant.name })
+    const newestLast = founded.sort((a, b) => a.head.time - b.head.time)
+    const { keepRooms = 0 } = this.#parts
+    await inLanes(newestLast.slice(Math.max(0, founded.length - keepRooms)), lanes, ({ name }) =>
+      this.#use(name, () => Promise.resolve()),
+    )
+  }
+
+  async #checkPins(tenants: readonly Tenant[]): Promise<void> {
+    const pins = new Set(await this.#parts.listPins(this.#instance))
+    const lost = [...pins].find((pinned) => !tenants.some(({ name }) => name === pinned))
     if (lost !== undefined)
       throw new Failure(
         'LOG_ROLLBACK',
         `Database knows nothing of a tenant that is pinned, bring the newer database back: ${lost}`,
       )
-    for (const name of names) {
-      if (await hasGenesis(this.#store, name)) await this.#room(name)
-      else this.#parts.report('tenant.unfinished', { tenant: name })
+    await inLanes(tenants, lanes, async ({ head, name, origin }) => {
+      const pinned = pins.has(name) ? await this.#readPin(name) : undefined
+      await checkPinnedHead({ head, origin, store: this.#store, tenant: name }, pinned)
+    })
+  }
+
+  async #readPin(tenant: string): Promise<Pin | undefined> {
+    const pin = this.#parts.openPin(this.#instance, tenant)
+    try {
+      return await pin.read()
+    } finally {
+      await pin.close()
     }
   }
 
@@ -169,7 +222,7 @@ export class LocalService implements Service {
   }
 
   async authenticate(token: string): Promise<Principal> {
-    return authenticate(this.#usableStore(), token, (tenant) => this.#room(tenant))
+    return authenticate(this.#usableStore(), token, (tenant, work) => this.#use(tenant, work))
   }
 
   async notarise(
@@ -177,16 +230,13 @@ export class LocalService implements Service {
     text: string,
     idempotencyKey: string | null,
   ): Promise<string> {
-    return this.#notariser.notarise(
-      await this.#signingRoom(principal.tenant),
-      principal,
-      text,
-      idempotencyKey,
+    return this.#sign(principal.tenant, (room) =>
+      this.#notariser.notarise(room, principal, text, idempotencyKey),
     )
   }
 
   async claim(principal: Principal, id: string, request: ClaimRequest): Promise<Claimed> {
-    return claim(await this.#signingRoom(principal.tenant), principal, id, request)
+    return this.#sign(principal.tenant, (room) => claim(room, principal, id, request))
   }
 
   async erase(
@@ -194,33 +244,34 @@ export class LocalService implements Service {
     id: string,
     reason: string,
   ): Promise<{ readonly index: number }> {
-    return erase(await this.#signingRoom(principal.tenant), principal, id, reason)
+    return this.#sign(principal.tenant, (room) => erase(room, principal, id, reason))
   }
 
   async readDecision(tenant: string, id: string): Promise<DecisionView> {
-    const { log, store } = await this.#room(tenant)
-    await readCheckedStream(store, tenant, id, log.head)
-    return this.#reading.readDecision(tenant, id)
+    return this.#use(tenant, async ({ log, store }) => {
+      await readCheckedStream(store, tenant, id, log.head)
+      return this.#reading.readDecision(tenant, id)
+    })
   }
 
   async listDecisions(tenant: string, request: ListRequest): Promise<DecisionPage> {
-    return this.#reading.listDecisions(tenant, request)
+    return (await this.#read(tenant)).listDecisions(tenant, request)
   }
 
   async exportDossier(tenant: string, stream: string, size?: number): Promise<Uint8Array> {
-    return this.#reading.exportDossier(tenant, stream, size)
+    return (await this.#read(tenant)).exportDossier(tenant, stream, size)
   }
 
   async readTrustRoot(tenant: string, version?: number): Promise<Uint8Array> {
-    return (await readCheckedTrustRoot(await this.#room(tenant), version)).file
+    return this.#use(tenant, async (room) => (await readCheckedTrustRoot(room, version)).file)
   }
 
   async exportTrustProof(tenant: string, version: number): Promise<Uint8Array> {
-    return this.#reading.exportTrustProof(tenant, version)
+    return (await this.#read(tenant)).exportTrustProof(tenant, version)
   }
 
   async publishTrustRoot(tenant: string): Promise<Uint8Array> {
-    return (await publishTrustRoot(await this.#room(tenant))).file
+    return this.#use(tenant, async (room) => (await publishTrustRoot(room)).file)
   }
 
   async verify(tenant: string, dossier: Uint8Array): Promise<Report> {
@@ -233,17 +284,17 @@ export class LocalService implements Service {
     const published = this.#published.get(tenant)
     if (published !== undefined && Math.abs(now - published.at) < publishEveryMs)
       return published.note
-    const note = await this.#reading.readCheckpoint(tenant)
+    const note = await (await this.#read(tenant)).readCheckpoint(tenant)
     this.#published.set(tenant, { at: now, note })
     return note
   }
 
   async readTile(tenant: string, path: string): Promise<Uint8Array> {
-    return this.#reading.readTile(tenant, path)
+    return (await this.#read(tenant)).readTile(tenant, path)
   }
 
   async proveInclusion(tenant: string, query: InclusionQuery): Promise<InclusionProofView> {
-    return this.#reading.proveInclusion(tenant, query)
+    return (await this.#read(tenant)).proveInclusion(tenant, query)
   }
 
   async proveConsistency(
@@ -251,11 +302,11 @@ export class LocalService implements Service {
     first: number,
     second: number,
   ): Promise<ConsistencyProofView> {
-    return this.#reading.proveConsistency(tenant, first, second)
+    return (await this.#read(tenant)).proveConsistency(tenant, first, second)
   }
 
   async exportTlogProof(tenant: string, index: number): Promise<string> {
-    return this.#reading.exportTlogProof(tenant, index)
+    return (await this.#read(tenant)).exportTlogProof(tenant, index)
   }
 
   async createTenant(
@@ -272,10 +323,17 @@ export class LocalService implements Service {
     if (known !== undefined && (await hasGenesis(store, name)))
       throw new Failure('INPUT_EXISTS', `Tenant exists: ${name}`)
     if (known === undefined) await this.#layTenant(store, name, options)
-    const room = await (this.#rooms.get(name) ?? this.#keepRoom(name))
-    await completeGenesis(room, by)
-    await checkTenant(room)
-    await this.#desk.admit(room)
+    this.#founding.add(name)
+    try {
+      await this.#rooms.use(name, async (room) => {
+        await completeGenesis(room, by)
+        await checkTenant(room)
+        await this.#desk.admit(room)
+      })
+    } finally {
+      this.#founding.delete(name)
+    }
+    this.#checked.add(name)
     const tenant = await store.readTenant(name)
     if (tenant === undefined) throw new Failure('BUG', `Tenant vanished: ${name}`)
     return viewTenant(tenant)
@@ -295,7 +353,7 @@ export class LocalService implements Service {
       clock: () => createdAt,
       instance: id,
       positions: genesisPositions,
-      providers: this.#desk.providersInUse,
+      providers: await this.#desk.providersInUse(),
       tenant: name,
     })
     const suffix = dev ? `/dev-${encodeHex(randomBytes(4))}` : ''
@@ -307,7 +365,7 @@ export class LocalService implements Service {
       public: isPublic,
     }
     await store.createTenant(tenant, stored)
-    this.#keyHolders.set(name, Promise.resolve({ keyring }))
+    this.#opening.keep(name, keyring)
   }
 
   async listTenants(): Promise<readonly TenantView[]> {
@@ -320,27 +378,27 @@ export class LocalService implements Service {
     scopes: readonly Scope[],
     by: Caller,
   ): Promise<{ readonly apiKey: ApiKeyView; readonly token: string }> {
-    return createApiKey(await this.#room(tenant), owner, scopes, by)
+    return this.#use(tenant, (room) => createApiKey(room, owner, scopes, by))
   }
 
   async listApiKeys(tenant: string): Promise<readonly ApiKeyView[]> {
-    return this.#reading.listApiKeys(tenant)
+    return (await this.#read(tenant)).listApiKeys(tenant)
   }
 
   async revokeApiKey(tenant: string, id: string, by: Caller): Promise<ApiKeyView> {
-    return revokeApiKey(await this.#room(tenant), id, by)
+    return this.#use(tenant, (room) => revokeApiKey(room, id, by))
   }
 
   async listKeys(tenant: string): Promise<readonly KeyView[]> {
-    return this.#reading.listKeys(tenant)
+    return (await this.#read(tenant)).listKeys(tenant)
   }
 
   async keyStatus(tenant: string): Promise<KeyStatus> {
-    return this.#desk.status(tenant, this.#reading)
+    return this.#desk.status(tenant, await this.#read(tenant))
   }
 
   async orderKeys(tenant: string, order: KeyOrder, by: Caller): Promise<KeyOrderDone> {
-    return this.#desk.order(await this.#room(tenant), order, by)
+    return this.#use(tenant, (room) => this.#desk.order(room, order, by))
   }
 
   /** Puts slots of providers beside those of a tenant, or in the place of those of some kinds: for opening and closing by hand. */
@@ -350,7 +408,7 @@ export class LocalService implements Service {
     drop: (kind: KekKind) => boolean,
     by: Caller,
   ): Promise<KeyOrderDone> {
-    return this.#desk.putSlots(await this.#room(tenant), add, drop, by)
+    return this.#use(tenant, (room) => this.#desk.putSlots(room, add, drop, by))
   }
 
   /** Asks every key provider now; what they said is in the status. */
@@ -367,7 +425,7 @@ export class LocalService implements Service {
     const keys = outage === undefined ? this.#desk.summary : `${outage.code}: ${outage.title}`
     return Promise.resolve({
       ready: ready && outage === undefined,
-      parts: { keys, log: store },
+      parts: { keys, log: store, tenants: this.#tenantSummary() },
     })
   }
 
@@ -375,10 +433,10 @@ export class LocalService implements Service {
     if (this.#closing) return
     this.#closing = true
     await this.#recovery
+    await this.#rooms.idle()
     await this.#desk.close()
     await this.#leaveRooms()
-    for (const holder of this.#keyHolders.values())
-      (await holder.catch(() => undefined))?.keyring.close()
+    await this.#opening.closeKeys()
     await this.#parts.closeProviders()
     await this.#store.close()
     this.#release()
@@ -393,10 +451,19 @@ export class LocalService implements Service {
     }
   }
 
-  /** The room of a tenant for what makes new entries. @throws {@link Failure} KEK_UNAVAILABLE when no provider has been well for too long */
-  #signingRoom(name: string): Promise<Room> {
+  /** How many rooms are open, and what those that are not were refused with. */
+  #tenantSummary(): string {
+    const open = `${this.#rooms.tenants.length} open`
+    const codes = [...new Set(this.#refused.values())].sort().join(', ')
+    return this.#refused.size === 0
+      ? `ok (${open})`
+      : `${this.#refused.size} refused (${codes}), ${open}`
+  }
+
+  /** As {@link #use}, for what makes new entries. @throws {@link Failure} KEK_UNAVAILABLE when no provider has been well for too long */
+  #sign<T>(name: string, work: (room: Room) => Promise<T>): Promise<T> {
     this.#desk.checkOutage()
-    return this.#room(name)
+    return this.#use(name, work)
   }
 
   #usableStore(): Store {
@@ -404,96 +471,47 @@ export class LocalService implements Service {
     return this.#store
   }
 
-  #room(name: string): Promise<Room> {
+  /** Works in the room of a tenant, opened where it is not open. */
+  #use<T>(name: string, work: (room: Room) => Promise<T>): Promise<T> {
     if (this.#trouble !== undefined) return Promise.reject(this.#trouble)
     if (this.#closing) return Promise.reject(new Failure('LOG_CLOSED', 'Service is closing'))
-    return this.#rooms.get(name) ?? this.#foundedRoom(name)
+    return this.#rooms.use(name, work)
   }
 
-  async #foundedRoom(name: string): Promise<Room> {
+  /** What can be read of a tenant whose checks have passed. */
+  async #read(name: string): Promise<Reading> {
+    if (!this.#checked.has(name)) await this.#use(name, () => Promise.resolve())
+    return this.#reading
+  }
+
+  async #openRoom(name: string): Promise<Room> {
+    try {
+      if (!this.#founding.has(name)) await this.#expectFounded(name)
+      const room = await this.#opening.open(this.#store, name)
+      if (!this.#founding.has(name)) this.#checked.add(name)
+      this.#refused.delete(name)
+      return room
+    } catch (error) {
+      const { code, message } = asFailure(error)
+      // While everything is opened again after trouble, unsealed keys are kept for the next attempt: the providers may be away.
+      if (this.#trouble === undefined) {
+        await this.#opening.drop(name)
+        if (code !== 'INPUT_NOT_FOUND' && code !== 'CONFIG_INVALID') {
+          this.#refused.set(name, code)
+          this.#parts.report('tenant.refused', { code, message, tenant: name })
+        }
+      }
+      throw error
+    }
+  }
+
+  /** @throws {@link Failure} CONFIG_INVALID when the founding of a tenant was cut off */
+  async #expectFounded(name: string): Promise<void> {
     if (
       !(await hasGenesis(this.#store, name)) &&
       (await this.#store.readTenant(name)) !== undefined
     )
       throw new Failure('CONFIG_INVALID', `Tenant was founded half, found it again: ${name}`)
-    return this.#rooms.get(name) ?? this.#keepRoom(name)
-  }
-
-  #keepRoom(name: string): Promise<Room> {
-    const room = this.#openRoom(this.#store, name)
-    this.#rooms.set(name, room)
-    room.catch(() => this.#rooms.delete(name))
-    return room
-  }
-
-  async #openRoom(store: Store, name: string): Promise<Room> {
-    const found = await store.readTenant(name)
-    if (found === undefined) throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${name}`)
-    const pin = this.#parts.openPin(this.#instance, name)
-    const holder = await this.#keyHolder(store, name, pin)
-    const { clock } = this.#parts
-    const log = await Log.open({
-      clock,
-      epoch: () => holder.keyring.epoch,
-      onBroken: (failure) => {
-        this.#fail(failure)
-      },
-      origin: found.origin,
-      pin,
-      signers: () => holder.keyring.log,
-      signersAt: (size) => logKeysAt(holder.keyring.list(), size),
-      store,
-      tenant: name,
-      windowMs: windowMs[found.profile],
-    })
-    const room: Room = {
-      clock,
-      gate: new Gate(),
-      holder,
-      instance: this.#instance,
-      get keyring() {
-        return holder.keyring
-      },
-      log,
-      store,
-      tenant: found,
-    }
-    if (await hasGenesis(store, name)) {
-      await checkTenant(room)
-      await this.#desk.admit(room)
-    }
-    return room
-  }
-
-  /** Keys are unsealed once: a reopened store does not ask the providers again, unless it holds other keys than this process uses. */
-  async #keyHolder(store: Store, name: string, pin: PinStore): Promise<KeyHolder> {
-    const known = this.#keyHolders.get(name)
-    if (known !== undefined) {
-      const holder = await known
-      const stored = await store.readKeys(name)
-      if (stored !== undefined && equalBytes(stored.manifest, holder.keyring.stored.manifest))
-        return holder
-      holder.keyring.close()
-    }
-    const unsealed = this.#unseal(store, name, pin).then((keyring) => ({ keyring }))
-    this.#keyHolders.set(name, unsealed)
-    unsealed.catch(() => this.#keyHolders.delete(name))
-    return unsealed
-  }
-
-  async #unseal(store: Store, name: string, pin: PinStore): Promise<Keyring> {
-    const stored = await store.readKeys(name)
-    if (stored === undefined) throw new Failure('STORE_CORRUPT', `Tenant has no keys: ${name}`)
-    const pinned = await pin.read()
-    const { masterPublic } = this.#parts
-    return unsealKeyring({
-      instance: this.#instance.id,
-      providers: this.#desk.providers,
-      stored,
-      tenant: name,
-      ...(pinned === undefined ? {} : { pinnedEpoch: pinned.epoch }),
-      ...(masterPublic === undefined ? {} : { masterPublic }),
-    })
   }
 
   #fail(failure: Failure): void {
@@ -506,18 +524,15 @@ export class LocalService implements Service {
   }
 
   async #recover(): Promise<void> {
-    const names = [...this.#rooms.keys()]
+    const names = this.#rooms.tenants
     await this.#leaveRooms()
     for (let wait = retryMs.first; !this.#closing; wait = Math.min(2 * wait, retryMs.most)) {
       try {
         await this.#store.close()
         this.#store = await this.#parts.openStore()
         await this.#store.probe()
-        for (const name of names) {
-          const room = this.#openRoom(this.#store, name)
-          this.#rooms.set(name, room)
-          await room
-        }
+        await this.#checkPins(await this.#store.listTenants())
+        for (const name of names) await this.#rooms.use(name, () => Promise.resolve())
         this.#trouble = undefined
         this.#parts.report('log.reopened', {})
         return
@@ -533,23 +548,32 @@ export class LocalService implements Service {
     }
   }
 
+  /** Ends all logs; their keys stay unsealed. */
   async #leaveRooms(): Promise<void> {
-    this.#desk.leave()
-    const rooms = [...this.#rooms.values()]
-    this.#rooms.clear()
-    for (const room of rooms) await (await room.catch(() => undefined))?.log.close()
+    this.#checked.clear()
+    for (const opening of this.#rooms.leave()) {
+      const room = await opening.catch(() => undefined)
+      if (room === undefined) continue
+      this.#desk.leave(room)
+      await room.log.close()
+    }
   }
 }
 
-/** The log keys that count at a tree size. */
-const logKeysAt = (listed: readonly ListedKey[], size: number): readonly LogPublicKeys[] =>
-  listed.flatMap((key) =>
-    key.purpose === 'log' &&
-    key.from !== null &&
-    standingAt({ ...key, from: key.from, revokedAt: null }, size) === 'valid'
-      ? [logPublicKeys(key)]
-      : [],
-  )
+/** Works on all items, some at a time; the first failure is told when nothing is under way any more. */
+async function inLanes<T>(
+  items: readonly T[],
+  lanes: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const left = [...items]
+  const lane = async (): Promise<void> => {
+    for (let item = left.pop(); item !== undefined; item = left.pop()) await work(item)
+  }
+  const ended = await Promise.allSettled(Array.from({ length: lanes }, lane))
+  const failed = ended.find(({ status }) => status === 'rejected')
+  if (failed?.status === 'rejected') throw failed.reason
+}
 
 /** Makes an empty data directory an instance. @throws {@link Failure} INPUT_EXISTS */
 export async function createInstance(

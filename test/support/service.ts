@@ -69,6 +69,7 @@ export interface ServiceOptions {
   readonly closeYourself?: true
   /** Sealed records by tenant and hex SHA-256. */
   readonly offers?: ReadonlyMap<string, Uint8Array>
+  readonly keepRooms?: number
   /** Where the database lies when not in `directory`. */
   readonly dataDirectory?: string
 }
@@ -110,6 +111,7 @@ export async function openTestService(
       if (other === undefined) throw new Failure('CONFIG_INVALID', `Not configured: ${kind}`)
       return other
     },
+    keepRooms: options.keepRooms ?? 32,
     holdPins: () => holdDirectory(join(directory, 'keys')),
     listPins: () =>
       Promise.resolve(

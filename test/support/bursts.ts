@@ -17,7 +17,8 @@ import { placeIn } from './restart.ts'
 
 const support = import.meta.dirname
 const program = resolve(support, 'burst-process.ts')
-const pragmas = resolve(support, 'pragmas-in-process.ts')
+// So small that the WAL is copied into the database in the middle of the burst.
+const pragmas = new URL('pragmas-in-process.ts?wal_autocheckpoint=40', import.meta.url).href
 const timeout = 60_000
 
 /** What can be made to go wrong with a call: it fails undone, it fails though it was done, or the process dies at it. */
@@ -171,8 +172,6 @@ export class Bursts {
     const args = ['--import', pragmas, program, 'burst', directory, String(total)]
     return spawnSync(command, [...prefix, process.execPath, ...args], {
       encoding: 'utf8',
-      // So small that the WAL is copied into the database in the middle of the burst.
-      env: { ...process.env, COUNTERSIGN_TEST_PRAGMAS: 'wal_autocheckpoint=40' },
       maxBuffer: 64 * 1024 * 1024,
       timeout,
     })

@@ -1,15 +1,12 @@
 // Loaded before a program by `--import`, in each of its threads, it has SQLite opened with other settings than the product's, which has no setting for
-// them. COUNTERSIGN_TEST_PRAGMAS says which, such as `synchronous=0,wal_autocheckpoint=40`.
+// them. The query of its URL says which: `?synchronous=0&wal_autocheckpoint=40`.
 import { registerHooks } from 'node:module'
 
-const changes = (process.env['COUNTERSIGN_TEST_PRAGMAS'] ?? '').split(',').map((change) => {
-  const [name = '', value = ''] = change.split('=')
-  return { name, value }
-})
+const changes = [...new URL(import.meta.url).searchParams]
 
 function changed(source: string): string {
   let text = source
-  for (const { name, value } of changes) {
+  for (const [name, value] of changes) {
     const before = text
     text = text.replace(new RegExp(`^(  ${name}: )\\d+,$`, 'm'), `$1${value},`)
     if (text === before) throw new Error(`No such setting to change: ${name}`)

@@ -19,6 +19,7 @@ import type {
   ServeFlags,
   WitnessFlags,
 } from './cli/composition.ts'
+import { checkLogs, rebuildLogs } from './check-logs.ts'
 import { makeBreakGlass, recover } from './break-glass.ts'
 import { configSchema, describeConfig, loadConfig, type Config } from './config.ts'
 import { connectService, type RemoteService } from './decisions/service-client.ts'

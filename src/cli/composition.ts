@@ -1,4 +1,6 @@
 // What the command line needs from the composition root: it hands over flags and gets services, and never sees an adapter.
+import type { FsckReport } from '../decisions/fsck.ts'
+import type { FailureCode } from '../base/failure.ts'
 import type { Service } from '../decisions/service.ts'
 import type { Secret } from '../crypto/secret.ts'
 import type { Vkey } from '../merkle/note.ts'
@@ -57,7 +59,6 @@ export type ReadingService = Pick<
   | 'listTenants'
   | 'listApiKeys'
   | 'listKeys'
-  | 'readDecision'
   | 'proveInclusion'
   | 'proveConsistency'
   | 'exportTlogProof'
@@ -93,8 +94,17 @@ export interface RecoveredTenant {
   readonly index: number
 }
 
+/** A tenant that the passphrase did not open. */
+export interface UnrecoveredTenant {
+  readonly tenant: string
+  readonly code: FailureCode
+  readonly why: string
+}
+
 /** What recovering came to. */
 export interface Recovered {
+  /** The tenants that are as they were. */
+  readonly left: readonly UnrecoveredTenant[]
   readonly providers: readonly string[]
   /** Path of a KEK file that was made because no provider was configured. */
   readonly kekFile: string | null
@@ -110,6 +120,34 @@ export interface KeyOffer {
   readonly sha256: string
   /** Where the record was written. */
   readonly file: string
+}
+
+/** Which logs are worked on, and who is told how far it is. */
+export interface LogsRequest {
+  /** One tenant; all where it is left out. */
+  readonly tenant?: string
+  readonly signal: AbortSignal
+  readonly progress: (tenant: string, part: string, done: number, total: number) => void
+}
+
+/** What a check of logs looks at. */
+export interface CheckRequest extends LogsRequest {
+  /** Whether signatures of entries are verified. */
+  readonly signatures: boolean
+  /** Whether the key store is unsealed by the providers configured, so that its manifest is known to be genuine. */
+  readonly unseal: boolean
+  /** A trust root from elsewhere; the database's own otherwise. */
+  readonly trustFile?: Uint8Array
+}
+
+/** What became of the tiles of a log. */
+export interface RebuiltLog {
+  readonly tenant: string
+  readonly size: number
+  /** Tiles that were missing or wrong. */
+  readonly written: number
+  /** Tiles that belong to no tree of this size. */
+  readonly removed: number
 }
 
 /** A log that is to be published. */
@@ -183,6 +221,10 @@ export interface Composition {
    * @throws INPUT_NOT_FOUND, LOG_ROLLBACK when what is published contradicts this log, LOG_CONFLICT, STORE_*, CONFIG_INVALID
    */
   publishLog(flags: GlobalFlags, request: PublishRequest): Promise<PublishedLog>
+  /** Checks everything that can be recomputed, as it is at one moment, beside a server that may run. @throws INPUT_NOT_FOUND, CONFIG_INVALID, STORE_*, KEK_* */
+  checkLogs(flags: GlobalFlags, request: CheckRequest): AsyncIterable<FsckReport>
+  /** Makes the tiles again from the leaves. @throws STORE_LOCKED, STORE_CORRUPT, INPUT_NOT_FOUND */
+  rebuildLogs(flags: GlobalFlags, request: LogsRequest): AsyncIterable<RebuiltLog>
   /** @throws CONFIG_INVALID, STORE_LOCKED */
   serveWitness(flags: WitnessFlags): Promise<RunningWitness>
   /**
@@ -192,7 +234,7 @@ export interface Composition {
   makeBreakGlass(flags: GlobalFlags): Promise<BreakGlass>
   /**
    * Opens the installation by a passphrase alone, and gives every master key slots of the providers that are configured; wipes the passphrase.
-   * @throws INPUT_INVALID for a typo, OPEN_FAILED for another one, INPUT_NOT_FOUND where a master key has no slot of one, STORE_LOCKED, KEK_*
+   * @throws INPUT_INVALID for a typo, OPEN_FAILED for another one, INPUT_NOT_FOUND where no master key has a slot of one, STORE_LOCKED, KEK_*
    */
   recover(
     flags: GlobalFlags,

@@ -167,18 +167,18 @@ function defineVerify(program: Command, context: Context, outcome: Outcome): voi
   const verify = define(
     program,
     'verify',
-    'Verifies dossiers offline: needs them, a trust root, and no installation. Prints one line a file. Exit 0 when all are valid, 3 when some are bad, 4 when none is bad but some are inconclusive, unprovable or erased.',
+    'Verifies dossiers and tlog-proofs offline: needs them, a trust root, and no installation. Prints one line a file. Exit 0 when all are valid, 3 when some are bad, 4 when none is bad but some are inconclusive, unprovable or erased.',
     [
       'verify 0197.dossier.json --trust trust-root.json',
       'verify *.dossier.json --trust trust-root.json --trust-sha256 9f86d081… --json',
     ],
   )
-    .argument('<file...>', 'dossiers')
+    .argument('<file...>', 'dossiers, tlog-proofs')
     .requiredOption('--trust <file>', 'trust root, from a source that you trust')
     .option('--trust-sha256 <hex>', 'SHA-256 that the trust root must have')
     .option(
-      '--entries <dir>',
-      'copy of the log’s static tree: shows that nothing of a stream is left out',
+      '--entries <place>',
+      'the log’s static tree, a directory or a URL: shows that nothing of a stream is left out. COUNTERSIGN_TOKEN is the API key for a log that is not public',
     )
   asJson(verify)
   act(program, verify, outcome, async (options: VerifyFlags, [files]) =>

@@ -31,13 +31,25 @@ export class Progress {
   }
 }
 
-const secondMs = 1000
+/** A number with its thousands apart, for people. */
+export const counted = (value: number): string => value.toLocaleString('en')
+
+function formatLeft(ms: number): string {
+  const seconds = Math.ceil(ms / 1000)
+  if (seconds < 60) return `${seconds} s`
+  const minutes = Math.ceil(seconds / 60)
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}
+
+/** Before that the speed is a guess. */
+const knownAfterMs = 2000
 
 /** A line on a terminal that says how far work of a known size is, and how long it will still take; nothing anywhere else. */
 export class Meter {
   readonly #err: Output
-  readonly #what: string
-  readonly #startedAt = Date.now()
+  #what: string
+  #startedAt = Date.now()
+  #startedWith = 0
   #shownAt = 0
 
   /** @param what of which the work has so many, such as `entries` */
@@ -46,15 +58,21 @@ export class Meter {
     this.#what = what
   }
 
-  show(done: number, total: number): void {
+  /** @param what where the work comes in parts */
+  show(done: number, total: number, what = this.#what): void {
     const now = Date.now()
+    if (what !== this.#what) {
+      this.#what = what
+      this.#startedAt = now
+      this.#startedWith = done
+    }
     if (!this.#err.isTerminal || now - this.#shownAt < everyMs) return
     this.#shownAt = now
     const spent = now - this.#startedAt
-    const left = done === 0 ? 0 : Math.ceil((spent / done) * ((total - done) / secondMs))
-    const eta = spent < 2 * secondMs ? '' : `, ${left} s left`
-    const figures = [done, total].map((n) => n.toLocaleString('en'))
-    this.#err.note(`\r\x1b[K${figures.join(' of ')} ${this.#what}${eta}`)
+    const rate = (done - this.#startedWith) / spent
+    const left =
+      spent < knownAfterMs || rate <= 0 ? '' : `, ${formatLeft((total - done) / rate)} left`
+    this.#err.note(`\r\x1b[K${counted(done)} of ${counted(total)} ${what}${left}`)
   }
 
   /** Takes the line away, so that other output does not stand behind it. */

@@ -1,9 +1,19 @@
 // Verifying without an installation: dossiers, a trust root and nothing else. One line a file, exit 0 only when every one is valid.
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { limits } from '../base/limits.ts'
 import { parseEntryBundle, tilePath } from '../merkle/tiles.ts'
-import { fingerprint, parseTrustRoot, verifyDossier, type Report } from '../verify/index.ts'
+import {
+  fingerprint,
+  isTlogProof,
+  parseDossier,
+  parseTrustRoot,
+  verifyDossier,
+  verifyTlogProof,
+  type Report,
+} from '../verify/index.ts'
+import { claimedCheckpoint } from '../verify/verify-checkpoint.ts'
 import type { Context } from './command.ts'
 import { exitCodes, Usage } from './complain.ts'
 import { expectReadable, readBounded } from './files.ts'
@@ -91,6 +101,8 @@ const exitOf = (verdicts: readonly Report['verdict'][]): number => {
   return Math.max(exitCodes.done, ...codes)
 }
 
+const isUrl = (text: string): boolean => /^https?:\/\//.test(text)
+
 async function checkUsage(
   { io }: Context,
   files: readonly string[],
@@ -100,8 +112,54 @@ async function checkUsage(
     throw new Usage('A SHA-256 is 64 hexadecimal digits: --trust-sha256')
   // All are looked for before any is judged: exit 2 must not hide that some evidence is bad.
   for (const file of [trust, ...files]) await expectReadable(io.cwd, file)
-  if (entries !== undefined && readBundle(resolve(io.cwd, entries), 0) === undefined)
+  if (entries === undefined || isUrl(entries)) return
+  if (readBundle(resolve(io.cwd, entries), 0) === undefined)
     throw new Usage(`There is no copy of a log, no tile/entries/000: ${entries}`)
+}
+
+/** The tree size that a dossier claims, 0 where it is none. */
+function claimedSize(file: Uint8Array): number {
+  const dossier = parseDossier(file)
+  const claimed = typeof dossier === 'string' ? dossier : claimedCheckpoint(dossier.checkpoint)
+  return typeof claimed === 'string' ? 0 : claimed.size
+}
+
+/** Runs `work` on a directory with the log's entries: the one named, or a copy that is fetched and thrown away. */
+async function withEntries<T>(
+  { io }: Context,
+  files: readonly string[],
+  entries: string | undefined,
+  work: (directory: string | undefined) => Promise<T>,
+): Promise<T> {
+  if (entries === undefined) return work(undefined)
+  if (!isUrl(entries)) return work(resolve(io.cwd, entries))
+  const directory = mkdtempSync(join(tmpdir(), 'countersign-entries-'))
+  try {
+    const sizes: number[] = []
+    for (const file of files)
+      sizes.push(claimedSize(await readBounded(io.cwd, file, limits.dossierBytes)))
+    const { copyEntries } = await import('./log-copy.ts')
+    const token = io.env['COUNTERSIGN_TOKEN']
+    await copyEntries({ directory, size: Math.max(...sizes), token, url: entries })
+    return await work(directory)
+  } finally {
+    rmSync(directory, { force: true, recursive: true })
+  }
+}
+
+/** Judges a file by what it says of itself to be. */
+function judge(
+  file: Uint8Array,
+  trust: Uint8Array,
+  trustSha256: string | undefined,
+  directory: string | undefined,
+): Report {
+  const options = trustSha256 === undefined ? {} : { trustSha256 }
+  if (isTlogProof(file)) return verifyTlogProof(file, trust, options)
+  return verifyDossier(file, trust, {
+    ...options,
+    ...(directory === undefined ? {} : { leaves: readLeaves(directory) }),
+  })
 }
 
 /** `verify FILE… --trust FILE` */
@@ -113,20 +171,21 @@ export async function verify(
   const { err, io, out } = context
   await checkUsage(context, files, flags)
   const trust = await readBounded(io.cwd, flags.trust, limits.trustRootBytes)
-  const { entries, trustSha256 } = flags
   if (flags.json !== true) announceTrustRoot(context, flags.trust, trust)
   const width = Math.max(...files.map((file) => printable(file).length))
   const verdicts: Report['verdict'][] = []
   const notes = new Set<string>()
-  for (const file of files) {
-    const report = verifyDossier(await readBounded(io.cwd, file, limits.dossierBytes), trust, {
-      ...(trustSha256 === undefined ? {} : { trustSha256 }),
-      ...(entries === undefined ? {} : { leaves: readLeaves(resolve(io.cwd, entries)) }),
-    })
-    verdicts.push(report.verdict)
-    for (const note of report.notes) notes.add(note)
-    await out.write(flags.json === true ? jsonLine({ file, ...report }) : line(file, width, report))
-  }
+  await withEntries(context, files, flags.entries, async (directory) => {
+    for (const file of files) {
+      const bytes = await readBounded(io.cwd, file, limits.dossierBytes)
+      const report = judge(bytes, trust, flags.trustSha256, directory)
+      verdicts.push(report.verdict)
+      for (const note of report.notes) notes.add(note)
+      await out.write(
+        flags.json === true ? jsonLine({ file, ...report }) : line(file, width, report),
+      )
+    }
+  })
   if (flags.json !== true) for (const note of notes) err.note(`note: ${printable(note)}\n`)
   return exitOf(verdicts)
 }

@@ -87,6 +87,18 @@ export class SqliteStore extends SqliteReader implements port.Store {
     else if (this.#unclean) this.#emptyWal(0)
   }
 
+  mendTiles(
+    tenant: string,
+    put: readonly port.StoredTile[],
+    remove: readonly Pick<port.StoredTile, 'level' | 'n'>[],
+  ): Promise<void> {
+    return this.#write('mend tiles', () => {
+      const id = this.#tenant(tenant)
+      for (const { level, n } of remove) this.#writes.removeTile.run(id, level, n)
+      for (const { hashes, level, n } of put) this.#writes.tile.run(id, level, n, hashes)
+    })
+  }
+
   probe(): Promise<void> {
     return this.#write('probe', () => {
       this.#writes.probe.run()

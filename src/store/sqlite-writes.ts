@@ -60,6 +60,9 @@ export const prepareWrites = (db: Preparing) => ({
       payload: Bytes,
     ]
   >('INSERT INTO entries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+  removeTile: db.prepare<[tenant: number, level: number, n: number]>(
+    'DELETE FROM tiles WHERE tenant = ? AND level = ? AND n = ?',
+  ),
   tile: db.prepare<[tenant: number, level: number, n: number, hashes: Bytes]>(
     `INSERT INTO tiles VALUES (?, ?, ?, ?)
      ON CONFLICT (tenant, level, n) DO UPDATE SET hashes = excluded.hashes`,

@@ -5,7 +5,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { Failure } from '../base/failure.ts'
-import { loadSqlite } from './sqlite-database.ts'
+import { databaseName, loadSqlite } from './sqlite-database.ts'
 import type { Database, DatabaseConstructor } from './sqlite-database.ts'
 import { storeFailure } from './sqlite-failure.ts'
 import { createPrivateFile, lockDirectory } from './sqlite-lock.ts'
@@ -22,9 +22,9 @@ export interface SqliteOptions {
   readonly mode: 'write' | 'read'
   /** Whether to make directory and database where there are none. */
   readonly create?: boolean
+  /** Whether a reader sees what there was when it was opened and nothing later. While it is open the WAL grows, and what is erased stays in it. */
+  readonly snapshot?: boolean
 }
-
-const fileName = 'countersign.db'
 
 /**
  * Opens the database of a data directory, the directory made with mode 0700 and files with 0600.
@@ -37,12 +37,14 @@ export async function openSqliteStore(
 ): Promise<StoreReader>
 export async function openSqliteStore(options: SqliteOptions): Promise<Store | StoreReader> {
   const directory = resolve(options.path)
-  const present = existsSync(join(directory, fileName))
+  const present = existsSync(join(directory, databaseName))
   if (!present && !(options.mode === 'write' && options.create === true))
     throw new Failure('CONFIG_INVALID', `There is no Countersign database in ${directory}`)
   const sqlite = await loadSqlite()
   try {
-    return options.mode === 'write' ? openWriter(sqlite, directory) : openReader(sqlite, directory)
+    return options.mode === 'write'
+      ? openWriter(sqlite, directory)
+      : openReader(sqlite, directory, options.snapshot === true)
   } catch (error) {
     throw storeFailure(error, `Cannot open the database in ${directory}`)
   }
@@ -52,7 +54,7 @@ function openWriter(sqlite: DatabaseConstructor, directory: string): Store {
   createDirectory(directory)
   const lock = lockDirectory(sqlite, directory)
   try {
-    const file = join(directory, fileName)
+    const file = join(directory, databaseName)
     createPrivateFile(file)
     const db = new sqlite(file, { timeout: busyMs })
     return closedOnFailure(db, () => {
@@ -71,8 +73,12 @@ function openWriter(sqlite: DatabaseConstructor, directory: string): Store {
   }
 }
 
-function openReader(sqlite: DatabaseConstructor, directory: string): StoreReader {
-  const file = join(directory, fileName)
+function openReader(
+  sqlite: DatabaseConstructor,
+  directory: string,
+  snapshot: boolean,
+): StoreReader {
+  const file = join(directory, databaseName)
   // Like a writer, a reader must not believe commits in the WAL that no fsync has reached; SQLite has no locks on this file that we could drop.
   if (existsSync(`${file}-wal`)) syncPath(`${file}-wal`)
   const db = new sqlite(file, { readonly: true, timeout: 4 * busyMs })
@@ -84,6 +90,11 @@ function openReader(sqlite: DatabaseConstructor, directory: string): StoreReader
         `Database is of an older version, open it once for writing: ${version} < ${schemaVersion}`,
       )
     db.pragma('temp_store = MEMORY')
+    // A transaction sees the database as it is at its first read.
+    if (snapshot) {
+      db.exec('BEGIN')
+      checkSchema(db)
+    }
     return new SqliteReader(db)
   })
 }

@@ -268,6 +268,12 @@ export interface Store extends StoreReader {
    * STORE_FULL, STORE_FAILED when nothing was written, LOG_STATE_UNKNOWN when that is not known
    */
   commit(commit: Commit): Promise<void>
+  /** Puts tiles in the place of those that are there, and takes others away, in one transaction. Only for a log that nobody has open. */
+  mendTiles(
+    tenant: string,
+    put: readonly StoredTile[],
+    remove: readonly Pick<StoredTile, 'level' | 'n'>[],
+  ): Promise<void>
   /** Writes a row of its own and makes it durable; rejects as `commit` would. Tells whether it is worth trying again. */
   probe(): Promise<void>
 }

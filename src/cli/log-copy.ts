@@ -1,0 +1,76 @@
+// A copy of a log's entries, fetched from wherever its static tree is served (C2SP tlog-tiles). Nothing of it is believed: whoever reads it computes
+// the root.
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { tilePath } from '../merkle/tiles.ts'
+import { Usage } from './complain.ts'
+
+/** What is fetched, and for how long. */
+export interface CopyOptions {
+  /** Base URL of the log: what `/tile/…` is put behind. */
+  readonly url: string
+  /** Entries to fetch. */
+  readonly size: number
+  /** Where the copy is laid. */
+  readonly directory: string
+  /** API key, for a log that is not public. */
+  readonly token: string | undefined
+}
+
+const width = 256
+const maxBundleBytes = width * (2 + 0xffff)
+const timeoutMs = 30_000
+const parallel = 4
+
+/** The bytes of a path, or undefined where there is nothing. @throws {@link Usage} */
+async function get(url: string, token: string | undefined): Promise<Uint8Array | undefined> {
+  try {
+    const response = await fetch(url, {
+      headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
+      redirect: 'error',
+      signal: AbortSignal.timeout(timeoutMs),
+    })
+    if (response.status === 404) {
+      await response.body?.cancel()
+      return undefined
+    }
+    if (response.status !== 200) throw new Usage(`Log answers ${response.status}: ${url}`)
+    const chunks: Uint8Array[] = []
+    let length = 0
+    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+      length += chunk.length
+      if (length > maxBundleBytes) throw new Usage(`Log answers more than a bundle: ${url}`)
+      chunks.push(chunk)
+    }
+    return Buffer.concat(chunks)
+  } catch (error) {
+    if (error instanceof Usage) throw error
+    throw new Usage(`Log cannot be read: ${url}`)
+  }
+}
+
+async function copyBundle(options: CopyOptions, n: number): Promise<void> {
+  const { directory, size, token, url } = options
+  const path = (entries: number): string => `tile/${tilePath('entries', n, entries)}`
+  const due = Math.min(width, size - n * width)
+  // Where the log has grown since, the partial bundle may be gone for the full one.
+  for (const entries of new Set([due, width])) {
+    const bundle = await get(`${url.replace(/\/+$/, '')}/${path(entries)}`, token)
+    if (bundle === undefined) continue
+    const file = join(directory, path(entries))
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(file, bundle)
+    return
+  }
+  throw new Usage(`Log does not have its entries ${n * width} to ${n * width + due - 1}: ${url}`)
+}
+
+/** Lays a copy of the first entries of a log into a directory, as `log publish` lays them. @throws {@link Usage} */
+export async function copyEntries(options: CopyOptions): Promise<void> {
+  const bundles = Math.ceil(options.size / width)
+  let next = 0
+  const work = async (): Promise<void> => {
+    while (next < bundles) await copyBundle(options, next++)
+  }
+  await Promise.all(Array.from({ length: parallel }, work))
+}

@@ -30,6 +30,7 @@ import type {
   LogHead,
   NewEntry,
   Store,
+  StoredCheckpoint,
   StoredTile,
 } from '../store/store.ts'
 import type { PinStore } from './pin.ts'
@@ -103,6 +104,7 @@ export class Log {
   readonly #tiles = new Map<string, Uint8Array>()
   #tree: TileTree
   #head: LogHead
+  #checkpoint: StoredCheckpoint | undefined
   #queue: Waiting[] = []
   /** Entries that were handed over while they are still being signed. */
   #signing = 0
@@ -140,6 +142,11 @@ export class Log {
 
   get head(): LogHead {
     return this.#head
+  }
+
+  /** The checkpoint of the head; undefined while the log is empty. It may leave the process: it is durable and pinned. */
+  get checkpoint(): StoredCheckpoint | undefined {
+    return this.#checkpoint
   }
 
   /** Entries that were accepted and are not committed. */
@@ -274,6 +281,7 @@ export class Log {
     const epochs = effects.map((effect) => (effect.type === 'keys' ? effect.epoch : 0))
     await this.#writePin(root, size, Math.max(epoch(), ...epochs))
     this.#head = { root, size, time }
+    this.#checkpoint = { note, root, size, time }
     for (const [i, { resolve }] of admitted.entries()) {
       const entry = entries[i]
       invariant(entry !== undefined, 'Entry without a place')
@@ -364,6 +372,7 @@ export class Log {
       equalBytes(verified.checkpoint.root, root)
     if (!own)
       throw rollback(`Head of ${origin} is not one that its own keys have signed: size ${size}`)
+    this.#checkpoint = last
   }
 
   #remember(tiles: readonly StoredTile[]): void {

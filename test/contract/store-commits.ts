@@ -118,6 +118,28 @@ export function commitContract(db: StoreCase): void {
       expect(await db.store.readTile('acme', 1, 1)).toBeUndefined()
     })
 
+    it('mends tiles on request, all of them or none', async () => {
+      const tile = (level: number, n: number, fill: number) => ({
+        level,
+        n,
+        hashes: new Uint8Array(32).fill(fill),
+      })
+      const tiles = [tile(0, 0, 1), tile(0, 1, 2), tile(7, 7, 3)]
+      await append(db.store, 'acme', [{}], [], { tiles })
+      await db.store.mendTiles('acme', [tile(0, 1, 9), tile(1, 0, 8)], [{ level: 7, n: 7 }])
+      await db.reopen()
+      expect(await db.store.listTiles('acme')).toEqual([
+        { level: 0, n: 0 },
+        { level: 0, n: 1 },
+        { level: 1, n: 0 },
+      ])
+      expect(await db.store.readTile('acme', 0, 0)).toEqual(tile(0, 0, 1).hashes)
+      expect(await db.store.readTile('acme', 0, 1)).toEqual(tile(0, 1, 9).hashes)
+      await expect(db.store.mendTiles('nobody', [tile(0, 0, 1)], [])).rejects.toMatchObject({
+        code: 'INPUT_NOT_FOUND',
+      })
+    })
+
     it('replaces the last checkpoint and keeps those it is told to keep', async () => {
       await append(db.store, 'acme', [{}])
       expect(await db.store.readKeptCheckpoint('acme')).toBeUndefined()

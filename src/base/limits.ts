@@ -18,6 +18,8 @@ export const limits = Object.freeze({
   dossierBytes: 64 * 1024 * 1024,
   /** Entries of one dossier. */
   dossierEntries: 10_000,
+  /** A line of a period file that is neither a dossier nor a leaf. */
+  periodHeadBytes: 4 * 1024 * 1024,
   /** A trust root file. */
   trustRootBytes: 4 * 1024 * 1024,
   /** Signature lines of a signed note. */

@@ -208,3 +208,15 @@ export function judgeCheckpoint(
     cosignedAt: times.length === 0 ? null : Math.min(...times),
   }
 }
+
+// A witness may write any number, and what lies beyond the year 275760 has no date.
+const lastSecond = 8_640_000_000_000
+
+const formatSecond = (seconds: number): string =>
+  seconds <= lastSecond ? new Date(seconds * 1000).toISOString() : `second ${seconds} since 1970`
+
+/** By whose word the times of entries under a checkpoint stand. */
+export const noteOnTimes = ({ cosignedAt }: JudgedCheckpoint): string =>
+  cosignedAt === null
+    ? 'Times are the operator’s word'
+    : `Times are the operator’s word; in the log since ${formatSecond(cosignedAt)} at the latest, by the witnesses’ clocks`

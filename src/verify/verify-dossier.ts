@@ -9,6 +9,7 @@ import { judgeCompleteness } from './verify-completeness.ts'
 import {
   claimedCheckpoint,
   judgeCheckpoint,
+  noteOnTimes,
   type FinalProof,
   type JudgedCheckpoint,
 } from './verify-checkpoint.ts'
@@ -175,12 +176,6 @@ function inspect(
     )
 }
 
-// A witness may write any number, and what lies beyond the year 275760 has no date.
-const lastSecond = 8_640_000_000_000
-
-const formatTime = (seconds: number): string =>
-  seconds <= lastSecond ? new Date(seconds * 1000).toISOString() : `second ${seconds} since 1970`
-
 function notesOf({ trustRoot, section, judged, decision, complete, entries }: Findings): string[] {
   const notes: string[] = []
   if (trustRoot?.dev === true)
@@ -188,11 +183,7 @@ function notesOf({ trustRoot, section, judged, decision, complete, entries }: Fi
   if (judged === undefined || section === undefined) return notes
   if (judged.witnesses === 0)
     notes.push('No witness has cosigned: the operator could show others another log')
-  notes.push(
-    judged.cosignedAt === null
-      ? 'Times are the operator’s word'
-      : `Times are the operator’s word; in the log since ${formatTime(judged.cosignedAt)} at the latest, by the witnesses’ clocks`,
-  )
+  notes.push(noteOnTimes(judged))
   if (complete === 'no')
     notes.push(
       'Later entries of this stream are not excluded: compare with the log’s own leaves to know',

@@ -1,0 +1,593 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { encodeBase64 } from '../../../src/base/base64.ts'
+import { fromUtf8, utf8 } from '../../../src/base/bytes.ts'
+import { limits } from '../../../src/base/limits.ts'
+import { parseDossier } from '../../../src/dossier/v1.ts'
+import { consistencyProof } from '../../../src/merkle/proof.ts'
+import { verifyDossier, verifyPeriod, type PeriodReport } from '../../../src/verify/index.ts'
+import { operatorHolds, reseal } from '../../support/forge.ts'
+import { dossierOf, noteOf } from '../../support/forge-dossier.ts'
+import {
+  forgePeriod,
+  linesOf,
+  periodOf,
+  sealPeriod,
+  type PeriodDraft,
+  type PeriodWish,
+} from '../../support/forge-period.ts'
+import {
+  createWorld,
+  decisionOf,
+  erasureOf,
+  executionOf,
+  streams,
+  witnesses,
+} from '../../support/forge-world.ts'
+import { append, trusting, trustingLater } from './forgery.ts'
+
+const world = createWorld()
+const { log } = world.each
+/** Without the decision that was erased: every dossier of it is valid. */
+const sound = reseal(log, operatorHolds, (steps) => {
+  steps.splice(14, 1)
+  for (const step of steps) delete step.erased
+})
+const none = { erased: 0, inconclusive: 0, invalid: 0, unprovable: 0, valid: 0 }
+
+const judge = (file: Uint8Array, trustFile = world.trustFile): Promise<PeriodReport> =>
+  verifyPeriod([file], trustFile)
+const forged = (
+  wish: PeriodWish,
+  change?: (draft: PeriodDraft) => void,
+  of = sound,
+): Promise<PeriodReport> => judge(forgePeriod(of, wish, change))
+
+const failed = ({ checks }: PeriodReport): string[] =>
+  checks.filter(({ outcome }) => outcome === 'fail').map(({ name }) => name)
+
+const dossierAt = (draft: PeriodDraft, i: number) => {
+  const item = draft.items[i]
+  if (item === undefined || 'later' in item) throw new Error(`No dossier ${i}`)
+  return item
+}
+
+describe('a period', () => {
+  it('is valid from the beginning of the log to its end, and says so in one sentence', async () => {
+    const report = await forged({})
+    expect(report).toMatchObject({
+      anchor: 'empty',
+      assurance: 'operator',
+      complete: `as of size ${sound.size}`,
+      dossiers: { ...none, valid: 6 },
+      entries: 16,
+      from: 0,
+      kinds: { admin: 1, decision: 6, execution: 4, key: 4, trust: 1 },
+      origin: 'log.example/each',
+      problems: [],
+      selected: null,
+      statuses: { ALLOW: 5, BLOCK: 1 },
+      to: 16,
+      verdict: 'valid',
+      whole: true,
+    })
+    expect(report.summary).toBe(
+      '16 entries from index 0 to 15: none missing, none added; 6 dossiers, each complete as of size 16',
+    )
+    expect(report.times?.last).toBeGreaterThan(report.times?.first ?? Infinity)
+  })
+
+  it('is valid between any two sizes, however it is cut into pieces', async () => {
+    for (const [from, to] of [
+      [1, 16],
+      [5, 9],
+      [8, 16],
+      [9, 10],
+      [15, 16],
+      [16, 16],
+      [0, 0],
+      [6, 6],
+    ] as const) {
+      const file = forgePeriod(sound, { from, to })
+      const trustFile = trustingLater(world, 'each')
+      const report = await judge(file, trustFile)
+      expect([from, to, report.verdict, failed(report)]).toEqual([from, to, 'valid', []])
+      expect(report).toMatchObject({ anchor: from === 0 ? 'empty' : 'to', entries: to - from })
+      const pieces = Array.from({ length: Math.ceil(file.length / 7) }, (_, i) =>
+        file.subarray(7 * i, 7 * i + 7),
+      )
+      expect(await verifyPeriod(pieces, trustFile)).toEqual(report)
+    }
+  })
+
+  it('is known by its own first checkpoint where that is there', async () => {
+    const report = await forged({ from: 9, kept: true })
+    expect(report).toMatchObject({ anchor: 'checkpoint', verdict: 'valid' })
+    expect(report.notes.join()).not.toContain('rests on the checkpoint')
+    const without = await forged({ from: 9 })
+    expect(without.notes.join()).toContain('rests on the checkpoint of size 16 alone')
+  })
+
+  it('tells of witnesses at both ends', async () => {
+    const { seen } = world
+    const file = forgePeriod(seen.log, { from: 7, kept: true, statuses: ['BLOCK'], witnesses })
+    expect(await judge(file)).toMatchObject({ anchor: 'witnessed(2)', assurance: 'witnessed(2)' })
+    const unseen = await judge(forgePeriod(seen.log, { from: 7, kept: true }))
+    expect(unseen).toMatchObject({ anchor: 'to', verdict: 'unprovable' })
+  })
+
+  it('takes dossiers of the profile checkpoint', async () => {
+    const report = await judge(forgePeriod(world.fast.log))
+    expect(report).toMatchObject({ dossiers: { erased: 1, valid: 5 }, verdict: 'erased' })
+  })
+
+  it('with an erased decision is erased and not valid, and names it', async () => {
+    const report = await forged({}, undefined, log)
+    expect(report).toMatchObject({
+      complete: 'as of size 17',
+      dossiers: { erased: 1, invalid: 0, valid: 5 },
+      ok: false,
+      problems: [{ stream: streams.erased, verdict: 'erased' }],
+      statuses: { ALLOW: 4, BLOCK: 1 },
+      verdict: 'erased',
+      whole: true,
+    })
+    expect(report.summary).toContain('; 1 erasure; ')
+  })
+
+  it('with an entry of a kind that is not understood is inconclusive', async () => {
+    const more = reseal(sound, operatorHolds, (steps) => {
+      append(steps, 'override', streams.block, { any: 'thing' })
+    })
+    const report = await forged({}, undefined, more)
+    expect(report).toMatchObject({ dossiers: { inconclusive: 1 }, verdict: 'inconclusive' })
+    expect(report.summary).toContain('none missing, none added; 1 override; 6 dossiers')
+  })
+
+  it('shows selection by status to be the exporter’s word, and holds the dossiers to it', async () => {
+    const report = await forged({ statuses: ['BLOCK'] })
+    expect(report).toMatchObject({ dossiers: { valid: 1 }, selected: ['BLOCK'], verdict: 'valid' })
+    expect(report.notes.join()).toContain('Selection by status is the exporter’s word')
+    const other = await forged({ statuses: ['BLOCK'] }, (draft) => {
+      draft.items = Object.values(streams)
+        .filter((stream) => stream !== streams.erased)
+        .map((stream) => dossierOf({ log: sound, note: draft.head.to }, stream))
+    })
+    expect(failed(other)).toEqual(['period.dossiers'])
+    expect(other.problems[0]?.reason).toMatch(/^dossier\.selection: .*ALLOW$/)
+    // That one is left out cannot be seen.
+    const fewer = await forged({ statuses: ['BLOCK'] }, (draft) => (draft.items = []))
+    expect(fewer.verdict).toBe('valid')
+  })
+
+  it('is inconclusive where the keys are of a later time', async () => {
+    const later = createWorld(60)
+    const report = await judge(forgePeriod(later.each.log))
+    expect(report).toMatchObject({ verdict: 'inconclusive', whole: false })
+  })
+
+  it('demands the fingerprint of the trust root where one is given', async () => {
+    const file = forgePeriod(sound)
+    const { trustRoot } = await judge(file)
+    const with_ = (trustSha256: string) => verifyPeriod([file], world.trustFile, { trustSha256 })
+    expect((await with_(trustRoot.toUpperCase())).verdict).toBe('valid')
+    expect(failed(await with_('0'.repeat(64)))).toEqual(['trust-root.fingerprint'])
+  })
+})
+
+const another = (bytes: Uint8Array): Uint8Array =>
+  utf8(fromUtf8(bytes).replace(/\d(?=,"v":1)/, (digit) => (digit === '0' ? '1' : '0')))
+
+describe('the leaves of a period', () => {
+  const changes: Readonly<Record<string, (leaves: Uint8Array[]) => Uint8Array[]>> = {
+    'the first dropped': (leaves) => leaves.slice(1),
+    'the last dropped': (leaves) => leaves.slice(0, -1),
+    'one in the middle dropped': (leaves) => leaves.toSpliced(7, 1),
+    'all dropped': () => [],
+    'one changed': (leaves) => leaves.with(7, another(leaves[7] ?? utf8(''))),
+    'one doubled in place of the next': (leaves) => leaves.with(8, leaves[7] ?? utf8('')),
+    'two exchanged': (leaves) =>
+      leaves.toSpliced(7, 2, leaves[8] ?? utf8(''), leaves[7] ?? utf8('')),
+    'one replaced by no leaf': (leaves) => leaves.with(7, utf8('{"keyid":"nonsense"}')),
+    'one replaced by bytes that are not UTF-8': (leaves) =>
+      leaves.with(7, Buffer.concat([utf8('{"keyid":"'), Uint8Array.of(0xff, 0xfe)])),
+  }
+  it.each(Object.entries(changes))('are refused with %s', async (_what, change) => {
+    for (const from of [0, 3]) {
+      const draft = periodOf(sound, { from })
+      draft.leaves = change(draft.leaves)
+      const lines = linesOf({ ...draft, leaves: [] }).map(utf8)
+      const before = Buffer.concat(
+        [...lines, ...draft.leaves].flatMap((line) => [line, utf8('\n')]),
+      )
+      const sha256 = createHash('sha256').update(before).digest('hex')
+      const end = { dossiers: draft.items.length, leaves: draft.leaves.length, sha256 }
+      const report = await judge(Buffer.concat([before, utf8(`${JSON.stringify({ end })}\n`)]))
+      expect(report).toMatchObject({ complete: 'no', verdict: 'invalid', whole: false })
+      expect(failed(report)).toContain('period.leaves')
+      expect(report.summary).not.toContain('none missing')
+    }
+  })
+
+  it('are refused with one added, behind the last as in front', async () => {
+    for (const at of [0, 7, 16]) {
+      const report = await forged({}, ({ leaves }) => leaves.splice(at, 0, leaves[7] ?? utf8('')))
+      expect(report).toMatchObject({ verdict: 'invalid', whole: false })
+      expect(failed(report)).toEqual(['period.format'])
+    }
+  })
+
+  it('are refused when the log forgets what the trust root knows of it', async () => {
+    const other = reseal(sound, operatorHolds, (steps) => {
+      const step = steps[4]
+      if (step !== undefined) step.time++
+    })
+    for (const from of [0, 5]) {
+      const report = await forged({ from }, undefined, other)
+      expect(failed(report)).toContain('period.known-heads')
+    }
+  })
+
+  it('are refused when time goes back, or a kind stands in another stream', async () => {
+    const late = reseal(sound, operatorHolds, (steps) => {
+      const step = steps[8]
+      if (step !== undefined) step.time += 100
+    })
+    expect(failed(await forged({}, undefined, late))).toEqual(['period.times'])
+    const strange = reseal(sound, operatorHolds, (steps) => {
+      append(steps, 'policy', 'admin', { any: 'thing' })
+    })
+    expect(failed(await forged({}, undefined, strange))).toEqual(['period.kinds'])
+  })
+})
+
+describe('the dossiers of a period', () => {
+  it('are refused when one lacks a step, which alone it would not tell', async () => {
+    let cut: Uint8Array | undefined
+    const report = await forged({}, (draft) => {
+      const dossier = dossierAt(draft, 2)
+      expect(dossier.stream).toBe(streams.open)
+      dossier.entries.pop()
+      cut = utf8(linesOf(draft)[3] ?? '')
+    })
+    const alone = verifyDossier(cut ?? utf8(''), world.trustFile)
+    expect(alone).toMatchObject({ complete: 'no', verdict: 'valid' })
+    const beside = verifyDossier(cut ?? utf8(''), world.trustFile, { leaves: sound.leaves() })
+    expect(beside.verdict).toBe('invalid')
+    expect(report).toMatchObject({ complete: 'no', verdict: 'invalid', whole: true })
+    expect(failed(report)).toEqual(['period.complete'])
+    expect(report.checks.find(({ ok }) => !ok)?.reason).toMatch(/index 13$/)
+  })
+
+  it('are refused when a second chain of the stream stands in the period', async () => {
+    const twins = reseal(sound, operatorHolds, (steps) => {
+      append(steps, 'execution', streams.open, executionOf(streams.open, 2), { seq: 2 })
+    })
+    const report = await forged(
+      {},
+      (draft) => {
+        const dossier = dossierAt(draft, 2)
+        dossier.entries = dossier.entries.filter(({ index }) => index !== twins.size - 1)
+      },
+      twins,
+    )
+    expect(failed(report)).toEqual(['period.complete'])
+    // Also where it stands in front of the one that the dossier has.
+    const first = reseal(sound, operatorHolds, (steps) => {
+      append(steps, 'decision', streams.block, decisionOf(streams.block), { seq: 0 })
+    })
+    const other = await forged(
+      {},
+      (draft) => {
+        const dossier = dossierAt(draft, 1)
+        dossier.entries = dossier.entries.filter(({ index }) => index === first.size - 1)
+        draft.items = [...draft.items.toSpliced(1, 1), dossier]
+      },
+      first,
+    )
+    expect(failed(other)).toContain('period.complete')
+  })
+
+  it('are refused when one is missing, doubled, in another place or of no decision', async () => {
+    const missing = await forged({}, ({ items }) => items.splice(1, 1))
+    expect(failed(missing)).toEqual(['period.selection'])
+    const doubled = await forged({}, (draft) => {
+      draft.items.splice(1, 0, dossierAt(draft, 1))
+    })
+    expect(doubled.problems[0]?.reason).toMatch(/^dossier\.place: .*stands twice/)
+    const moved = await forged({}, (draft) => draft.items.reverse())
+    expect(moved.problems[0]?.reason).toMatch(/^dossier\.place: .*not in its place/)
+    const outside = await forged({ from: 8 }, (draft) => {
+      draft.items.unshift(dossierOf({ log: sound, note: draft.head.to }, streams.block))
+    })
+    expect(outside.problems[0]?.reason).toMatch(/no entry in the period$/)
+    const system = await forged({}, (draft) => {
+      draft.items.unshift(dossierOf({ log: sound, note: draft.head.to }, 'trust'))
+    })
+    expect(system.problems[0]?.reason).toMatch(/not of a decision: trust$/)
+    for (const report of [missing, doubled, moved, outside, system])
+      expect(report.verdict).toBe('invalid')
+  })
+
+  it('carry what came before the period with them', async () => {
+    const report = await forged({ from: 12, statuses: ['ALLOW'] })
+    expect(report).toMatchObject({ complete: 'as of size 16', dossiers: { valid: 4 } })
+    expect(report.notes.join()).toContain('Of entries before index 12')
+    const cut = await forged({ from: 12, statuses: ['ALLOW'] }, (draft) => {
+      dossierAt(draft, 0).entries.shift()
+    })
+    expect(failed(cut)).toEqual(['period.dossiers'])
+  })
+
+  it('are refused when one is not a good dossier, by the line that it stands in', async () => {
+    const bad = await forged({}, (draft) => {
+      const [entry] = dossierAt(draft, 3).entries
+      if (entry !== undefined) entry.signature = entry.signature.with(40, 1)
+    })
+    expect(bad).toMatchObject({
+      dossiers: { invalid: 1, valid: 5 },
+      problems: [{ line: 5, verdict: 'invalid' }],
+      verdict: 'invalid',
+    })
+    const other = await forged({}, (draft) => {
+      dossierAt(draft, 3).checkpoint = noteOf(sound, witnesses)
+    })
+    expect(other.problems[0]?.reason).toMatch(/^dossier\.checkpoint: /)
+  })
+
+  it('stop being read when a hundred are bad', async () => {
+    const [head = '', ...rest] = linesOf(periodOf(sound))
+    const bad = Array.from({ length: 100 }, () => '{"checkpoint":""}')
+    const report = await judge(sealPeriod([head, ...bad, ...rest]))
+    expect(report.problems).toHaveLength(100)
+    expect(report.checks.at(-1)?.reason).toContain('dossiers are bad')
+    const fewer = await judge(sealPeriod([head, ...bad.slice(1), ...rest]))
+    expect(fewer).toMatchObject({ dossiers: { invalid: 99, valid: 6 }, whole: true })
+  })
+})
+
+describe('a decision that was erased after the period', () => {
+  const wish = { to: 10 }
+  const grown = reseal(sound, operatorHolds, (steps) => {
+    append(steps, 'erasure', streams.block, erasureOf(streams.block, [0]))
+    const step = steps[7]
+    if (step !== undefined) step.erased = true
+  })
+  const note = noteOf(grown)
+  const tree = grown.tree()
+  const later = { later: note, proof: consistencyProof(10, grown.size, tree.node) }
+  const draftOf = (): PeriodDraft => {
+    const draft = periodOf(grown, wish)
+    draft.items = [
+      ...draft.items.slice(0, 1),
+      later,
+      dossierOf({ log: grown, note }, streams.block),
+      ...draft.items.slice(2),
+    ]
+    return draft
+  }
+  const read = (draft: PeriodDraft) =>
+    judge(sealPeriod(linesOf(draft)), trustingLater(world, 'each'))
+
+  it('is shown erased under a later checkpoint', async () => {
+    const draft = draftOf()
+    expect(draft.leaves[7]).toEqual(grown.leaves()[7])
+    const report = await read(draft)
+    expect(report).toMatchObject({
+      complete: 'as of size 10',
+      dossiers: { erased: 1, invalid: 0, valid: 2 },
+      to: 10,
+      verdict: 'erased',
+    })
+  })
+
+  it('is bad without the proof of its erasure', async () => {
+    const report = await judge(forgePeriod(grown, wish), trustingLater(world, 'each'))
+    expect(report.problems[0]?.reason).toContain('missing without a proved erasure')
+  })
+
+  it('is refused under a checkpoint that is not shown to add to the period’s', async () => {
+    const wrong: readonly (readonly [string, Partial<typeof later>])[] = [
+      ['no proof', { proof: [] }],
+      ['another proof', { proof: later.proof.toReversed() }],
+      ['a smaller size', { later: noteOf(grown, [], 9) }],
+      ['the same size', { later: noteOf(grown, [], 10), proof: [] }],
+      ['another log', { later: noteOf(world.fast.log) }],
+      ['no note', { later: 'nonsense' }],
+      ['a note that nobody signed', { later: note.replace(/\n— [^\n]*/, '') }],
+    ]
+    for (const [name, change] of wrong) {
+      const draft = draftOf()
+      draft.items[1] = { ...later, ...change }
+      expect([name, (await read(draft)).verdict]).toEqual([name, 'invalid'])
+    }
+  })
+})
+
+describe('the head of a period', () => {
+  const changes: Readonly<Record<string, readonly [string, (draft: PeriodDraft) => void]>> = {
+    'another instance': ['period.place', ({ head }) => (head.instance = 'x')],
+    'another tenant': ['period.place', ({ head }) => (head.tenant = 'fast')],
+    'another origin': ['period.place', ({ head }) => (head.origin = 'log.example/fast')],
+    'the checkpoint of another log': [
+      'period.place',
+      ({ head }) => (head.to = noteOf(world.fast.log)),
+    ],
+    'a checkpoint without a signature': [
+      'checkpoint.signatures',
+      ({ head }) => (head.to = head.to.replace(/\n— [^\n]*/, '')),
+    ],
+    'no consistency proof': ['period.consistency', ({ head }) => (head.consistency = [])],
+    'another consistency proof': [
+      'period.consistency',
+      ({ head }) => (head.consistency = head.consistency.toReversed()),
+    ],
+    'another edge': [
+      'period.consistency',
+      ({ head }) => (head.from.frontier = head.from.frontier.toReversed()),
+    ],
+    'an edge with one hash more': [
+      'period.from',
+      ({ head }) => (head.from.frontier = [...head.from.frontier, new Uint8Array(32)]),
+    ],
+    'another size': ['period.from', ({ head }) => (head.from.size = 7)],
+    'another size with as many hashes': ['period.consistency', ({ head }) => (head.from.size = 10)],
+    'a size beyond the last': ['period.from', ({ head }) => (head.from.size = 17)],
+    'a first checkpoint of another size': [
+      'period.from',
+      ({ head }) => (head.from.checkpoint = noteOf(sound, [], 8)),
+    ],
+    'a first checkpoint of another log': [
+      'period.from',
+      ({ head }) => (head.from.checkpoint = noteOf(world.fast.log, [], 9)),
+    ],
+    'a first checkpoint that nobody signed': [
+      'period.from',
+      ({ head }) => (head.from.checkpoint = (head.from.checkpoint ?? '').replace(/\n— [^\n]*/, '')),
+    ],
+    'a first checkpoint that is no note': [
+      'period.from',
+      ({ head }) => (head.from.checkpoint = 'nonsense'),
+    ],
+    'statuses in another order': [
+      'period.format',
+      ({ head }) => (head.statuses = ['BLOCK', 'ALLOW']),
+    ],
+    'a status twice': ['period.format', ({ head }) => (head.statuses = ['BLOCK', 'BLOCK'])],
+    'no status': ['period.format', ({ head }) => (head.statuses = [])],
+  }
+  it.each(Object.entries(changes))('is refused with %s', async (_what, [check, change]) => {
+    const good = await judge(
+      forgePeriod(sound, { from: 9, kept: true }),
+      trustingLater(world, 'each'),
+    )
+    expect(good.verdict).toBe('valid')
+    const report = await judge(
+      forgePeriod(sound, { from: 9, kept: true }, change),
+      trustingLater(world, 'each'),
+    )
+    expect([report.verdict, failed(report)[0]]).toEqual(['invalid', check])
+  })
+
+  it('is refused with a checkpoint before the log begins', async () => {
+    const report = await forged({}, ({ head }) => (head.from.checkpoint = head.to))
+    expect(failed(report)).toEqual(['period.from'])
+  })
+
+  it('may name a first checkpoint that has lost its worth: the last vouches for it', async () => {
+    const trustFile = trusting(world, 'each', (section) => {
+      section.asOf.size = 1000
+      for (const key of section.logKeys) {
+        key.to = 17
+        key.revokedAt = 17
+        key.final = { root: encodeBase64(sound.root()), size: 16 }
+      }
+    })
+    const report = await judge(forgePeriod(sound, { from: 9, kept: true }), trustFile)
+    expect(report).toMatchObject({ anchor: 'to', verdict: 'valid' })
+    const unseen = await judge(
+      forgePeriod(world.seen.log, { from: 7, statuses: ['BLOCK'], witnesses }, ({ head }) => {
+        head.from.checkpoint = noteOf(world.seen.log, [], 7)
+      }),
+    )
+    expect(unseen).toMatchObject({ anchor: 'to', assurance: 'witnessed(2)' })
+    expect(failed(unseen)).toEqual([])
+  })
+})
+
+describe('a period file', () => {
+  const file = forgePeriod(sound, { from: 6 })
+  const whole = utf8(fromUtf8(file))
+
+  it('is refused when it is cut off anywhere', async () => {
+    const ends = new Set([0, 1, 20, file.length - 1, file.length - 2, file.length - 40])
+    for (let at = 0, end = file.indexOf(10); end >= 0; at++, end = file.indexOf(10, end + 1))
+      if (at < 40 && end + 1 < file.length)
+        ends
+          .add(end)
+          .add(end + 1)
+          .add(end + 30)
+    for (const end of ends) {
+      const report = await judge(whole.subarray(0, end))
+      expect([end, report.verdict, report.whole]).toEqual([end, 'invalid', false])
+    }
+    expect((await judge(whole)).verdict).toBe('valid')
+  })
+
+  it('is refused with anything behind its end', async () => {
+    for (const more of ['\n', 'x', ' ', '{"end":{}}\n', fromUtf8(file)])
+      expect((await judge(Buffer.concat([file, utf8(more)]))).verdict).toBe('invalid')
+  })
+
+  it('is refused with a line that is none of its own, or not in its order', async () => {
+    const lines = linesOf(periodOf(sound))
+    const [head = '', first = ''] = lines
+    const refused: readonly (readonly string[])[] = [
+      lines.toSpliced(1, 0, ''),
+      lines.toSpliced(1, 0, 'nonsense'),
+      lines.toSpliced(1, 0, head),
+      lines.toSpliced(1, 0, '{"later":""}'),
+      lines.slice(1),
+      lines.toSpliced(1, 1).toSpliced(10, 0, first),
+      lines.toSpliced(8, 0, ''),
+      lines.with(1, ` ${first}`),
+      lines.with(1, first.replace('"v":1', '"v":2')),
+      lines.with(0, head.replace('"v":1', '"v":2')),
+      lines.with(0, head.replace(',', ', ')),
+      lines.with(0, '{}'),
+      [],
+    ]
+    for (const [i, some] of refused.entries())
+      expect([i, (await judge(sealPeriod(some))).verdict]).toEqual([i, 'invalid'])
+  })
+
+  it('is refused when its end says something else of it', async () => {
+    const lines = linesOf(periodOf(sound))
+    expect((await judge(sealPeriod(lines))).verdict).toBe('valid')
+    for (const end of [{ dossiers: 5 }, { leaves: 15 }, { sha256: '0'.repeat(64) }]) {
+      const report = await judge(sealPeriod(lines, end))
+      expect(failed(report)).toEqual(['period.end'])
+    }
+    expect((await judge(sealPeriod(lines, { sha256: 'x' }))).verdict).toBe('invalid')
+  })
+
+  it('is refused for a line that is longer than a dossier may be, before it is at its end', async () => {
+    const chunk = new Uint8Array(8 * 1024 * 1024).fill(0x61)
+    let given = 0
+    function* endless(): Generator<Uint8Array> {
+      for (;;) {
+        given += chunk.length
+        yield chunk
+      }
+    }
+    const report = await verifyPeriod(endless(), world.trustFile)
+    expect(report.checks[0]?.reason).toContain('Line is longer than')
+    expect(given).toBeLessThan(limits.dossierBytes + 2 * chunk.length)
+  })
+
+  it('holds dossiers that can be taken out and verified alone', () => {
+    for (const line of linesOf(periodOf(sound)).slice(1, 7)) {
+      expect(parseDossier(utf8(line))).toMatchObject({ cited: [] })
+      expect(verifyDossier(utf8(line), world.trustFile).verdict).toBe('valid')
+    }
+  })
+
+  it('lets an error of whoever reads it pass, for that says nothing about the evidence', async () => {
+    function* broken(): Generator<Uint8Array> {
+      yield file.subarray(0, 100)
+      throw new Error('EIO')
+    }
+    await expect(verifyPeriod(broken(), world.trustFile)).rejects.toThrow('EIO')
+  })
+
+  it('is never valid with one byte changed', async () => {
+    const small = Buffer.from(forgePeriod(sound, { from: 14, statuses: ['BLOCK'] }))
+    expect((await judge(small)).verdict).toBe('valid')
+    for (let at = 0; at < small.length; at += 13) {
+      small.writeUInt8(small.readUInt8(at) ^ 1, at)
+      const { ok } = await judge(small)
+      expect([at, ok]).toEqual([at, false])
+      small.writeUInt8(small.readUInt8(at) ^ 1, at)
+    }
+  })
+})

@@ -28,8 +28,8 @@ interface OpenRoom {
 /** How long a room stays open after its last use. */
 const idleMs = 5 * 60_000
 const sweepMs = 30_000
-/** Rooms beyond which the one that was idle longest is closed at once: each takes some 100 kB and a file descriptor. */
-const mostOpen = 512
+/** Rooms beyond which the one that was idle longest is closed at once: each takes some 350 kB and a file descriptor. */
+const mostOpen = 256
 
 /** The open rooms by their tenants; nobody keeps a room beyond {@link Rooms.use}. */
 export class Rooms {

@@ -100,6 +100,12 @@ export class SqliteReader implements port.StoreReader {
     )
   }
 
+  readWitnessedCheckpoint(tenant: string): Promise<port.StoredCheckpoint | undefined> {
+    return this.#of(tenant, 'read a witnessed checkpoint', undefined, (id) =>
+      map(this.#reads.witnessedCheckpoint.get(id), rows.toCheckpoint),
+    )
+  }
+
   listKeptCheckpoints(
     tenant: string,
     after: number,

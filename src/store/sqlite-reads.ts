@@ -45,6 +45,9 @@ export const prepareReads = (db: Preparing) => ({
   keptCheckpoint: db.prepare<[tenant: number], rows.CheckpointRow>(
     'SELECT size, root, note, time FROM kept_checkpoints WHERE tenant = ? ORDER BY size DESC LIMIT 1',
   ),
+  witnessedCheckpoint: db.prepare<[tenant: number], rows.CheckpointRow>(
+    'SELECT size, root, note, time FROM kept_checkpoints WHERE tenant = ? AND quorum = 1 ORDER BY size DESC LIMIT 1',
+  ),
   keptCheckpoints: db.prepare<[tenant: number, after: number, limit: number], rows.CheckpointRow>(
     'SELECT size, root, note, time FROM kept_checkpoints WHERE tenant = ? AND size > ? ORDER BY size LIMIT ?',
   ),

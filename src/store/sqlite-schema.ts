@@ -72,7 +72,13 @@ const version1 = `
   ) STRICT;
 `
 
-const migrations: readonly string[] = [version1]
+/** Which kept checkpoints the quorum of witnesses has cosigned. */
+const version2 = `
+  ALTER TABLE kept_checkpoints ADD COLUMN quorum INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX kept_checkpoints_quorum ON kept_checkpoints (tenant, size) WHERE quorum = 1;
+`
+
+const migrations: readonly string[] = [version1, version2]
 
 /** The version of the schema this program knows. */
 export const schemaVersion = migrations.length

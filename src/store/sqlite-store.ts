@@ -99,6 +99,20 @@ export class SqliteStore extends SqliteReader implements port.Store {
     })
   }
 
+  keepCosigned(
+    tenant: string,
+    { note, root, size, time }: port.StoredCheckpoint,
+    quorum: boolean,
+  ): Promise<void> {
+    return this.#write('keep a cosigned checkpoint', () => {
+      const id = this.#tenant(tenant)
+      const { cosignedCheckpoint, cosignedLast } = this.#writes
+      if (cosignedCheckpoint.run(id, size, root, note, time, Number(quorum)).changes !== 1)
+        throw new Failure('LOG_CONFLICT', `Another root is kept at size ${size}: ${tenant}`)
+      cosignedLast.run(note, id, size, root)
+    })
+  }
+
   probe(): Promise<void> {
     return this.#write('probe', () => {
       this.#writes.probe.run()

@@ -72,7 +72,19 @@ export const prepareWrites = (db: Preparing) => ({
   >('INSERT OR REPLACE INTO last_checkpoints VALUES (?, ?, ?, ?, ?)'),
   keptCheckpoint: db.prepare<
     [tenant: number, size: number, root: Bytes, note: string, time: number]
-  >('INSERT OR REPLACE INTO kept_checkpoints VALUES (?, ?, ?, ?, ?)'),
+  >(
+    'INSERT OR REPLACE INTO kept_checkpoints (tenant, size, root, note, time) VALUES (?, ?, ?, ?, ?)',
+  ),
+  cosignedCheckpoint: db.prepare<
+    [tenant: number, size: number, root: Bytes, note: string, time: number, quorum: number]
+  >(
+    `INSERT INTO kept_checkpoints (tenant, size, root, note, time, quorum) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (tenant, size) DO UPDATE SET note = excluded.note, quorum = excluded.quorum
+     WHERE root = excluded.root`,
+  ),
+  cosignedLast: db.prepare<[note: string, tenant: number, size: number, root: Bytes]>(
+    'UPDATE last_checkpoints SET note = ? WHERE tenant = ? AND size = ? AND root = ?',
+  ),
   manifest: db.prepare<[manifest: Bytes, tenant: number]>(
     'UPDATE tenants SET manifest = ? WHERE id = ?',
   ),

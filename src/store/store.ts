@@ -229,6 +229,8 @@ export interface StoreReader {
   readLastCheckpoint(tenant: string): Promise<StoredCheckpoint | undefined>
   /** The newest kept checkpoint, which the static tree serves, or the one of exactly this size. */
   readKeptCheckpoint(tenant: string, size?: number): Promise<StoredCheckpoint | undefined>
+  /** The newest kept checkpoint that the quorum of witnesses has cosigned. */
+  readWitnessedCheckpoint(tenant: string): Promise<StoredCheckpoint | undefined>
   /** Checkpoints that are kept, by size, those larger than `after` first. */
   listKeptCheckpoints(
     tenant: string,
@@ -274,6 +276,11 @@ export interface Store extends StoreReader {
     put: readonly StoredTile[],
     remove: readonly Pick<StoredTile, 'level' | 'n'>[],
   ): Promise<void>
+  /**
+   * Keeps a checkpoint whose note has cosignatures, in the place of the one of its size; also where it is the last.
+   * @throws {@link Failure} LOG_CONFLICT when another root is kept at its size, and as `commit`
+   */
+  keepCosigned(tenant: string, checkpoint: StoredCheckpoint, quorum: boolean): Promise<void>
   /** Writes a row of its own and makes it durable; rejects as `commit` would. Tells whether it is worth trying again. */
   probe(): Promise<void>
 }

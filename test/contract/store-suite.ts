@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe } from 'vitest'
 import { StoreCase } from './store-case.ts'
 import type { StoreUnderTest } from './store-case.ts'
+import { checkpointContract } from './store-checkpoints.ts'
 import { commitContract } from './store-commits.ts'
 import { effectContract } from './store-effects.ts'
 import { listContract } from './store-lists.ts'
@@ -15,6 +16,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
 
     tenantContract(db)
     commitContract(db)
+    checkpointContract(db)
     effectContract(db)
     listContract(db)
   })

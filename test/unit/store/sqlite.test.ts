@@ -65,7 +65,7 @@ describe('opening a data directory', () => {
     const db = new Database(file(), { readonly: true })
     expect(db.pragma('journal_mode', { simple: true })).toBe('wal')
     expect(db.pragma('application_id', { simple: true })).toBe(0x4373674e)
-    expect(db.pragma('user_version', { simple: true })).toBe(1)
+    expect(db.pragma('user_version', { simple: true })).toBe(2)
     db.close()
   })
 
@@ -87,12 +87,31 @@ describe('opening a data directory', () => {
 
   it.each(['write', 'read'] as const)('refuses to %s a database of later times', async (mode) => {
     await (await openWriter()).close()
-    tamper('PRAGMA user_version = 2')
+    tamper('PRAGMA user_version = 3')
     const opening = openSqliteStore({ path, mode: mode as 'write' })
     await expect(opening).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      message: expect.stringContaining('version 2 > 1') as string,
+      message: expect.stringContaining('version 3 > 2') as string,
     })
+  })
+
+  it('brings a database of version 1 up to date, which a reader refuses until then', async () => {
+    const store = await openWriter()
+    await store.createTenant(makeTenant('acme'), makeKeys())
+    const { checkpoint } = await append(store, 'acme', [{}], [], { keepCheckpoint: true })
+    await store.close()
+    tamper(
+      'DROP INDEX kept_checkpoints_quorum',
+      'ALTER TABLE kept_checkpoints DROP COLUMN quorum',
+      'PRAGMA user_version = 1',
+    )
+    await expect(openReader()).rejects.toThrow('open it once for writing')
+    const again = await openWriter()
+    expect(await again.readKeptCheckpoint('acme', 1)).toEqual(checkpoint)
+    expect(await again.readWitnessedCheckpoint('acme')).toBeUndefined()
+    await again.keepCosigned('acme', checkpoint, true)
+    expect(await again.readWitnessedCheckpoint('acme')).toEqual(checkpoint)
+    await again.close()
   })
 
   it('finishes a database whose making was cut off, which a reader refuses', async () => {

@@ -1,7 +1,12 @@
 // The passphrase on paper: made into a slot of every master key, and opening the installation when nothing else does. It is made and typed in this
 // process alone: a running server is not asked, for then the passphrase would have to leave it.
-import { Failure } from './base/failure.ts'
-import type { BreakGlass, Recovered, RecoveredTenant } from './cli/composition.ts'
+import { asFailure, Failure } from './base/failure.ts'
+import type {
+  BreakGlass,
+  Recovered,
+  RecoveredTenant,
+  UnrecoveredTenant,
+} from './cli/composition.ts'
 import { localCaller } from './cli/principal.ts'
 import { Secret } from './crypto/secret.ts'
 import type { LocalService } from './decisions/local-service.ts'
@@ -103,41 +108,68 @@ export async function makeBreakGlass(
   }
 }
 
+/** What a passphrase opens. */
+interface Tried {
+  readonly opened: readonly string[]
+  readonly left: readonly UnrecoveredTenant[]
+}
+
+const noSlot: Pick<UnrecoveredTenant, 'code' | 'why'> = {
+  code: 'INPUT_NOT_FOUND',
+  why: 'its master key has no break-glass slot, for it is newer than the passphrase',
+}
+
 /**
- * Opens each master key by its passphrase slots and forgets it again, so that a wrong passphrase is told before anything is locked or made; gives
- * the tenants.
- * @throws {@link Failure} INPUT_NOT_FOUND naming the tenants without such a slot, OPEN_FAILED when it is another passphrase
+ * Opens each master key by its passphrase slots and forgets it again, so that a wrong passphrase is told before anything is locked or made. A tenant
+ * that it does not open holds up no other.
+ * @throws {@link Failure} what the first tenant met, when the passphrase opens none: INPUT_NOT_FOUND, OPEN_FAILED, KEY_STORE_REFUSED
  */
-async function tryPassphrase(store: StoreReader, opener: KekProvider): Promise<readonly string[]> {
+async function tryPassphrase(store: StoreReader, opener: KekProvider): Promise<Tried> {
   const instance = await store.readInstance()
-  const tenants = await foundedTenants(store)
-  const without: string[] = []
-  for (const tenant of tenants) {
-    const stored = await store.readKeys(tenant)
-    if (instance === undefined || stored === undefined)
-      throw new Failure('STORE_CORRUPT', `Tenant has no keys: ${tenant}`)
-    const slots = readSlots(stored.slots, { instance: instance.id, tenant })
-    if (slots.every(({ provider }) => provider !== 'passphrase')) without.push(tenant)
-    else (await openedBy(opener, slots, tenant)).wipe()
+  const opened: string[] = []
+  const left: UnrecoveredTenant[] = []
+  for (const tenant of await foundedTenants(store)) {
+    const met = await tryTenant(store, opener, instance?.id ?? '', tenant)
+    if (met === undefined) opened.push(tenant)
+    else left.push({ tenant, ...met })
   }
-  if (without.length > 0)
-    throw new Failure(
-      'INPUT_NOT_FOUND',
-      `Master key has no break-glass slot, for it is newer than the passphrase: ${without.join(', ')}`,
-    )
-  return tenants
+  const [first] = left
+  if (opened.length === 0 && first !== undefined)
+    throw new Failure(first.code, `Passphrase opens nothing. ${left.map(describeLeft).join('; ')}`)
+  return { left, opened }
+}
+
+const describeLeft = ({ tenant, why }: UnrecoveredTenant): string => `${tenant}: ${why}`
+
+async function tryTenant(
+  store: StoreReader,
+  opener: KekProvider,
+  instance: string,
+  tenant: string,
+): Promise<Pick<UnrecoveredTenant, 'code' | 'why'> | undefined> {
+  const stored = await store.readKeys(tenant)
+  if (stored === undefined) return { code: 'STORE_CORRUPT', why: 'it has no keys' }
+  try {
+    const slots = readSlots(stored.slots, { instance, tenant })
+    if (slots.every(({ provider }) => provider !== 'passphrase')) return noSlot
+    ;(await openedBy(opener, slots)).wipe()
+    return undefined
+  } catch (error) {
+    const { code, message } = asFailure(error)
+    if (code !== 'OPEN_FAILED' && code !== 'KEY_STORE_REFUSED') throw error
+    return { code, why: message }
+  }
 }
 
 async function openedBy(
   opener: KekProvider,
   slots: Parameters<typeof unsealMaster>[0],
-  tenant: string,
 ): Promise<Secret> {
   try {
     return (await unsealMaster(slots, [opener])).seed
   } catch (error) {
     if (!(error instanceof Failure) || error.code !== 'OPEN_FAILED') throw error
-    const message = `This is another passphrase than the one that was made last for tenant ${tenant}`
+    const message = 'this is another passphrase than the one that was made last for it'
     throw new Failure('OPEN_FAILED', message, { cause: error })
   }
 }
@@ -172,8 +204,9 @@ async function recoverTenant(
 
 /**
  * Opens the installation by its passphrase alone and gives every master key slots of the providers that are configured now, in place of those of the
- * same kinds. Cut off, it is run again. Where no provider is configured it makes a KEK file, as a founding does.
- * @throws {@link Failure} INPUT_INVALID for a typo, OPEN_FAILED, INPUT_NOT_FOUND, CONFIG_INVALID, STORE_LOCKED while a server runs, KEK_*
+ * same kinds; those that the passphrase does not open are left as they are, and named. Cut off, it is run again. Where no provider is configured it
+ * makes a KEK file, as a founding does.
+ * @throws {@link Failure} INPUT_INVALID for a typo; OPEN_FAILED or INPUT_NOT_FOUND when the passphrase opens nothing; CONFIG_INVALID, STORE_LOCKED while a server runs, KEK_*
  */
 export async function recover(
   settings: ServiceSettings,
@@ -187,15 +220,15 @@ export async function recover(
     expectInstallation(data)
     const wanted = wantsKekFile(settings)
     const configured = wanted ? [] : getKekProvider(kek, shelf)
-    const tenants = await whileReading(data, (store) => tryPassphrase(store, opener))
+    const { left, opened } = await whileReading(data, (store) => tryPassphrase(store, opener))
     const service = await alone(openServiceBy(opener, shelf, settings, report))
     try {
       const kekFile = wanted ? makeKekFile(keys) : null
       if (kekFile !== null) made = loadEnvironmentKek(kekFile)
       const targets = made === undefined ? configured : [made]
-      for (const tenant of tenants)
+      for (const tenant of opened)
         await tell(await recoverTenant(service, tenant, targets, dropOthers))
-      return { kekFile, providers: targets.map(({ metadata }) => metadata.kind) }
+      return { kekFile, left, providers: targets.map(({ metadata }) => metadata.kind) }
     } finally {
       await service.close()
     }

@@ -1,8 +1,8 @@
 // The keys without the service: a passphrase that opens them when nothing else does, and keys that are made while nothing opens.
-import { Failure } from '../base/failure.ts'
+import { Failure, failureCodes } from '../base/failure.ts'
 import { concat, fromUtf8, utf8 } from '../base/bytes.ts'
 import type { Context, TenantFlags } from './command.ts'
-import type { GlobalFlags, KeyOffer, RecoveredTenant } from './composition.ts'
+import type { GlobalFlags, KeyOffer, Recovered, RecoveredTenant } from './composition.ts'
 import { exitCodes } from './complain.ts'
 import { jsonLine, OutputClosed, printable } from './terminal.ts'
 import { readTypedSecret } from './typed-secret.ts'
@@ -52,6 +52,18 @@ const recoveredLine = ({ index, providers, tenant }: RecoveredTenant): string =>
 
 const hint = 'Those before it are done; run the same command again for the others\n'
 
+/** Names the tenants that are as they were: only the provider that they had opens them. */
+function tellLeft({ err }: Context, left: Recovered['left']): number {
+  const [first] = left
+  if (first === undefined) return exitCodes.done
+  for (const { code, tenant, why } of left)
+    err.note(`not recovered  ${printable(tenant)}  ${printable(why)} (${code})\n`)
+  err.note(
+    'These open only by the key providers they had; the others are recovered and can be served\n',
+  )
+  return failureCodes[first.code].exit
+}
+
 /** `keys recover` */
 export async function recover(context: Context, flags: RecoverFlags): Promise<number> {
   const { dropOthers = false, passphraseFile, ...globals } = flags
@@ -63,7 +75,7 @@ export async function recover(context: Context, flags: RecoverFlags): Promise<nu
   })
   let done = 0
   try {
-    const { kekFile, providers } = await composition.recover(
+    const { kekFile, left, providers } = await composition.recover(
       globals,
       passphrase,
       dropOthers,
@@ -79,7 +91,7 @@ export async function recover(context: Context, flags: RecoverFlags): Promise<nu
     err.note(
       `Start this installation from now on with --kek ${providers.join(',')}. If others saw the passphrase: countersign keys break-glass\n`,
     )
-    return exitCodes.done
+    return tellLeft(context, left)
   } catch (error) {
     if (done > 0) err.note(hint)
     throw error

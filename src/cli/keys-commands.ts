@@ -75,11 +75,21 @@ function defineRotation(defining: Defining): void {
   const master = define(
     keys,
     'rotate-master',
-    'Makes a new master key and seals every signing key to it. When interrupted, run it again.',
-    ['keys rotate-master'],
+    'Makes a new master key and seals every signing key to it. A break-glass passphrase opens nothing any more then, so that it wants a word. When interrupted, run it again.',
+    ['keys rotate-master', 'keys rotate-master --drop-break-glass'],
   )
-  asJson(ofTenant(writing(master)))
-  ordering(defining, master, () => ({ order: 'rotate-master' }))
+  asJson(ofTenant(writing(master))).option(
+    '--drop-break-glass',
+    'let the break-glass passphrase open this tenant no more',
+  )
+  ordering(
+    defining,
+    master,
+    (_, { dropBreakGlass }: OrderFlags & { dropBreakGlass?: boolean }) => ({
+      order: 'rotate-master',
+      ...(dropBreakGlass === undefined ? {} : { dropBreakGlass }),
+    }),
+  )
 }
 
 function defineSlots(defining: Defining): void {

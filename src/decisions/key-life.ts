@@ -14,7 +14,7 @@ export function carryOut(work: KeyWork, order: KeyOrder): Promise<void> {
     case 'rotate':
       return rotate(work, order.purpose)
     case 'rotate-master':
-      return rotateMaster(work)
+      return rotateMaster(work, order.dropBreakGlass ?? false)
     case 'rewrap':
       return rewrap(work)
     case 'migrate':

@@ -6,7 +6,7 @@ import { makeSlots, renewMaster } from '../keyring/new-master.ts'
 import { parseSlot, type MasterSlot } from '../keyring/slot.ts'
 import type { StoredKeys, StoredSlot } from '../store/store.ts'
 import { settleKeys } from './key-journal.ts'
-import { masterEvent, type KeyEvent, type KeyWork } from './key-work.ts'
+import { keyState, masterEvent, type KeyEvent, type KeyWork } from './key-work.ts'
 
 interface Slot {
   readonly stored: StoredSlot
@@ -109,8 +109,8 @@ export async function migrate(work: KeyWork, to: KekKind, keep: boolean): Promis
   work.notes.push(`Start this installation from now on with --kek ${kinds.join(',')}`)
 }
 
-/** A new master key: slots by the same providers, every signing key sealed again, in one transaction. */
-export async function rotateMaster(work: KeyWork): Promise<void> {
+/** A new master key: slots by the same providers, every signing key sealed again, in one transaction. The passphrase on paper cannot be there. */
+export async function rotateMaster(work: KeyWork, dropBreakGlass: boolean): Promise<void> {
   await settleKeys(work)
   const { keyring, room, tools } = work
   if (tools.masterPublic !== undefined)
@@ -122,10 +122,15 @@ export async function rotateMaster(work: KeyWork): Promise<void> {
   const providers = kinds
     .filter((kind) => kind !== 'passphrase')
     .map((kind) => providerOf(work, kind))
-  if (kinds.includes('passphrase'))
+  if (kinds.includes('passphrase')) {
+    if (!dropBreakGlass)
+      throw keyState(
+        'The passphrase on paper would open nothing any more, and the new master key would have no break-glass slot. To accept that: countersign keys rotate-master --drop-break-glass',
+      )
     work.notes.push(
-      'The break-glass slot opened the old master key only, make a new one: countersign keys break-glass',
+      'THE PASSPHRASE ON PAPER OPENS NOTHING ANY MORE. Stop the server and make a new one: countersign keys break-glass',
     )
+  }
   const stored = await renewMaster({
     epoch: keyring.epoch + 1,
     instance: room.instance.id,

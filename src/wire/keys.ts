@@ -16,8 +16,11 @@ export const keyOrderSchema = z
       order: z.literal('rotate'),
       purpose: z.enum(['evidence', 'fast', 'log']),
     }),
-    /** A new master key, to which every signing key is sealed again. */
-    z.strictObject({ order: z.literal('rotate-master') }),
+    /** A new master key, to which every signing key is sealed again; a break-glass slot is lost by it, and only where that is said. */
+    z.strictObject({
+      order: z.literal('rotate-master'),
+      dropBreakGlass: z.boolean().optional(),
+    }),
     /** Every slot is made again under the present version of its provider's key. */
     z.strictObject({ order: z.literal('rewrap') }),
     /** The master key gets a slot of this provider; the others are dropped unless they are to be kept. */

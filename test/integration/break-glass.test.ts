@@ -113,6 +113,9 @@ function otherPassphrase(passphrase: string): string {
 const statusOf = async (): Promise<KeyStatus> =>
   JSON.parse(await cs('keys', 'status', '--json')) as KeyStatus
 
+const passphraseSlots = async (): Promise<number> =>
+  (await statusOf()).slots.filter(({ provider }) => provider === 'passphrase').length
+
 describe('a passphrase on paper', () => {
   const kekFile = (): string => at('keys', 'countersign.kek')
   const recover = (name: string, ...flags: string[]): readonly string[] => [
@@ -166,6 +169,7 @@ describe('a passphrase on paper', () => {
     const found = await runCountersign(['notarise', '-'], {
       cwd,
       env: { COUNTERSIGN_KEK_FILE: at('found.kek') },
+      input: decision(4),
     })
     expect([found.code, found.stderr]).toEqual([1, expect.stringContaining('OPEN_FAILED')])
   })
@@ -191,9 +195,28 @@ describe('a passphrase on paper', () => {
     await cs(...recover('paper'))
   })
 
-  it('opens nothing after a new master key', async () => {
-    await cs('keys', 'rotate-master')
-    await refused(1, 'no break-glass slot', ...recover('paper'))
+  it('is lost by a new master key only where that is said, and its tenant holds up no other', async () => {
+    const rotate = ['keys', 'rotate-master']
+    await refused(1, 'countersign keys rotate-master --drop-break-glass', ...rotate)
+    expect(await passphraseSlots()).toBe(1)
+    const { code, stderr } = await runIn(...rotate, '--drop-break-glass')
+    expect([code, stderr]).toEqual([0, expect.stringContaining('OPENS NOTHING ANY MORE')])
+    expect(await passphraseSlots()).toBe(0)
+    expect((await statusOf()).next.join()).toContain('No break-glass slot: ')
+
+    const ran = await runIn(...recover('paper'))
+    expect(ran.code).toBe(1)
+    expect(ran.stdout).toMatch(/^recovered {2}payments {2}opened by environment {2}index \d+\n$/)
+    expect(ran.stderr).toMatch(
+      /not recovered {2}default {2}its master key has no break-glass slot.*\(INPUT_NOT_FOUND\)/,
+    )
+    await cs('notarise', 'decision.json')
+    await cs('notarise', 'decision.json', '--tenant', 'payments')
+  })
+
+  it('opens nothing where no tenant has a slot of it', async () => {
+    await cs('keys', 'rotate-master', '--drop-break-glass', '--tenant', 'payments')
+    await refused(1, 'Passphrase opens nothing. default: its master key', ...recover('paper'))
   })
 
   it('is not printed when a master key did not get its slot, and what that costs is said', async () => {

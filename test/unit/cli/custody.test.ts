@@ -66,7 +66,7 @@ describe('keys recover', () => {
     argv: readonly string[],
     around: Around = {},
     outcome: () => ReturnType<Composition['recover']> = () =>
-      Promise.resolve({ kekFile: null, providers: ['kms', 'hsm'] }),
+      Promise.resolve({ kekFile: null, left: [], providers: ['kms', 'hsm'] }),
   ): Promise<Ran & Seen> => {
     const seen: Seen = { dropOthers: undefined, typed: undefined }
     const recoverWith: Composition['recover'] = async (_, passphrase, dropOthers, tell) => {
@@ -104,10 +104,26 @@ describe('keys recover', () => {
 
   it('names the KEK file that was made', async () => {
     const { stderr } = await recover(['--passphrase-file', '-'], { input: text }, () =>
-      Promise.resolve({ kekFile: '/k/countersign.kek', providers: ['environment'] }),
+      Promise.resolve({ kekFile: '/k/countersign.kek', left: [], providers: ['environment'] }),
     )
     expect(stderr).toContain('a new KEK file was made')
     expect(stderr).toContain('/k/countersign.kek')
+  })
+
+  it('names the tenants that are as they were, and does not end well', async () => {
+    const { code, stderr, stdout } = await recover(
+      ['--passphrase-file', '-'],
+      { input: text },
+      () =>
+        Promise.resolve({
+          kekFile: null,
+          left: [{ code: 'INPUT_NOT_FOUND', tenant: 'new', why: 'no slot' }],
+          providers: ['kms'],
+        }),
+    )
+    expect([code, stdout]).toEqual([1, 'recovered  default  opened by environment  index 9\n'])
+    expect(stderr).toContain('not recovered  new  no slot (INPUT_NOT_FOUND)\n')
+    expect(stderr).toContain('from now on with --kek kms.')
   })
 
   it.each<[string, readonly string[], string]>([

@@ -55,15 +55,15 @@ export class KeyCanary {
   }
 
   /**
-   * Opens slots of a provider: those that did not open before, and those of the logs whose turn it is.
+   * Opens slots of a provider: those that did not open before, and those of the logs whose turn it is; `opened` is called for each that does.
    * @throws {@link Failure} what the provider says of itself, at once; else OPEN_FAILED or KEY_STORE_REFUSED while any slot is known not to open
    */
-  async check(provider: KekProvider): Promise<void> {
+  async check(provider: KekProvider, opened: () => void = () => undefined): Promise<void> {
     const round = this.#rounds.get(provider) ?? { last: '', refused: new Map<string, Failure>() }
     this.#rounds.set(provider, round)
     const names = (await this.#parts.store().listTenants()).map(({ name }) => name).sort()
     for (const name of round.refused.keys()) if (!names.includes(name)) round.refused.delete(name)
-    await this.#take(provider, round, inTurn(names, round.last))
+    await this.#take(provider, round, inTurn(names, round.last), opened)
     const [first] = round.refused.values()
     if (first === undefined) return
     // Names of tenants are not for other tenants: they stand in the report alone.
@@ -71,7 +71,12 @@ export class KeyCanary {
     throw new Failure(first.code, size === 1 ? first.message : `${first.message} (${size} tenants)`)
   }
 
-  async #take(provider: KekProvider, round: Round, names: readonly string[]): Promise<void> {
+  async #take(
+    provider: KekProvider,
+    round: Round,
+    names: readonly string[],
+    opened: () => void,
+  ): Promise<void> {
     const { budgetMs, clock, turns } = this.#parts
     const until = clock() + budgetMs
     const known = [...round.refused.keys()]
@@ -79,7 +84,7 @@ export class KeyCanary {
     let left = turns
     for (const name of [...known.slice(0, turns), ...names.filter((one) => !before.has(one))]) {
       if (!before.has(name) && left-- === 0) return
-      const met = await this.#try(provider, name)
+      const met = await this.#try(provider, name, opened)
       this.#learn(provider, round, name, met)
       if (!before.has(name)) round.last = name
       if (clock() >= until) return
@@ -87,14 +92,20 @@ export class KeyCanary {
   }
 
   /** What a slot of a tenant gave; undefined when all of the provider opened, or there is none. */
-  async #try(provider: KekProvider, tenant: string): Promise<Failure | undefined> {
+  async #try(
+    provider: KekProvider,
+    tenant: string,
+    opened: () => void,
+  ): Promise<Failure | undefined> {
     const { instance, store } = this.#parts
     const stored = await store().readKeys(tenant)
     if (stored === undefined) return undefined
     try {
       const slots = readSlots(stored.slots, { instance, tenant })
-      for (const slot of slots.filter((one) => one.provider === provider.metadata.kind))
-        (await openMasterSeed(slot, provider)).wipe()
+      for (const slot of slots.filter((one) => one.provider === provider.metadata.kind)) {
+        ;(await openMasterSeed(slot, provider)).wipe()
+        opened()
+      }
       return undefined
     } catch (error) {
       const failure = asFailure(error)

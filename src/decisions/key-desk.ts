@@ -4,11 +4,11 @@ import { Failure } from '../base/failure.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { KekKind, KekProvider } from '../kek/kek.ts'
 import { KekWatch } from '../kek/kek-watch.ts'
-import { readSlots } from '../keyring/inventory.ts'
-import { openMasterSeed, parseSlot } from '../keyring/slot.ts'
+import { parseSlot } from '../keyring/slot.ts'
 import { firstIssue } from '../dossier/statement.ts'
 import { keyOrderSchema, type KeyOrder, type KeyOrderDone, type KeyStatus } from '../wire/keys.ts'
 import { checkTold, settleKeys } from './key-journal.ts'
+import { KeyCanary } from './key-canary.ts'
 import { carryOut } from './key-life.ts'
 import { whatIsNext } from './key-outlook.ts'
 import { putSlots } from './key-slots.ts'
@@ -31,9 +31,6 @@ export interface KeyDeskParts extends Omit<KeyTools, 'providers' | 'prefer'> {
   readonly store: () => StoreReader
 }
 
-/** Logs whose slots are opened at one check of a provider. */
-const canaryRooms = 16
-
 /** Who finishes what was cut off. */
 const recovery: Caller = { type: 'local', id: 'recovery', owner: 'countersign' }
 
@@ -42,17 +39,19 @@ export class KeyDesk {
   readonly #parts: KeyDeskParts
   readonly #rooms = new Map<string, Room>()
   readonly #busy = new Map<string, Promise<unknown>>()
+  readonly #canary: KeyCanary
   readonly #watch: KekWatch
   #providers: readonly KekProvider[]
   #kindsInUse: Promise<ReadonlySet<KekKind>> | undefined
-  #next = 0
 
   constructor(parts: KeyDeskParts) {
     this.#parts = parts
     this.#providers = parts.providers
     const { clock, providers, report } = parts
+    const { instance, store } = parts
+    this.#canary = new KeyCanary({ clock, instance, report, store })
     this.#watch = new KekWatch({
-      canary: (provider) => this.#canary(provider),
+      canary: (provider, opened) => this.#canary.check(provider, opened),
       clock,
       providers,
       report,
@@ -150,9 +149,7 @@ export class KeyDesk {
     const master = await reading.readMaster(tenant)
     const lastHealthyAt = this.#watch.lastHealthyAt()
     const outlook = { keys, lastHealthyAt, maxOutageMs, now: clock(), providers, slots }
-    const refused = providers.flatMap(({ provider, state }) =>
-      state === 'tampered' ? [provider] : [],
-    )
+    const refused = this.#canary.refusedOf(tenant)
     const next = [...whatIsNext({ ...outlook, refused })]
     return { keys, master, next, providers, slots, tenant }
   }
@@ -227,25 +224,5 @@ export class KeyDesk {
     const used = await this.providersInUse()
     for (const provider of this.#providers) if (!used.includes(provider)) this.#watch.drop(provider)
     this.#providers = used
-  }
-
-  /** Opens the slots that logs have of a provider, as they stand in the store now; where there are many logs they take turns. */
-  async #canary(provider: KekProvider): Promise<void> {
-    const store = this.#parts.store()
-    const tenants = await store.listTenants()
-    const first = this.#next
-    this.#next += canaryRooms
-    for (let i = 0; i < Math.min(tenants.length, canaryRooms); i++) {
-      const tenant = tenants[(first + i) % tenants.length]
-      if (tenant !== undefined) await this.#openSlots(store, tenant.name, provider)
-    }
-  }
-
-  async #openSlots(store: StoreReader, tenant: string, provider: KekProvider): Promise<void> {
-    const stored = await store.readKeys(tenant)
-    if (stored === undefined) return
-    const slots = readSlots(stored.slots, { instance: this.#parts.instance, tenant })
-    for (const slot of slots.filter((one) => one.provider === provider.metadata.kind))
-      (await openMasterSeed(slot, provider)).wipe()
   }
 }

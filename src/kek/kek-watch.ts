@@ -24,8 +24,8 @@ export interface KekHealth {
 /** What a watch is made of. */
 export interface KekWatchOptions {
   readonly providers: readonly KekProvider[]
-  /** Opens a real slot of the provider; rejects with the {@link Failure} that this met. */
-  readonly canary: (provider: KekProvider) => Promise<void>
+  /** Opens real slots of the provider, and calls `opened` for each; rejects with the {@link Failure} that one met. */
+  readonly canary: (provider: KekProvider, opened: () => void) => Promise<void>
   /** Milliseconds since 1970. */
   readonly clock: () => number
   /** Told once of each change: `kek.failing`, `kek.tampered`, and `kek.healthy` when it is well again. */
@@ -34,7 +34,9 @@ export interface KekWatchOptions {
   readonly proved?: readonly KekKind[]
   /** Time between two checks of a provider that is healthy. */
   readonly healthyEveryMs?: number
-  /** Time between two checks of one that is not, or was never asked. */
+  /** Time until the first check of one that has not shown yet that it works. */
+  readonly firstAfterMs?: number
+  /** Time between two checks of one that is not healthy. */
   readonly failingEveryMs?: number
   /** Longest time for both questions of a check together. */
   readonly timeoutMs?: number
@@ -84,6 +86,7 @@ export class KekWatch {
       proved: [],
       healthyEveryMs: 600_000,
       failingEveryMs: 60_000,
+      firstAfterMs: 1000,
       timeoutMs: 8000,
       ...options,
     }
@@ -132,7 +135,7 @@ export class KekWatch {
     }))
   }
 
-  /** The newest time at which any provider was healthy, ms since 1970; 0 when none ever was. */
+  /** The newest time at which any provider was healthy or opened a slot, ms since 1970; 0 when none ever did. */
   lastHealthyAt(): number {
     return this.#lastHealthyAt
   }
@@ -162,8 +165,10 @@ export class KekWatch {
   #schedule(watched: Watched): void {
     clearTimeout(watched.timer)
     if (this.#isClosed()) return
-    const { failingEveryMs, healthyEveryMs } = this.#options
-    const ms = watched.finding.state === 'healthy' ? healthyEveryMs : failingEveryMs
+    const { failingEveryMs, firstAfterMs, healthyEveryMs } = this.#options
+    const { state } = watched.finding
+    const ms =
+      state === 'healthy' ? healthyEveryMs : state === 'unknown' ? firstAfterMs : failingEveryMs
     watched.timer = setTimeout(() => void this.#check(watched), ms).unref()
   }
 
@@ -203,7 +208,12 @@ export class KekWatch {
     if (watched.finding.state !== finding.state) watched.since = now
     watched.finding = finding
     watched.checkedAt = now
-    if (finding.state === 'healthy') this.#lastHealthyAt = Math.max(this.#lastHealthyAt, now)
+    if (finding.state === 'healthy') this.#saw()
+  }
+
+  /** A slot was opened now, or as good as. */
+  #saw(): void {
+    this.#lastHealthyAt = Math.max(this.#lastHealthyAt, this.#options.clock())
   }
 
   async #ask(provider: KekProvider): Promise<Finding> {
@@ -212,7 +222,11 @@ export class KekWatch {
       return await within(timeoutMs, this.#closing.signal, async (signal) => {
         await provider.probe()
         signal.throwIfAborted()
-        return canary(provider).then(() => healthy, judge)
+        // One log whose slot was changed says nothing of the others', which may go on signing.
+        const opened = (): void => {
+          this.#saw()
+        }
+        return canary(provider, opened).then(() => healthy, judge)
       })
     } catch (error) {
       if (!(error instanceof Error && error.name === 'DeadlineError'))

@@ -97,21 +97,48 @@ describe('while the key provider is away', () => {
   })
 })
 
+/** Changes what the slot of a tenant wraps, as an editor of the database would. */
+function changeSlot({ directory }: TestService, name: string): void {
+  const db = new Database(join(directory, 'data', 'countersign.db'))
+  const which = 'tenant = (SELECT id FROM tenants WHERE name = ?)'
+  const body = db.prepare(`SELECT body FROM slots WHERE ${which}`).pluck().get(name) as Buffer
+  const text = body.toString('latin1')
+  const at = text.indexOf('"wrapped":"') + 20
+  const changed = `${text.slice(0, at)}${text[at] === 'A' ? 'B' : 'A'}${text.slice(at + 1)}`
+  db.prepare(`UPDATE slots SET body = ? WHERE ${which}`).run(Buffer.from(changed, 'latin1'), name)
+  db.close()
+}
+
 describe('a slot that was changed in the database', () => {
   it('is told from an outage', async () => {
     const provider = frail()
     const test = await foundTestService({ providers: [provider] })
-    const db = new Database(join(test.directory, 'data', 'countersign.db'))
-    const body = db.prepare('SELECT body FROM slots').pluck().get() as Buffer
-    const text = body.toString('latin1')
-    const at = text.indexOf('"wrapped":"') + 20
-    const changed = `${text.slice(0, at)}${text[at] === 'A' ? 'B' : 'A'}${text.slice(at + 1)}`
-    db.prepare('UPDATE slots SET body = ?').run(Buffer.from(changed, 'latin1'))
-    db.close()
+    changeSlot(test, tenant)
     await test.service.checkProviders()
     const { next, providers } = await test.service.keyStatus(tenant)
     expect(providers).toMatchObject([{ code: 'OPEN_FAILED', state: 'tampered' }])
-    expect(next.join()).toContain('A slot of environment was changed')
+    expect(next.join()).toMatch(
+      /The slot of environment was changed\. .* before the server is stopped: countersign keys rewrap/,
+    )
+    expect(test.events).toContain('slot.refused')
+    expect(await codeOf(test.notarise(requestOf(1)))).toBe('none')
+    await test.service.orderKeys(tenant, { order: 'rewrap' }, founder)
+    await test.service.checkProviders()
+    expect((await test.service.keyStatus(tenant)).providers).toMatchObject([{ state: 'healthy' }])
+  })
+
+  it('is not named to another tenant, whose signing goes on for ever', async () => {
+    let now = Date.now()
+    const provider = frail()
+    const test = await foundTestService({ clock: () => now, providers: [provider] })
+    await test.service.createTenant('other', { profile: 'checkpoint', public: false }, founder)
+    changeSlot(test, 'other')
+    now += 2 * hourMs
+    await test.service.checkProviders()
+    const { next, providers } = await test.service.keyStatus(tenant)
+    expect(providers).toMatchObject([{ state: 'tampered' }])
+    expect(next.join()).toMatch(/A slot of environment does not open, of another tenant/)
+    expect(JSON.stringify([next, providers])).not.toContain('other"')
     expect(await codeOf(test.notarise(requestOf(1)))).toBe('none')
   })
 })

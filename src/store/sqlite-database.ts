@@ -2,6 +2,9 @@
 // lives long enough to say so.
 import type BetterSqlite3 from 'better-sqlite3'
 
+/** Name of the database in its data directory. */
+export const databaseName = 'countersign.db'
+
 /** A connection. */
 export type Database = BetterSqlite3.Database
 /** A prepared statement. */

@@ -42,8 +42,8 @@ export interface Founding {
 /** The tenant that every installation begins with. */
 export const firstTenant = 'default'
 
-/** Tenants that a server keeps open, so that small installations sign on through an outage of their key provider. */
-export const servedRooms = 32
+/** Tenants that are opened at start and stay open: small installations learn at once what is wrong, and sign on through an outage of their key provider. */
+const keptRooms = 32
 
 /** Whether a data directory holds no database yet. */
 export const isNew = (data: string): boolean => !existsSync(join(data, 'countersign.db'))
@@ -105,7 +105,7 @@ function partsOf(
   settings: ServiceSettings,
   { chosen, shelf }: Providers,
   report: ServiceParts['report'],
-  keepRooms = 0,
+  keepRooms = keptRooms,
 ): ServiceParts {
   const { data, keys, masterPublic, maxOutageHours = 72, version } = settings
   const closing = new AbortController()
@@ -141,19 +141,15 @@ function partsOf(
 
 /**
  * Opens the service on a data directory.
- * @param keepRooms how many tenants are opened at start and stay open; the others wait until they are asked for
  * @throws {@link Failure} CONFIG_INVALID, STORE_*, KEK_*, OPEN_FAILED, KEY_STORE_REFUSED, LOG_ROLLBACK
  */
 export async function openLocalService(
   settings: ServiceSettings,
   report: ServiceParts['report'],
-  keepRooms = 0,
 ): Promise<LocalService> {
   expectInstallation(settings.data)
   const providers = await openProviders(settings, false)
-  return orClose(providers.shelf, () =>
-    LocalService.open(partsOf(settings, providers, report, keepRooms)),
-  )
+  return orClose(providers.shelf, () => LocalService.open(partsOf(settings, providers, report)))
 }
 
 /** @throws {@link Failure} CONFIG_INVALID when a directory holds no installation */
@@ -163,7 +159,8 @@ export function expectInstallation(data: string): void {
 }
 
 /**
- * Opens the service by one provider that no setting describes, and by no other; the shelf is closed with the service, or when there is none.
+ * Opens the service by one provider that no setting describes, and by no other; each tenant is opened when it is asked for. The shelf is closed with the
+ * service, or when there is none.
  * @throws {@link Failure} as {@link openLocalService}
  */
 export const openServiceBy = (
@@ -172,7 +169,7 @@ export const openServiceBy = (
   settings: ServiceSettings,
   report: ServiceParts['report'],
 ): Promise<LocalService> =>
-  orClose(shelf, () => LocalService.open(partsOf(settings, { chosen: [opener], shelf }, report)))
+  orClose(shelf, () => LocalService.open(partsOf(settings, { chosen: [opener], shelf }, report, 0)))
 
 /** A service that was just founded. */
 export interface Founded {
@@ -197,7 +194,7 @@ export async function foundService(
   const service = await orClose(shelf, async () => {
     const memory = chosen.some(({ metadata }) => !metadata.durable)
     await (await foundInstance(data, origin, dev || memory)).close()
-    return LocalService.open(partsOf(settings, providers, report, servedRooms))
+    return LocalService.open(partsOf(settings, providers, report))
   })
   try {
     const tenant = await service.createTenant(

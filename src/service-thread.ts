@@ -5,7 +5,6 @@ import { hostService } from './decisions/service-host.ts'
 import {
   foundService,
   openLocalService,
-  servedRooms,
   type Founding,
   type ServiceSettings,
 } from './open-service.ts'
@@ -48,7 +47,7 @@ const report = (event: string, detail: Readonly<Record<string, string | number>>
 try {
   const service =
     founding === undefined
-      ? await openLocalService(settings, report, servedRooms)
+      ? await openLocalService(settings, report)
       : (await foundService(settings, founding, report)).service
   hostService(service, port)
   say({ type: 'ready' })

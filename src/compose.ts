@@ -34,6 +34,7 @@ import { getKekProvider, makeHsmKey } from './kek/choose.ts'
 import { KekShelf } from './kek/kek-shelf.ts'
 import { wipeSecrets } from './kek/kek-settings.ts'
 import { askProviders, readStoredSlots } from './key-health.ts'
+import { isS3Url } from './log/s3-folder.ts'
 import { offerKey } from './offer-key.ts'
 import {
   firstTenant,
@@ -69,7 +70,7 @@ function takeBytes(secret: Secret | undefined): Uint8Array | undefined {
 }
 
 function settingsOf(config: Config, version: string): ServiceSettings {
-  const { data, dev, kek, kekSettings, keys, masterPublic, maxOutageHours } = config
+  const { data, dev, kek, kekSettings, keys, masterPublic, maxOutageHours, pin } = config
   const { hsmPin, kek: secret, kekFile, kmsKeyId } = kekSettings
   return {
     ...hsmFields(kekSettings),
@@ -83,6 +84,7 @@ function settingsOf(config: Config, version: string): ServiceSettings {
     kmsKeyId,
     masterPublic,
     maxOutageHours,
+    pin,
     version,
   }
 }
@@ -139,7 +141,7 @@ interface Thread {
   readonly ended: Promise<void>
 }
 
-/** What the SDK of AWS reads: only the thread that asks KMS gets it, and no child process does. */
+/** What the SDK of AWS reads: only a thread that asks KMS or S3 gets it, and no child process but the one that tries a slot of KMS. */
 const awsVariables = (env: ProcessParts['env']): ProcessParts['env'] =>
   Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('AWS_')))
 
@@ -159,7 +161,9 @@ async function startThread(
       // What the HSM's module reads must go through the thread to its children.
       env: {
         ...childEnvironment(process.env, ['SOFTHSM2_CONF']),
-        ...(settings.kmsKeyId === undefined ? {} : awsVariables(process.env)),
+        ...(settings.kmsKeyId !== undefined || isS3Url(settings.pin ?? '')
+          ? awsVariables(process.env)
+          : {}),
       },
       transferList: [port2],
       workerData,

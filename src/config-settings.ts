@@ -60,6 +60,9 @@ export const configFileSchema = z
     keys: path
       .optional()
       .describe('Directory of what lies outside the database: pins, local key file (./keys)'),
+    pin: path
+      .optional()
+      .describe('Where pins are kept, a directory or s3://bucket/prefix (the keys directory)'),
     dev: z.boolean().optional().describe('Development installation: its evidence proves nothing'),
     masterPublic: text
       .optional()
@@ -88,6 +91,7 @@ export interface Setting {
 export const settings: readonly Setting[] = Object.freeze([
   { path: 'data', variable: 'COUNTERSIGN_DATA', flag: 'data' },
   { path: 'keys', variable: 'COUNTERSIGN_KEYS', flag: 'keys' },
+  { path: 'pin', variable: 'COUNTERSIGN_PIN', flag: 'pin' },
   { path: 'dev', variable: 'COUNTERSIGN_DEV', flag: 'dev' },
   {
     path: 'masterPublic',

@@ -17,6 +17,7 @@ import {
 import type { Environment } from './config-secrets.ts'
 import { configFileSchema, settings, type ConfigFile, type logLevels } from './config-settings.ts'
 import type { KekSettings } from './kek/kek-settings.ts'
+import { isS3Url, parseS3Url } from './log/s3-folder.ts'
 
 /** The configuration of a process. */
 export interface Config {
@@ -24,6 +25,8 @@ export interface Config {
   readonly data: string
   /** Keys directory, absolute. */
   readonly keys: string
+  /** Where pins are kept when not in the keys directory: a directory, absolute, or `s3://bucket/prefix`. */
+  readonly pin: string | undefined
   /** `auto` or a list such as `environment`. */
   readonly kek: string
   readonly kekSettings: KekSettings
@@ -223,6 +226,13 @@ function chooseServe(chosen: Selection): Config['serve'] {
   })
 }
 
+function choosePin(chosen: Selection): string | undefined {
+  const name = chosen.value('pin', (c) => c.pin)
+  if (name === undefined || !isS3Url(name)) return chosen.path('pin', (c) => c.pin)
+  parseS3Url(name)
+  return name
+}
+
 function chooseMasterPublic(chosen: Selection): Uint8Array | undefined {
   const text = chosen.value('masterPublic', (c) => c.masterPublic)
   if (text === undefined) return undefined
@@ -250,6 +260,7 @@ export function loadConfig({ flags, env, cwd }: ConfigSources): Config {
   return Object.freeze({
     data: path('data', (c) => c.data, 'countersign-data'),
     keys,
+    pin: choosePin(chosen),
     kek: chosen.or('kek.use', (c) => c.kek?.use, 'auto'),
     kekSettings: takeKekSettings(env, keys, kekFile),
     maxOutageHours: chosen.or('kek.maxOutageHours', (c) => c.kek?.maxOutageHours, 72),
@@ -269,6 +280,7 @@ export function describeConfig(
   const values: Readonly<Record<string, unknown>> = {
     data: config.data,
     keys: config.keys,
+    pin: config.pin ?? null,
     dev: config.dev,
     masterPublic: config.masterPublic === undefined ? null : 'pinned',
     'kek.use': config.kek,

@@ -1,6 +1,6 @@
 // From plain settings to the service on one data directory: the adapters are chosen here and nowhere else. Settings can be posted to a thread, so
 // that whoever owns the database also unwraps the keys.
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Failure } from './base/failure.ts'
@@ -13,9 +13,11 @@ import type { KekProvider } from './kek/kek.ts'
 import { createKekFile } from './kek/kek-file.ts'
 import { receiveKekSettings, type PostedKekSettings } from './kek/kek-settings.ts'
 import { KekShelf } from './kek/kek-shelf.ts'
-import { PinFile } from './log/pin.ts'
+import { PinDirectory } from './log/pin-directory.ts'
+import type { PinPlace } from './log/pin-place.ts'
+import { PinsInS3 } from './log/pin-s3.ts'
+import { isS3Url } from './log/s3-folder.ts'
 import { openSqliteStore } from './store/sqlite.ts'
-import { holdDirectory } from './store/sqlite-lock.ts'
 
 export { hsmFields } from './kek/kek-settings.ts'
 
@@ -23,6 +25,8 @@ export { hsmFields } from './kek/kek-settings.ts'
 export interface ServiceSettings extends PostedKekSettings {
   readonly data: string
   readonly keys: string
+  /** Where pins are kept when not in the keys directory. */
+  readonly pin?: string | undefined
   /** `auto` or a list of providers. */
   readonly kek: string
   /** How long to sign while no provider is healthy; 72 unless given. */
@@ -96,10 +100,36 @@ async function orClose<T>(shelf: KekShelf, work: () => Promise<T>): Promise<T> {
   }
 }
 
-const pinnedTenants = (directory: string): readonly string[] =>
-  existsSync(directory)
-    ? readdirSync(directory).flatMap((name) => (name.endsWith('.pin') ? [name.slice(0, -4)] : []))
-    : []
+/** The pins of an instance; whoever opens them closes them. */
+export const openPins = (
+  { keys, pin }: Pick<ServiceSettings, 'keys' | 'pin'>,
+  instance: string,
+): PinPlace => {
+  const place = pin ?? keys
+  return isS3Url(place)
+    ? new PinsInS3(`${place}/${instance}`)
+    : new PinDirectory(join(place, instance))
+}
+
+/** The pins of the one instance that a service serves, from when they are held. */
+function pinsOf(
+  settings: ServiceSettings,
+): Pick<ServiceParts, 'holdPins' | 'listPins' | 'openPin'> {
+  let place: PinPlace | undefined
+  const at = (instance: string): PinPlace => (place ??= openPins(settings, instance))
+  return {
+    async holdPins({ id }) {
+      const pins = at(id)
+      const release = await pins.hold()
+      return () => {
+        release()
+        void pins.close()
+      }
+    },
+    listPins: ({ id }) => at(id).list(),
+    openPin: ({ id }, tenant) => at(id).open(tenant),
+  }
+}
 
 function partsOf(
   settings: ServiceSettings,
@@ -119,9 +149,8 @@ function partsOf(
       const path = offerPath(keys, id, tenant, sha256)
       return existsSync(path) ? readFile(path) : undefined
     },
+    ...pinsOf(settings),
     keepRooms,
-    holdPins: ({ id }) => holdDirectory(join(keys, id)),
-    listPins: ({ id }) => Promise.resolve(pinnedTenants(join(keys, id))),
     maxOutageMs: maxOutageHours * hourMs,
     openInFreshProcess: (tenant, kind, slot) =>
       openInFreshProcess(
@@ -129,7 +158,6 @@ function partsOf(
         shelf.settings,
         closing.signal,
       ),
-    openPin: ({ id }, tenant) => new PinFile(besides(keys, id, tenant, 'pin')),
     openProvider: (kind) => shelf.open(kind),
     openStore: () => openSqliteStore({ mode: 'write', path: data }),
     providers: chosen,

@@ -23,6 +23,10 @@ export interface TenantFlags extends GlobalFlags {
 const globals = {
   data: new Option('--data <dir>', 'data directory (default: ./countersign-data)'),
   keys: new Option('--keys <dir>', 'keys directory (default: ./keys)'),
+  pin: new Option(
+    '--pin <place>',
+    'where pins are kept: directory or s3://bucket/prefix (default: the keys directory)',
+  ),
   config: new Option('--config <file>', 'configuration file'),
   kek: new Option(
     '--kek <providers>',
@@ -42,6 +46,7 @@ export const reading = (command: Command): Command =>
     .addOption(globals.data)
     .addOption(globals.config)
     .addOption(new Option(globals.keys.flags).hideHelp())
+    .addOption(new Option(globals.pin.flags).hideHelp())
     .addOption(new Option(globals.kek.flags).hideHelp())
     .addOption(new Option(globals.dev.flags).hideHelp())
 
@@ -50,6 +55,7 @@ export const writing = (command: Command): Command =>
   command
     .addOption(globals.data)
     .addOption(globals.keys)
+    .addOption(globals.pin)
     .addOption(globals.config)
     .addOption(globals.kek)
     .addOption(globals.dev)

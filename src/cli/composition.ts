@@ -11,6 +11,7 @@ export interface GlobalFlags {
   readonly config?: string
   readonly data?: string
   readonly keys?: string
+  readonly pin?: string
   readonly kek?: string
   readonly dev?: boolean
 }

@@ -44,32 +44,51 @@ const schema = z.strictObject({
   origin: z.string(),
   root: z.string(),
   size: z.int().min(0),
+  writer: z.string().optional(),
 })
 
-interface Slot {
+/** A pin and the how-manieth it is. */
+export interface PinRecord {
   readonly pin: Pin
   readonly count: number
+  /** Who wrote it, where a place has no lock and several might. */
+  readonly writer?: string | undefined
 }
 
-function formatSlot(pin: Pin, count: number): Uint8Array {
+/** A pin as text with a checksum, two lines. */
+export function formatPinRecord({ count, pin, writer }: PinRecord): Uint8Array {
   const { epoch, origin, size } = pin
-  const text = canonicalize({ count, epoch, origin, root: encodeBase64(pin.root), size })
-  const bytes = utf8(`${text}\n${encodeHex(sha256(utf8(text)))}\n`)
+  const by = writer === undefined ? {} : { writer }
+  const text = canonicalize({ ...by, count, epoch, origin, root: encodeBase64(pin.root), size })
+  return utf8(`${text}\n${encodeHex(sha256(utf8(text)))}\n`)
+}
+
+function tryParse(text: string): unknown {
+  try {
+    return parseCanonical(utf8(text))
+  } catch {
+    return undefined
+  }
+}
+
+/** The pin of a text, which may have zeros behind it; undefined when it is not whole. */
+export function parsePinRecord(bytes: Uint8Array): PinRecord | undefined {
+  const [text, sum, rest] = Buffer.from(bytes).toString('latin1').split('\n')
+  if (text === undefined || sum !== encodeHex(sha256(utf8(text)))) return undefined
+  if (rest === undefined || /[^\0]/.test(rest)) return undefined
+  const parsed = schema.safeParse(tryParse(text)).data
+  const root = parsed === undefined ? undefined : decodeBase64(parsed.root)
+  if (parsed === undefined || root?.length !== 32) return undefined
+  const { count, epoch, origin, size, writer } = parsed
+  return { count, pin: { epoch, origin, root, size }, writer }
+}
+
+function formatSlot(record: PinRecord): Uint8Array {
+  const bytes = formatPinRecord(record)
   if (bytes.length > slotBytes) throw new Failure('BUG', `Pin is too long: ${bytes.length}`)
   const slot = new Uint8Array(slotBytes)
   slot.set(bytes)
   return slot
-}
-
-function parseSlot(bytes: Uint8Array): Slot | undefined {
-  const [text, sum, rest] = Buffer.from(bytes).toString('latin1').split('\n')
-  if (text === undefined || sum !== encodeHex(sha256(utf8(text)))) return undefined
-  if (rest === undefined || /[^\0]/.test(rest)) return undefined
-  const { count, epoch, origin, root, size } = schema.parse(parseCanonical(utf8(text)))
-  const rootBytes = decodeBase64(root)
-  return rootBytes?.length === 32
-    ? { count, pin: { epoch, origin, root: rootBytes, size } }
-    : undefined
 }
 
 /** A pin in a file of two slots. */
@@ -91,7 +110,7 @@ export class PinFile implements PinStore {
     const file = new Uint8Array(2 * slotBytes)
     const length = readSync(fd, file, 0, file.length, 0)
     if (length === 0) return undefined
-    const slots = [file.subarray(0, slotBytes), file.subarray(slotBytes)].map(parseSlot)
+    const slots = [file.subarray(0, slotBytes), file.subarray(slotBytes)].map(parsePinRecord)
     const newest = slots
       .filter((slot) => slot !== undefined)
       .sort((a, b) => b.count - a.count)
@@ -113,11 +132,16 @@ export class PinFile implements PinStore {
     const seen = this.#count
     this.#read()
     // Compare and set: whoever wrote in between runs on a copy of the same data, and one of two must not go on.
-    if (seen !== 0 && this.#count !== seen)
-      throw new Failure('LOG_ROLLBACK', `Pin was written by somebody else: ${this.#path}`)
+    if (seen !== 0 && this.#count !== seen) {
+      this.#count = seen
+      throw new Failure(
+        'LOG_ROLLBACK',
+        `Pin was written by somebody else, stop the other writer: ${this.#path}`,
+      )
+    }
     const count = this.#count + 1
     try {
-      writeSync(fd, formatSlot(pin, count), 0, slotBytes, (count % 2) * slotBytes)
+      writeSync(fd, formatSlot({ count, pin }), 0, slotBytes, (count % 2) * slotBytes)
       fdatasyncSync(fd)
     } catch (cause) {
       throw new Failure('STORE_FAILED', `Pin could not be written: ${this.#path}`, { cause })

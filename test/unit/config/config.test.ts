@@ -150,6 +150,23 @@ describe('the longest outage of key providers', () => {
   })
 })
 
+describe('the place of pins', () => {
+  const placed = (pin: string) => load({ COUNTERSIGN_PIN: pin }).pin
+
+  it('is a directory, relative to where the setting stands, or a place in S3', () => {
+    expect(placed('pins')).toBe(join(cwd, 'pins'))
+    expect(placed('/mnt/pins')).toBe('/mnt/pins')
+    expect(placed('s3://bucket/prefix')).toBe('s3://bucket/prefix')
+    expect(load().pin).toBeUndefined()
+    expect(load({ COUNTERSIGN_PIN: 'weaker' }, { pin: 's3://bucket' }).pin).toBe('s3://bucket')
+  })
+
+  it('is not what looks like S3 and is none, and not nothing', () => {
+    expect(() => placed('s3://B/../x')).toThrow('Not a place in S3')
+    expect(() => placed('')).toThrow('COUNTERSIGN_PIN')
+  })
+})
+
 describe('a configuration that is wrong', () => {
   it.each([
     ['an unknown setting', 'prot: 1\n', 'Setting is not known: prot in '],

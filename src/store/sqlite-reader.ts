@@ -1,6 +1,7 @@
 import { Failure } from '../base/failure.ts'
+import { checkDatabase } from './sqlite-check.ts'
 import { collect, DecisionList } from './sqlite-decisions.ts'
-import type { Database } from './sqlite-database.ts'
+import { loadSqlite, type Database } from './sqlite-database.ts'
 import { storeFailure } from './sqlite-failure.ts'
 import { prepareReads } from './sqlite-reads.ts'
 import * as rows from './sqlite-rows.ts'
@@ -132,11 +133,9 @@ export class SqliteReader implements port.StoreReader {
     )
   }
 
-  checkStructure(): Promise<readonly string[]> {
-    return this.run('check the database', () => {
-      const found = this.db.pragma('integrity_check(100)') as { integrity_check: string }[]
-      return found.map((row) => row.integrity_check).filter((text) => text !== 'ok')
-    })
+  async checkStructure(): Promise<readonly string[]> {
+    const sqlite = await loadSqlite()
+    return this.run('check the database', () => checkDatabase(this.db, sqlite))
   }
 
   readKeys(tenant: string): Promise<port.StoredKeys | undefined> {

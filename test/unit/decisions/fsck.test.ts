@@ -42,16 +42,25 @@ afterAll(() => {
 })
 
 interface Check {
+  /** A statement that changes the schema. */
+  readonly schema?: string
   readonly sql?: readonly string[]
   readonly signatures?: boolean
   readonly withPin?: boolean
 }
 
 /** What is found in a copy of the whole after edits of its database. */
-async function check({ signatures = true, sql = [], withPin = true }: Check): Promise<FsckReport> {
+async function check({
+  schema = '',
+  signatures = true,
+  sql = [],
+  withPin = true,
+}: Check): Promise<FsckReport> {
   const directory = temporaryDirectory()
   cpSync(join(home, 'whole'), directory, { recursive: true })
   const db = new Database(join(directory, 'data', 'countersign.db'))
+  db.unsafeMode()
+  db.exec(`PRAGMA writable_schema = ON; ${schema}`)
   for (const statement of sql)
     expect(db.prepare(statement).run().changes, statement).toBeGreaterThan(0)
   db.close()
@@ -129,6 +138,21 @@ describe('fsck', () => {
         `UPDATE entries SET erased = 0, payload = (SELECT payload FROM entries WHERE idx = 20) WHERE erased = 1`,
       ],
       /Erased step 0 of .* has its payload still/,
+    ],
+    [
+      'an erased payload that is not blank',
+      ["UPDATE entries SET payload = CAST(x'01' || substr(payload, 2) AS BLOB) WHERE erased = 1"],
+      /^database null: Erased entry is not blank: index \d+ of default/,
+    ],
+    [
+      'an erased name that is not blank',
+      ["UPDATE entries SET actor = '1' || substr(actor, 2) WHERE erased = 1"],
+      /^database null: Erased entry is not blank/,
+    ],
+    [
+      'an erased idempotency key that is not blank',
+      ["UPDATE idempotency SET salt = CAST(x'01' || substr(salt, 2) AS BLOB) WHERE erased = 1"],
+      /^database null: Erased idempotency key is not blank/,
     ],
     [
       'two entries exchanged',
@@ -246,6 +270,26 @@ describe('fsck', () => {
     const report = await check({ sql })
     expect(report.count).toBeGreaterThan(0)
     expect(told(report)).toContainEqual(expect.stringMatching(expected))
+  })
+
+  it.each<[string, string, RegExp]>([
+    [
+      'a constraint that is bent',
+      "UPDATE sqlite_schema SET sql = replace(sql, 'UNIQUE (tenant, idx)', 'UNIQUE (tenant,  idx)') WHERE name = 'entries'",
+      /^database null: Schema is not the one of this version: entries/,
+    ],
+    [
+      'an index that is lost',
+      'DROP INDEX keys_one_active',
+      /^database null: Schema is not the one of this version: keys_one_active/,
+    ],
+    [
+      'a trigger that nobody made',
+      'CREATE TRIGGER t AFTER INSERT ON entries BEGIN DELETE FROM api_keys; END',
+      /^database null: Schema is not the one of this version: t$/,
+    ],
+  ])('names %s', async (_, schema, expected) => {
+    expect(told(await check({ schema }))).toEqual([expect.stringMatching(expected)])
   })
 
   it('names the last entry of a stream that was cut off with all that belongs to it', async () => {

@@ -62,9 +62,10 @@ const keyHead = [
 ]
 
 const states = ['active', 'pending']
+const purposes = Object.keys(signs)
 /** What signs comes first, then what will, then what did. */
-const rank = ({ state }: KeyView): number =>
-  states.includes(state) ? states.indexOf(state) : states.length
+const rank = ({ purpose, state }: KeyView): number =>
+  10 * (states.includes(state) ? states.indexOf(state) : states.length) + purposes.indexOf(purpose)
 
 function conditionOf({ checkedAt, code, message, since, state }: KekHealth): string {
   const words = [`${code === null ? state : `${state} ${code}`}: ${printable(message)}`]

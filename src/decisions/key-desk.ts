@@ -1,6 +1,6 @@
 // Where orders about keys come in: one at a time for each log, each carried out while decisions go on. It also watches the key providers, says how it
 // stands with keys, and ends signing when no provider has been well for too long: nobody would know whether the keys could ever be opened again.
-import { Failure } from '../base/failure.ts'
+import { asFailure, Failure } from '../base/failure.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { KekKind, KekProvider } from '../kek/kek.ts'
 import { KekWatch } from '../kek/kek-watch.ts'
@@ -123,9 +123,22 @@ export class KeyDesk {
     const parsed = keyOrderSchema.safeParse(order)
     if (!parsed.success)
       throw new Failure('INPUT_INVALID', `Not an order about keys: ${firstIssue(parsed.error)}`)
-    const done = await this.#serially(room, by, order.order, (work) => carryOut(work, parsed.data))
-    await this.#dropUnused()
-    return done
+    try {
+      const done = await this.#serially(room, by, order.order, (work) =>
+        carryOut(work, parsed.data),
+      )
+      await this.#dropUnused()
+      if (!this.isWell) this.#lookAgain()
+      return done
+    } catch (error) {
+      if (asFailure(error).code.startsWith('KEK_')) this.#lookAgain()
+      throw error
+    }
+  }
+
+  /** An order may have met an outage that no probe has seen yet, or have mended what one saw. */
+  #lookAgain(): void {
+    void this.#watch.check()
   }
 
   /** Puts slots of providers beside those that are there, or in the place of those of some kinds. */

@@ -99,9 +99,9 @@ export class Installation {
     return (await this.succeed('apikey', 'create', ...args)).trim()
   }
 
-  async serve(kek: string): Promise<Served> {
+  async serve(kek: string, env = this.env): Promise<Served> {
     const args = ['serve', '--kek', kek, '--port', '0']
-    const child = startCountersign(args, { cwd: this.cwd, env: this.env })
+    const child = startCountersign(args, { cwd: this.cwd, env })
     this.#children.add(child)
     const outcome = outcomeOf(child)
     const url = await firstLineOf(child)

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { Failure } from './base/failure.ts'
 import type { Call } from './decisions/service-host.ts'
 import type { Service } from './decisions/service.ts'
+import { statuses } from './dossier/matters.ts'
 import { claimRequestSchema, parseValue, scopes } from './wire/decision.ts'
 import { inclusionQuerySchema } from './wire/log.ts'
 import { keyOrderSchema } from './wire/keys.ts'
@@ -23,6 +24,14 @@ const listRequest = z.strictObject({
   until: place,
   cursor: name.optional(),
   limit: z.int().min(1).max(1000),
+})
+
+const exportRecord = z.strictObject({
+  from: z.int().min(0),
+  to: z.int().min(0),
+  statuses: z.array(z.enum(statuses)).nullable(),
+  dossiers: z.int().min(0),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
 })
 
 /** The methods that are offered, and what they take. */
@@ -47,6 +56,7 @@ const offered: Partial<Readonly<Record<keyof Service, z.ZodType<unknown[]>>>> = 
   createApiKey: z.tuple([name, name, granted, caller]),
   listApiKeys: z.tuple([name]),
   revokeApiKey: z.tuple([name, name, caller]),
+  recordExport: z.tuple([name, exportRecord, caller]),
   listKeys: z.tuple([name]),
   keyStatus: z.tuple([name]),
   orderKeys: z.tuple([name, keyOrderSchema, caller]),

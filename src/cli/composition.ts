@@ -1,7 +1,10 @@
 // What the command line needs from the composition root: it hands over flags and gets services, and never sees an adapter.
 import type { FsckReport } from '../decisions/fsck.ts'
 import type { FailureCode } from '../base/failure.ts'
+import type { PeriodState, PeriodStep } from '../decisions/period-export.ts'
+import type { PeriodRequest } from '../decisions/period-plan.ts'
 import type { Service } from '../decisions/service.ts'
+import type { PeriodHead } from '../dossier/period.ts'
 import type { Secret } from '../crypto/secret.ts'
 import type { Vkey } from '../merkle/note.ts'
 import type { KekHealth, MasterView, SlotView } from '../wire/keys.ts'
@@ -66,6 +69,10 @@ export type ReadingService = Pick<
   | 'close'
 > & {
   listSlots(tenant: string): Promise<readonly SlotView[]>
+  /** The head of the period file that a request asks for. @throws INPUT_NOT_FOUND, INPUT_INVALID, STORE_CORRUPT */
+  planPeriod(tenant: string, request: PeriodRequest): Promise<PeriodHead>
+  /** Its lines behind the head, in steps; goes on from where another process stopped. */
+  exportPeriod(head: PeriodHead, state: PeriodState): AsyncIterable<PeriodStep>
   readMaster(tenant: string): Promise<MasterView>
 }
 

@@ -5,11 +5,12 @@ import { decodeBase64Url, encodeBase64Url } from '../base/base64.ts'
 import { Failure } from '../base/failure.ts'
 import { equalConstantTime, randomBytes, sha256 } from '../crypto/hash.ts'
 import { labels } from '../crypto/labels.ts'
-import type { AdminMatter, Caller } from '../dossier/matters.ts'
+import type { Caller } from '../dossier/matters.ts'
 import type { LogHead, StoredApiKey, StoreReader } from '../store/store.ts'
 import { scopes, type ApiKeyView, type Scope } from '../wire/decision.ts'
+import { enterAdmin } from './admin-entry.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
-import { enter, type Draft, type Room } from './room.ts'
+import type { Room } from './room.ts'
 import type { Principal } from './service.ts'
 
 const tokenPattern = /^csk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/
@@ -130,29 +131,10 @@ async function administer(
   by: Caller,
   apiKey: StoredApiKey,
 ): Promise<void> {
-  const attempts = 8
-  for (let attempt = 1; ; attempt++) {
-    const head = await room.store.readStreamHead(room.tenant.name, 'admin')
-    // The row says when, and must say what the log says.
-    const time = apiKey.revokedAt ?? apiKey.createdAt
-    const matter: AdminMatter = { action, by, detail, subject, time }
-    const draft: Draft = {
-      kind: 'admin',
-      stream: 'admin',
-      seq: head === undefined ? 0 : head.seq + 1,
-      prev: head === undefined ? null : encodeHex(head.leafHash),
-      matter,
-      effects: [{ type: 'apiKey', apiKey }],
-    }
-    try {
-      await enter(room, draft)
-      books.delete(room)
-      return
-    } catch (error) {
-      const raced = error instanceof Failure && error.code === 'LOG_CONFLICT'
-      if (!raced || attempt === attempts) throw error
-    }
-  }
+  // The row says when, and must say what the log says.
+  const time = apiKey.revokedAt ?? apiKey.createdAt
+  await enterAdmin(room, { action, by, detail, subject, time }, [{ apiKey, type: 'apiKey' }])
+  books.delete(room)
 }
 
 /** Makes an API key; the token is given once and kept nowhere. */

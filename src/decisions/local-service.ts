@@ -21,6 +21,7 @@ import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '.
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
 import { readCheckedStream } from './checked.ts'
+import { recordExport } from './export-record.ts'
 import { claim, erase } from './follow-up.ts'
 import { checkTenant, completeGenesis, genesisPositions, hasGenesis } from './genesis.ts'
 import { KeyDesk } from './key-desk.ts'
@@ -32,6 +33,7 @@ import { Rooms } from './rooms.ts'
 import { publishTrustRoot, readCheckedTrustRoot } from './trust.ts'
 import type {
   DecisionView,
+  ExportRecord,
   Health,
   ListRequest,
   Principal,
@@ -387,6 +389,14 @@ export class LocalService implements Service {
 
   async revokeApiKey(tenant: string, id: string, by: Caller): Promise<ApiKeyView> {
     return this.#use(tenant, (room) => revokeApiKey(room, id, by))
+  }
+
+  async recordExport(
+    tenant: string,
+    record: ExportRecord,
+    by: Caller,
+  ): Promise<{ readonly index: number }> {
+    return this.#use(tenant, (room) => recordExport(room, record, by))
   }
 
   async listKeys(tenant: string): Promise<readonly KeyView[]> {

@@ -12,7 +12,11 @@ export interface ProvedEntry {
   readonly checkpoint: string
 }
 
-async function lastCheckpoint(store: StoreReader, tenant: string): Promise<StoredCheckpoint> {
+/** The newest checkpoint of a log that has entries. @throws {@link Failure} STORE_CORRUPT */
+export async function lastCheckpoint(
+  store: StoreReader,
+  tenant: string,
+): Promise<StoredCheckpoint> {
   const checkpoint = await store.readLastCheckpoint(tenant)
   if (checkpoint === undefined)
     throw new Failure('STORE_CORRUPT', `Log has entries but no checkpoint: ${tenant}`)
@@ -47,8 +51,34 @@ async function keptCheckpoint(
   return checkpoint
 }
 
+/** The bytes of a dossier of the entries of a stream, each with the proof that `prove` finds for its index in the tree of the note. */
+export async function assembleDossier(
+  stream: string,
+  stored: readonly StoredEntry[],
+  note: string,
+  prove: (index: number) => readonly Uint8Array[] | Promise<readonly Uint8Array[]>,
+): Promise<Uint8Array> {
+  const entries: DossierEntry[] = []
+  for (const { index, leaf, payload, signature } of stored)
+    entries.push({ index, leaf, payload, proof: await prove(index), signature })
+  return formatDossier({ stream, entries, cited: [], checkpoint: note })
+}
+
+/** The newest checkpoint that the quorum of witnesses has cosigned where an entry stands under it, else the newest. */
+async function preferWitnessed(
+  store: StoreReader,
+  tenant: string,
+  newest: StoredCheckpoint,
+  entry: StoredEntry | undefined,
+): Promise<StoredCheckpoint> {
+  const witnessed = await store.readWitnessedCheckpoint(tenant)
+  const covers = witnessed !== undefined && entry !== undefined && entry.index < witnessed.size
+  return covers && witnessed.size <= newest.size ? witnessed : newest
+}
+
 /**
- * The bytes of the dossier of a stream: all its entries under the newest checkpoint, or under the one that was kept at a size.
+ * The bytes of the dossier of a stream: all its entries under the newest checkpoint, one that witnesses have cosigned where there is one behind
+ * them, or under the one that was kept at a size.
  * @throws {@link Failure} INPUT_NOT_FOUND when the stream has no entry
  */
 export async function exportDossier(
@@ -58,9 +88,11 @@ export async function exportDossier(
   at?: number,
 ): Promise<Uint8Array> {
   // The checkpoint is read first: whatever is appended meanwhile is beyond it and left out, rather than in it without a proof.
-  const { note, size } =
+  const newest =
     at === undefined ? await lastCheckpoint(store, tenant) : await keptCheckpoint(store, tenant, at)
-  const stored = (await store.readStream(tenant, stream)).filter(({ index }) => index < size)
+  const stored = (await store.readStream(tenant, stream)).filter(({ index }) => index < newest.size)
+  const { note, size } =
+    at === undefined ? await preferWitnessed(store, tenant, newest, stored.at(-1)) : newest
   if (stored.length === 0) throw new Failure('INPUT_NOT_FOUND', `No such stream: ${stream}`)
   const nodes = await loadNodes(
     store,
@@ -68,12 +100,5 @@ export async function exportDossier(
     size,
     stored.map(({ index }) => index),
   )
-  const entries: readonly DossierEntry[] = stored.map(({ index, leaf, payload, signature }) => ({
-    index,
-    leaf,
-    payload,
-    signature,
-    proof: inclusionProof(index, size, nodes),
-  }))
-  return formatDossier({ stream, entries, cited: [], checkpoint: note })
+  return assembleDossier(stream, stored, note, (index) => inclusionProof(index, size, nodes))
 }

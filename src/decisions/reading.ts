@@ -5,6 +5,7 @@ import { Failure } from '../base/failure.ts'
 import { canonicalize } from '../base/canonical-json.ts'
 import { isUuid } from '../base/uuid.ts'
 import { parseLeaf } from '../dossier/leaf.ts'
+import type { PeriodHead } from '../dossier/period.ts'
 import { parseSealedKey } from '../keyring/sealed-key.ts'
 import { parseSlot } from '../keyring/slot.ts'
 import { entryBundle, parseTilePath } from '../merkle/tiles.ts'
@@ -16,6 +17,8 @@ import { viewApiKey } from './api-keys.ts'
 import { matterOf } from './checked.ts'
 import { decisionOf } from './follow-up.ts'
 import { dossierUrl } from './notarise.ts'
+import { exportPeriod, type PeriodState, type PeriodStep } from './period-export.ts'
+import { planPeriod, type PeriodRequest } from './period-plan.ts'
 import { exportDossier } from './prove.ts'
 import type { DecisionView, ListRequest, TenantView } from './service.ts'
 import { exportTlogProof, proveConsistency, proveInclusion } from './tree-proofs.ts'
@@ -170,6 +173,14 @@ export class Reading {
 
   exportTlogProof(tenant: string, index: number): Promise<string> {
     return exportTlogProof(this.#store(), tenant, index)
+  }
+
+  planPeriod(tenant: string, request: PeriodRequest): Promise<PeriodHead> {
+    return planPeriod(this.#store(), tenant, request)
+  }
+
+  exportPeriod(head: PeriodHead, state: PeriodState): AsyncGenerator<PeriodStep, void, undefined> {
+    return exportPeriod(this.#store(), head, state)
   }
 
   async listTenants(): Promise<readonly TenantView[]> {

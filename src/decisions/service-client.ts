@@ -121,6 +121,7 @@ const methods = [
   'createApiKey',
   'listApiKeys',
   'revokeApiKey',
+  'recordExport',
   'listKeys',
   'keyStatus',
   'orderKeys',

@@ -51,6 +51,17 @@ export interface TenantView {
   readonly size: number
 }
 
+/** A part of the log that was taken out for an auditor. */
+export interface ExportRecord {
+  readonly from: number
+  readonly to: number
+  /** Null for all decisions. */
+  readonly statuses: readonly string[] | null
+  readonly dossiers: number
+  /** Hex SHA-256 of the period file. */
+  readonly sha256: string
+}
+
 /** Whether work can be done now. */
 export interface Health {
   readonly ready: boolean
@@ -108,6 +119,12 @@ export interface Service {
   ): Promise<{ readonly apiKey: ApiKeyView; readonly token: string }>
   listApiKeys(tenant: string): Promise<readonly ApiKeyView[]>
   revokeApiKey(tenant: string, id: string, by: Caller): Promise<ApiKeyView>
+  /** Tells the log that a part of it was taken out; gives the index of the entry. */
+  recordExport(
+    tenant: string,
+    record: ExportRecord,
+    by: Caller,
+  ): Promise<{ readonly index: number }>
   listKeys(tenant: string): Promise<readonly KeyView[]>
   /** Every signing key, every slot, how the providers are, and what is unfinished. */
   keyStatus(tenant: string): Promise<KeyStatus>

@@ -2,6 +2,7 @@ import { Failure } from '../../src/base/failure.ts'
 import { uuidv7 } from '../../src/base/uuid.ts'
 import type {
   DecisionView,
+  ExportRecord,
   Health,
   ListRequest,
   Principal,
@@ -308,6 +309,17 @@ export class FakeService implements Service {
     return Promise.resolve({ ...known, revokedAt: 2 })
   }
 
+  recordExport(
+    tenant: string,
+    record: ExportRecord,
+    by: Principal['caller'],
+  ): Promise<{ index: number }> {
+    this.#note('recordExport', tenant, record, by)
+    return Promise.resolve({ index: 9 })
+  }
+
+  planPeriod = unused
+  exportPeriod = unused
   listKeys = unused
 
   keyStatus(tenant: string): Promise<KeyStatus> {

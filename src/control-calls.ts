@@ -42,6 +42,7 @@ const offered: Partial<Readonly<Record<keyof Service, z.ZodType<unknown[]>>>> = 
   readDecision: z.tuple([name, name]),
   listDecisions: z.tuple([name, listRequest]),
   exportDossier: z.tuple([name, name, place]),
+  exportSigstoreBundle: z.tuple([name, name]),
   readTrustRoot: z.tuple([name, place]),
   exportTrustProof: z.tuple([name, z.int().min(0)]),
   publishTrustRoot: z.tuple([name]),

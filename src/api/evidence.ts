@@ -1,5 +1,6 @@
 // Evidence: dossiers out, dossiers judged, and the trust root by which anybody judges them without us.
 import { dossierMediaType as dossierType } from '../dossier/v1.ts'
+import { sigstoreBundleType } from '../dossier/sigstore-bundle.ts'
 import type { Service } from '../decisions/service.ts'
 import { trustRootQuerySchema } from '../wire/decision.ts'
 import { reportSchema } from '../wire/report.ts'
@@ -24,6 +25,28 @@ const dossierRoute = (service: Service, admit: Admission): Route =>
         body: await service.exportDossier(tenant, id),
         type: dossierType,
         headers: { 'Content-Disposition': `attachment; filename="${id}.dossier.json"` },
+      }
+    },
+  )
+
+const bundleRoute = (service: Service, admit: Admission): Route =>
+  route(
+    admit.scope('decisions:read'),
+    {
+      method: 'GET',
+      path: '/v1/decisions/{id}/bundle',
+      summary: 'Gives a decision as a Sigstore bundle, signed by a key that signs nothing else',
+      replies: { 200: { description: 'A Sigstore bundle v0.3', type: sigstoreBundleType } },
+      failures: ['INPUT_ERASED', 'INPUT_KEY_STATE'],
+    },
+    async (call, { tenant }) => {
+      const id = call.decisionId()
+      const { bundle } = await service.exportSigstoreBundle(tenant, id)
+      return {
+        status: 200,
+        body: bundle,
+        type: sigstoreBundleType,
+        headers: { 'Content-Disposition': `attachment; filename="${id}.sigstore.json"` },
       }
     },
   )
@@ -68,6 +91,7 @@ export const evidenceRoutes = (
   maxBytes: number,
 ): readonly Route[] => [
   dossierRoute(service, admit),
+  bundleRoute(service, admit),
   verifyRoute(service, admit, maxBytes),
   trustRootRoute(service, admit),
 ]

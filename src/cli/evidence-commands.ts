@@ -12,7 +12,7 @@ import {
   type Outcome,
 } from './command.ts'
 import type { GlobalFlags } from './composition.ts'
-import type { ExportFlags, UpdateFlags } from './evidence.ts'
+import type { BundleFlags, ExportFlags, UpdateFlags } from './evidence.ts'
 import type { NotariseFlags } from './notarise.ts'
 import type { TenantFlags } from './command.ts'
 import type { VerifyFlags } from './verify.ts'
@@ -69,8 +69,29 @@ function defineExports(program: Command, context: Context, outcome: Outcome): vo
   act(program, exported, outcome, async (options: ExportFlags, [id]) =>
     (await import('./evidence.ts')).exportDossier(context, String(id), options),
   )
+  defineBundle(dossier, program, context, outcome)
   defineRefresh(dossier, program, context, outcome)
   defineTrustRoot(program, context, outcome)
+}
+
+function defineBundle(
+  dossier: Command,
+  program: Command,
+  context: Context,
+  outcome: Outcome,
+): void {
+  const bundle = define(
+    dossier,
+    'bundle',
+    'Writes a decision as a Sigstore bundle (v0.3), for verifiers that know in-toto and nothing of this log. It shows that we signed the statement, not that it is in the log. Its key signs nothing else: countersign keys rotate bundle makes the first.',
+    ['dossier bundle 0197… -o 0197.sigstore.json --public-key bundle.pem'],
+  ).argument('<id>', 'id of the decision')
+  ofTenant(writing(bundle))
+    .option('-o, --output <file>', 'file to write (default: standard output)')
+    .option('--public-key <file>', 'write the PEM of the key that verifies it as well')
+  act(program, bundle, outcome, async (options: BundleFlags, [id]) =>
+    (await import('./evidence.ts')).exportBundle(context, String(id), options),
+  )
 }
 
 function defineRefresh(

@@ -1,4 +1,5 @@
 // Taking evidence out: dossiers and trust roots as files, and what may be undone of them, their content.
+import { utf8 } from '../base/bytes.ts'
 import { limits } from '../base/limits.ts'
 import { fingerprint, parseTrustRoot, updateTrustRoot, type TrustUpdate } from '../verify/index.ts'
 import type { Context, TenantFlags } from './command.ts'
@@ -23,6 +24,28 @@ export async function whileReading<T>(
   const service = await (await compose()).openReading(flags)
   try {
     return await work(service)
+  } finally {
+    await service.close()
+  }
+}
+
+/** Flags of `dossier bundle`. */
+export interface BundleFlags extends ExportFlags {
+  readonly publicKey?: string
+}
+
+/** `dossier bundle ID` */
+export async function exportBundle(
+  context: Context,
+  id: string,
+  flags: BundleFlags,
+): Promise<number> {
+  const service = await (await context.compose()).openService(flags)
+  try {
+    const { bundle, publicKey } = await service.exportSigstoreBundle(flags.tenant, id)
+    if (flags.publicKey !== undefined)
+      await writeWhole(context.io.cwd, flags.publicKey, utf8(publicKey))
+    return await deliverDossier(context, bundle, flags)
   } finally {
     await service.close()
   }

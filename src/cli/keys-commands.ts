@@ -69,9 +69,12 @@ function defineRotation(defining: Defining): void {
     'Makes a new key of a purpose and lets it sign from its own entry on. The old one still verifies what it signed. When interrupted, run it again.',
     ['keys rotate evidence', 'keys rotate log --tenant payments'],
   )
-  rotate.argument('<purpose>', 'evidence, fast or log')
+  rotate.argument('<purpose>', 'evidence, fast, log, or bundle for copies in other formats')
   asJson(ofTenant(writing(rotate)))
-  ordering(defining, rotate, (purpose) => ({ order: 'rotate', purpose: purposeOf(purpose) }))
+  ordering(defining, rotate, (purpose) => ({
+    order: 'rotate',
+    purpose: purpose === 'bundle' ? purpose : purposeOf(purpose),
+  }))
   const master = define(
     keys,
     'rotate-master',

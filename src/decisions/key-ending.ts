@@ -41,6 +41,8 @@ async function whatItVoids(work: KeyWork, key: ListedKey, at: number): Promise<s
   const { size } = work.room.log.head
   if (key.purpose === 'log')
     return `Checkpoints of size ${at} and above under this key count no more; smaller ones count with a proof that leads to its final tree head, or with a witness quorum. Whoever takes the next trust root must compare its SHA-256`
+  if (key.keyid === null)
+    return 'Copies that were signed by this key verify elsewhere as before: nothing tells their verifiers'
   const { count, first, last } = await signedFrom(
     work,
     key.keyid,

@@ -21,6 +21,7 @@ import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '.
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
 import { readCheckedStream } from './checked.ts'
+import { exportSigstoreBundle } from './copies.ts'
 import { recordExport } from './export-record.ts'
 import { claim, erase } from './follow-up.ts'
 import { checkTenant, completeGenesis, genesisPositions, hasGenesis } from './genesis.ts'
@@ -31,6 +32,7 @@ import type { Room } from './room.ts'
 import { RoomOpening } from './room-opening.ts'
 import { Rooms } from './rooms.ts'
 import { publishTrustRoot, readCheckedTrustRoot } from './trust.ts'
+import { Witnessing } from './witnessing.ts'
 import type {
   DecisionView,
   ExportRecord,
@@ -38,6 +40,7 @@ import type {
   ListRequest,
   Principal,
   Service,
+  SigstoreCopy,
   TenantView,
 } from './service.ts'
 
@@ -77,6 +80,10 @@ export interface ServiceParts {
   readonly version: string
   readonly clock: () => number
   readonly report: (event: string, detail: Readonly<Record<string, string | number>>) => void
+  /** Witness, group and quorum lines that every log's trust root is to name; each keeps what it has where none is given. */
+  readonly witnessPolicy?: string
+  /** Time between rounds of asking witnesses, in ms. */
+  readonly witnessEveryMs?: number
   /** How many rooms are opened at start, those that were written to last, and stay open however idle they are; none unless told. */
   readonly keepRooms?: number
 }
@@ -89,6 +96,9 @@ const retryMs = { first: 200, most: 10_000 }
 /** What is asked of pins or key providers at a time. */
 const lanes = 8
 
+/** The tree size of one of our own notes. */
+const treeSizeOf = (note: string): number => Number(note.split('\n', 2)[1])
+
 /** The service over one data directory. */
 export class LocalService implements Service {
   readonly #parts: ServiceParts
@@ -98,6 +108,7 @@ export class LocalService implements Service {
   readonly #rooms: Rooms
   readonly #opening: RoomOpening
   readonly #desk: KeyDesk
+  readonly #witnessing: Witnessing
   /** Tenants whose rooms have been open over this store: what is only read needs no room after that. */
   readonly #checked = new Set<string>()
   /** Tenants that are being founded: their rooms open without the checks of what is not there yet. */
@@ -131,6 +142,13 @@ export class LocalService implements Service {
       report: parts.report,
       store: () => this.#store,
     })
+    const { report, witnessEveryMs: everyMs } = parts
+    this.#witnessing = new Witnessing({
+      clock,
+      report,
+      store: () => this.#store,
+      ...(everyMs === undefined ? {} : { everyMs }),
+    })
     this.#opening = new RoomOpening({
       clock,
       desk: this.#desk,
@@ -140,6 +158,8 @@ export class LocalService implements Service {
         this.#fail(failure)
       },
       openPin: (tenant) => parts.openPin(instance, tenant),
+      witnessPolicy: parts.witnessPolicy,
+      witnessing: this.#witnessing,
     })
     this.#rooms = new Rooms({
       clock,
@@ -264,6 +284,10 @@ export class LocalService implements Service {
     return (await this.#read(tenant)).exportDossier(tenant, stream, size)
   }
 
+  async exportSigstoreBundle(tenant: string, id: string): Promise<SigstoreCopy> {
+    return this.#sign(tenant, (room) => exportSigstoreBundle(room, id))
+  }
+
   async readTrustRoot(tenant: string, version?: number): Promise<Uint8Array> {
     return this.#use(tenant, async (room) => (await readCheckedTrustRoot(room, version)).file)
   }
@@ -286,7 +310,12 @@ export class LocalService implements Service {
     const published = this.#published.get(tenant)
     if (published !== undefined && Math.abs(now - published.at) < publishEveryMs)
       return published.note
-    const note = await (await this.#read(tenant)).readCheckpoint(tenant)
+    const newest = await (await this.#read(tenant)).readCheckpoint(tenant)
+    // What witnesses have cosigned may lie behind what was served while they were away.
+    const note =
+      published !== undefined && treeSizeOf(newest) < treeSizeOf(published.note)
+        ? published.note
+        : newest
     this.#published.set(tenant, { at: now, note })
     return note
   }
@@ -330,6 +359,7 @@ export class LocalService implements Service {
       await this.#rooms.use(name, async (room) => {
         await completeGenesis(room, by)
         await checkTenant(room)
+        await this.#witnessing.open(room)
         await this.#desk.admit(room)
       })
     } finally {
@@ -433,9 +463,15 @@ export class LocalService implements Service {
     const ready = this.#trouble === undefined && !this.#closing
     const outage = this.#outage()
     const keys = outage === undefined ? this.#desk.summary : `${outage.code}: ${outage.title}`
+    const witnesses = this.#witnessing.summary
     return Promise.resolve({
       ready: ready && outage === undefined,
-      parts: { keys, log: store, tenants: this.#tenantSummary() },
+      parts: {
+        keys,
+        log: store,
+        tenants: this.#tenantSummary(),
+        ...(witnesses === undefined ? {} : { witnesses }),
+      },
     })
   }
 
@@ -444,6 +480,7 @@ export class LocalService implements Service {
     this.#closing = true
     await this.#recovery
     await this.#rooms.idle()
+    await this.#witnessing.close()
     await this.#desk.close()
     await this.#leaveRooms()
     await this.#opening.closeKeys()
@@ -566,6 +603,7 @@ export class LocalService implements Service {
       if (room === undefined) continue
       this.#desk.leave(room)
       await room.log.close()
+      this.#witnessing.leave(room)
     }
   }
 }

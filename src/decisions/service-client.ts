@@ -107,6 +107,7 @@ const methods = [
   'readDecision',
   'listDecisions',
   'exportDossier',
+  'exportSigstoreBundle',
   'readTrustRoot',
   'publishTrustRoot',
   'exportTrustProof',

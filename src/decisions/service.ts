@@ -69,6 +69,14 @@ export interface Health {
   readonly parts: Readonly<Record<string, string>>
 }
 
+/** A decision as a bundle for other verifiers. */
+export interface SigstoreCopy {
+  /** A Sigstore bundle v0.3. */
+  readonly bundle: Uint8Array
+  /** PEM of the key that verifies it. */
+  readonly publicKey: string
+}
+
 /** Everything an edge can ask for. */
 export interface Service {
   /** @throws AUTH_INVALID */
@@ -86,6 +94,8 @@ export interface Service {
   listDecisions(tenant: string, request: ListRequest): Promise<DecisionPage>
   /** Bytes of a dossier file of a decision's or a system stream, under the newest checkpoint or one that was kept at a size. */
   exportDossier(tenant: string, stream: string, size?: number): Promise<Uint8Array>
+  /** A decision's statement signed once more for verifiers that know nothing of this log. @throws INPUT_NOT_FOUND, INPUT_ERASED, INPUT_KEY_STATE */
+  exportSigstoreBundle(tenant: string, id: string): Promise<SigstoreCopy>
   /** Bytes of the newest trust root, or of the version asked for. */
   readTrustRoot(tenant: string, version?: number): Promise<Uint8Array>
   /** Bytes of the dossier by which whoever has the version before takes this one: the stream `trust` up to its announcement, under the checkpoint of then. */

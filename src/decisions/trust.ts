@@ -5,6 +5,7 @@ import { Failure } from '../base/failure.ts'
 import {
   fingerprint,
   formatTrustRoot,
+  parseTrustRoot,
   type OriginSection,
   type TreeHead,
   type TrustedLogKey,
@@ -17,8 +18,10 @@ import type { ListedKey } from '../keyring/listed-key.ts'
 import { logKeySplit } from '../keyring/purposes.ts'
 import { readProvedRootAt } from '../log/tree-reading.ts'
 import type { StoredKeys, StoredTrustRoot } from '../store/store.ts'
+import { readCheckpointKeys } from '../verify/check-trust-root.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { enterNow, type Room } from './room.ts'
+import { noWitnesses } from './witnessing.ts'
 
 type ListedLogKey = Extract<ListedKey, { purpose: 'log' }>
 
@@ -81,13 +84,15 @@ export async function describeOrigin(
     asOf: { size, root: encodeBase64(root) },
     instance: instance.id,
     keys: listed.flatMap((key) =>
-      key.purpose !== 'log' && named.includes(key.purpose) ? trustedKey(key) : [],
+      (key.purpose === 'evidence' || key.purpose === 'fast') && named.includes(key.purpose)
+        ? trustedKey(key)
+        : [],
     ),
     logKeys,
     origin: tenant.origin,
     rosters: [],
     tenant: tenant.name,
-    witnesses: 'quorum none\n',
+    witnesses: room.witnesses,
   }
 }
 
@@ -95,8 +100,10 @@ export async function describeOrigin(
  * A version of the trust root, the newest unless told otherwise, as the log announced it.
  * @throws {@link Failure} INPUT_NOT_FOUND; STORE_CORRUPT when the file is not the one announced
  */
-export async function readCheckedTrustRoot(room: Room, version?: number): Promise<StoredTrustRoot> {
-  const { log, store, tenant } = room
+export async function readCheckedTrustRoot(
+  { log, store, tenant }: Pick<Room, 'log' | 'store' | 'tenant'>,
+  version?: number,
+): Promise<StoredTrustRoot> {
   const stored = await store.readTrustRoot(tenant.name, version)
   if (stored === undefined)
     throw new Failure(
@@ -133,6 +140,36 @@ export const publishTrustRoot = (room: Room): Promise<StoredTrustRoot> =>
     async () => (await publishNow(room)).trustRoot,
   )
 
+/** The witness policy that the newest trust root of a log names; none where there is no trust root. */
+export async function readTrustedWitnesses(
+  room: Pick<Room, 'log' | 'store' | 'tenant'>,
+): Promise<string> {
+  const { origin, name } = room.tenant
+  if ((await room.store.readTrustRoot(name)) === undefined) return noWitnesses
+  const parsed = parseTrustRoot((await readCheckedTrustRoot(room)).file)
+  const section =
+    typeof parsed === 'string' ? undefined : parsed.origins.find((one) => one.origin === origin)
+  if (section === undefined)
+    throw new Failure('STORE_CORRUPT', `Trust root cannot be read: ${name}`)
+  return section.witnesses
+}
+
+/**
+ * Publishes a trust root where the newest names another witness policy than the room.
+ * @throws {@link Failure} CONFIG_INVALID when verifiers would refuse the policy
+ */
+export async function publishWitnesses(room: Room): Promise<void> {
+  if ((await readTrustedWitnesses(room)) !== room.witnesses) await publishTrustRoot(room)
+}
+
+/** The section of a log, which verifiers must be able to use. */
+async function describeUsable(room: Room, listed: readonly ListedKey[]): Promise<OriginSection> {
+  const section = await describeOrigin(room, listed)
+  const problem = readCheckpointKeys(section)
+  if ('reason' in problem) throw new Failure('CONFIG_INVALID', problem.reason)
+  return section
+}
+
 /** As {@link publishTrustRoot}, for whoever has shut the gate; where keys are exchanged, the trust root is the one of after. */
 export async function publishNow(
   room: Room,
@@ -150,7 +187,7 @@ export async function publishNow(
     version,
     previous: before?.sha256 ?? null,
     dev: instance.dev,
-    origins: [await describeOrigin(room, listed)],
+    origins: [await describeUsable(room, listed)],
   })
   const trustRoot: StoredTrustRoot = { version, sha256: fingerprint(file), file }
   const head = await store.readStreamHead(tenant.name, 'trust')

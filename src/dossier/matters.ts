@@ -116,7 +116,7 @@ const erasure = z.strictObject({
 
 const keyFields = z.strictObject({
   event: z.enum(['prepared', 'activated', 'retired', 'revoked', 'destroyed', 'slots']),
-  purpose: z.enum(['master', 'evidence', 'fast', 'log']),
+  purpose: z.enum(['master', 'evidence', 'fast', 'log', 'bundle']),
   version: z.int().min(1),
   keyId: uuid,
   algorithm: name,

@@ -8,7 +8,7 @@ import { describeKeys } from './inventory.ts'
 import type { Keyring } from './keyring.ts'
 import { deriveManifestKey, formatManifest } from './manifest.ts'
 import { makeKey, newId } from './new-key.ts'
-import { purposes, signingPurposes, type SigningPurpose } from './purposes.ts'
+import { neededPurposes, purposes, type NeededPurpose } from './purposes.ts'
 import { createSlot, formatSlot, openMasterSeed } from './slot.ts'
 import { unsealKeyring } from './unseal.ts'
 
@@ -19,7 +19,7 @@ export interface CreateOptions extends Identity {
   /** Milliseconds since 1970. */
   readonly clock: () => number
   /** The position from which each key counts. */
-  readonly positions: Readonly<Record<SigningPurpose, number>>
+  readonly positions: Readonly<Record<NeededPurpose, number>>
 }
 
 /**
@@ -65,7 +65,7 @@ export async function createKeyring(
     slots: await Promise.all(
       providers.map((provider) => makeSlot(seed, master, provider, createdAt)),
     ),
-    keys: signingPurposes.map((purpose) => ({
+    keys: neededPurposes.map((purpose) => ({
       ...makeKey(master, purpose, 1, createdAt),
       state: 'active' as const,
       from: positions[purpose],

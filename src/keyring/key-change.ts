@@ -3,7 +3,7 @@
 import { equalBytes } from '../base/bytes.ts'
 import { invariant } from '../base/failure.ts'
 import { keyStates, type KeyState, type StoredKey } from '../store/store.ts'
-import { signingPurposes } from './purposes.ts'
+import { neededPurposes, signingPurposes } from './purposes.ts'
 import { destroySealedKey, formatSealedKey, parseSealedKey } from './sealed-key.ts'
 
 /** A change of one key; what is not named stays. */
@@ -57,7 +57,7 @@ function changeKey(key: StoredKey, change: KeyChange): StoredKey {
 
 /**
  * The keys after the changes.
- * @throws {@link Failure} BUG when a change is not allowed, or leaves a purpose without exactly one active key
+ * @throws {@link Failure} BUG when a change is not allowed, or leaves a purpose without exactly one active key, or without at most one where none is needed
  */
 export function changeKeys(
   keys: readonly StoredKey[],
@@ -72,7 +72,11 @@ export function changeKeys(
   const after = [...changed.values()]
   for (const purpose of signingPurposes) {
     const active = after.filter((key) => key.purpose === purpose && key.state === 'active')
-    invariant(active.length === 1, `One key must be active for ${purpose}: ${active.length}`)
+    const needed = (neededPurposes as readonly string[]).includes(purpose)
+    invariant(
+      active.length === 1 || (active.length === 0 && !needed),
+      `One key must be active for ${purpose}: ${active.length}`,
+    )
   }
   return after
 }

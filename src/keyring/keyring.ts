@@ -14,7 +14,7 @@ import { listKey, type ListedKey } from './listed-key.ts'
 import { formatManifest, parseManifest } from './manifest.ts'
 import { refusal } from './record.ts'
 import { destroySealedKey, formatSealedKey } from './sealed-key.ts'
-import type { EntryKey, LogKey, OpenedKeys, SigningKeys } from './signing-keys.ts'
+import type { BundleKey, EntryKey, LogKey, OpenedKeys, SigningKeys } from './signing-keys.ts'
 
 /** What a keyring is made of; it takes all of it over. */
 export interface KeyringParts {
@@ -99,6 +99,11 @@ export class Keyring {
   /** Signs checkpoints. */
   get log(): LogKey {
     return this.#signingKeys.log
+  }
+
+  /** Signs copies for other verifiers, where there is such a key. */
+  get bundle(): BundleKey | undefined {
+    return this.#signingKeys.bundle
   }
 
   /** The key material as the store holds it, sealed. */

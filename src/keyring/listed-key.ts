@@ -11,10 +11,10 @@ interface Listed<P extends SigningPurpose> {
   readonly version: number
   readonly algorithm: (typeof purposes)[P]['algorithm']
   readonly profile: (typeof purposes)[P]['profile']
-  /** The kinds of entry it signs; none for log keys. */
+  /** The kinds of entry it signs; none for keys of logs and bundles. */
   readonly kinds: readonly Kind[]
-  /** Hex SHA-256 of the SPKI; null for log keys. */
-  readonly keyid: P extends 'log' ? null : string
+  /** Hex SHA-256 of the SPKI; null for keys that sign no entries. */
+  readonly keyid: P extends 'log' | 'bundle' ? null : string
   /** Raw; of a log key Ed25519 (32 bytes) ‖ ML-DSA-44 (1312 bytes). */
   readonly publicKey: Uint8Array
   readonly state: KeyState

@@ -78,6 +78,16 @@ export const purposes = Object.freeze({
       ),
     keyid: () => null,
   },
+  /** Signs copies of decisions for verifiers that know nothing of this log; made only where somebody wants such copies. */
+  bundle: {
+    algorithm: 'Ed25519',
+    profile: null,
+    kinds: none,
+    seedBytes: ed25519.seedBytes,
+    publicKeyBytes: ed25519.publicKeyBytes,
+    publicKey: (seed) => ed25519.publicKey(seed),
+    keyid: () => null,
+  },
 } as const satisfies Record<string, Purpose>)
 
 /** The name of a purpose. */
@@ -85,5 +95,11 @@ export type PurposeName = keyof typeof purposes
 /** The purposes whose keys sign. */
 export type SigningPurpose = Exclude<PurposeName, 'master'>
 
-/** The purposes whose keys sign, in the order they are made. */
-export const signingPurposes = Object.freeze(['evidence', 'fast', 'log'] as const)
+/** The purposes of the keys that every log has, in the order they are made. */
+export const neededPurposes = Object.freeze(['evidence', 'fast', 'log'] as const)
+
+/** A purpose of which a log always has an active key. */
+export type NeededPurpose = (typeof neededPurposes)[number]
+
+/** The purposes whose keys sign. */
+export const signingPurposes = Object.freeze([...neededPurposes, 'bundle'] as const)

@@ -5,7 +5,7 @@ import type { Secret } from '../crypto/secret.ts'
 import { signatureAlgorithms, type Signer } from '../crypto/signatures.ts'
 import { nameOf, publicKeyOf } from './header.ts'
 import type { KeyRow } from './inventory.ts'
-import { logKeySplit, purposes, type SigningPurpose } from './purposes.ts'
+import { logKeySplit, neededPurposes, purposes, type SigningPurpose } from './purposes.ts'
 import { refusal } from './record.ts'
 import { openSigningKey } from './sealed-key.ts'
 
@@ -35,17 +35,30 @@ export interface LogKey {
   readonly from: number
 }
 
+/** The key that signs copies for other verifiers. */
+export interface BundleKey {
+  /** UUID. */
+  readonly keyId: string
+  readonly version: number
+  /** Raw, 32 bytes. */
+  readonly publicKey: Uint8Array
+  readonly signer: Signer
+}
+
 /** The active keys of a log. */
 export interface SigningKeys {
   readonly evidence: EntryKey<CompositeSigner>
   readonly fast: EntryKey<Signer>
   readonly log: LogKey
+  /** Undefined until somebody has had one made. */
+  readonly bundle: BundleKey | undefined
 }
 
 interface Signers {
   readonly evidence: CompositeSigner
   readonly fast: Signer
   readonly log: Pick<LogKey, 'ed25519' | 'mlDsa44'>
+  readonly bundle: Signer
 }
 
 /** How the signers of each purpose are made of the seed, which stays the caller's. */
@@ -55,6 +68,7 @@ const importers: {
   evidence: (seed, stack) =>
     held(signatureAlgorithms[purposes.evidence.algorithm].signer(seed), stack),
   fast: (seed, stack) => held(signatureAlgorithms[purposes.fast.algorithm].signer(seed), stack),
+  bundle: (seed, stack) => held(signatureAlgorithms[purposes.bundle.algorithm].signer(seed), stack),
   log: (seed, stack) => {
     using edSeed = seed.part(0, logKeySplit.seed)
     using mlDsaSeed = seed.part(logKeySplit.seed)
@@ -102,6 +116,11 @@ function entryKey<S extends Signer>(key: KeyRow, signer: S): EntryKey<S> {
   })
 }
 
+function bundleKey({ sealed: { header } }: KeyRow, signer: Signer): BundleKey {
+  const { keyId, version } = header
+  return Object.freeze({ keyId, version, publicKey: publicKeyOf(header), signer })
+}
+
 /** Whether a key signs now, or is there to sign next. */
 const isNeeded = ({ row }: KeyRow): boolean => row.state === 'active' || row.state === 'pending'
 
@@ -122,7 +141,7 @@ export class OpenedKeys {
   static open(rows: readonly KeyRow[], masterSeed: Secret): OpenedKeys {
     const keys = new OpenedKeys()
     try {
-      for (const purpose of ['evidence', 'fast', 'log'] as const) findActive(rows, purpose)
+      for (const purpose of neededPurposes) findActive(rows, purpose)
       for (const key of rows.filter(isNeeded)) keys.#import(key, masterSeed)
       return keys
     } catch (error) {
@@ -151,9 +170,11 @@ export class OpenedKeys {
       return [key, signers]
     }
     const [log, logSigners] = find('log')
+    const hasBundle = rows.some(({ row }) => row.purpose === 'bundle' && row.state === 'active')
     const { keyId, version } = log.sealed.header
     return {
       evidence: entryKey(...find('evidence')),
+      bundle: hasBundle ? bundleKey(...find('bundle')) : undefined,
       fast: entryKey(...find('fast')),
       log: Object.freeze({ keyId, version, ...logSigners, from: startOf(log) }),
     }

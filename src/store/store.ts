@@ -91,10 +91,10 @@ export type KeyState = (typeof keyStates)[number]
 export interface StoredKey {
   /** UUID. */
   readonly keyId: string
-  readonly purpose: 'evidence' | 'fast' | 'log'
+  readonly purpose: 'evidence' | 'fast' | 'log' | 'bundle'
   readonly version: number
   readonly state: KeyState
-  /** Hex SHA-256 of the SPKI for keys that sign entries; null for log keys. */
+  /** Hex SHA-256 of the SPKI for keys that sign entries; null for others. */
   readonly keyid: string | null
   /** Canonical JSON of the sealed record. */
   readonly body: Uint8Array
@@ -239,7 +239,7 @@ export interface StoreReader {
   ): Promise<readonly StoredCheckpoint[]>
   /** Which tiles there are, by level and n. */
   listTiles(tenant: string): Promise<readonly Pick<StoredTile, 'level' | 'n'>[]>
-  /** What the database says is wrong with its own structure; nothing when it is sound. */
+  /** What is wrong with the database as such: its structure, its schema, rows that are erased and not blank; nothing when it is sound. */
   checkStructure(): Promise<readonly string[]>
   /** The memory of idempotency keys, in the order of their making; `cursor` goes on behind the last that was given. */
   listIdempotency(

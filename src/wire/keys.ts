@@ -11,10 +11,10 @@ export const migrationTargets = Object.freeze(['kms', 'hsm', 'environment'] as c
 /** Something that is to be done to the keys of a log. */
 export const keyOrderSchema = z
   .discriminatedUnion('order', [
-    /** A new key of a purpose takes the place of the active one. */
+    /** A new key of a purpose takes the place of the active one; of `bundle` it may be the first. */
     z.strictObject({
       order: z.literal('rotate'),
-      purpose: z.enum(['evidence', 'fast', 'log']),
+      purpose: z.enum(['evidence', 'fast', 'log', 'bundle']),
     }),
     /** A new master key, to which every signing key is sealed again; a break-glass slot is lost by it, and only where that is said. */
     z.strictObject({

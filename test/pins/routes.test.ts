@@ -9,6 +9,7 @@ GET /v1/decisions/{id}
 POST /v1/decisions/{id}/claim
 POST /v1/decisions/{id}/erase
 GET /v1/decisions/{id}/dossier
+GET /v1/decisions/{id}/bundle
 POST /v1/verify
 GET /v1/trust-root
 GET /v1/api-keys

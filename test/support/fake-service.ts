@@ -1,3 +1,4 @@
+import { utf8 } from '../../src/base/bytes.ts'
 import { Failure } from '../../src/base/failure.ts'
 import { uuidv7 } from '../../src/base/uuid.ts'
 import type {
@@ -7,6 +8,7 @@ import type {
   ListRequest,
   Principal,
   Service,
+  SigstoreCopy,
   TenantView,
 } from '../../src/decisions/service.ts'
 import {
@@ -239,6 +241,11 @@ export class FakeService implements Service {
     return path === '0/000.p/1'
       ? Promise.resolve(new Uint8Array(32).fill(7))
       : Promise.reject(notFound('tile'))
+  }
+
+  exportSigstoreBundle(tenant: string, id: string): Promise<SigstoreCopy> {
+    this.#note('exportSigstoreBundle', tenant, id)
+    return Promise.resolve({ bundle: utf8('{}'), publicKey: 'PEM' })
   }
 
   proveInclusion(tenant: string, query: InclusionQuery): Promise<InclusionProofView> {

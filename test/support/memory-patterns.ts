@@ -121,6 +121,7 @@ const signingForms = {
     ...mlDsaForms('evidence', 'ML-DSA-65', seed.subarray(0, 32)),
     ...ed25519Forms('evidence Ed25519', seed.subarray(32)),
   ],
+  bundle: (seed: Uint8Array) => ed25519Forms('bundle', seed),
   fast: (seed: Uint8Array) => ed25519Forms('fast', seed),
   log: (seed: Uint8Array) => [
     ...ed25519Forms('log Ed25519', seed.subarray(0, 32)),

@@ -7,7 +7,7 @@ import { createHsmKek } from '../../src/kek/hsm.ts'
 import { createKeyring } from '../../src/keyring/create.ts'
 import type { Keyring } from '../../src/keyring/keyring.ts'
 import { makeKey } from '../../src/keyring/new-key.ts'
-import { signingPurposes } from '../../src/keyring/purposes.ts'
+import { neededPurposes } from '../../src/keyring/purposes.ts'
 import { openSigningKey, parseSealedKey } from '../../src/keyring/sealed-key.ts'
 import { openMasterSeed, parseSlot } from '../../src/keyring/slot.ts'
 import { unsealKeyring } from '../../src/keyring/unseal.ts'
@@ -118,7 +118,7 @@ const unseal = (stored: StoredKeys): Promise<Keyring> =>
 
 async function addSuccessors(stored: StoredKeys): Promise<StoredKeys> {
   const keyring = await unseal(stored)
-  const added = signingPurposes.map((purpose) => makeKey(keyring.masterHeader, purpose, 2, now))
+  const added = neededPurposes.map((purpose) => makeKey(keyring.masterHeader, purpose, 2, now))
   const resealed = keyring.reseal([], { added })
   keyring.close()
   return resealed

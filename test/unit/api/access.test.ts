@@ -16,6 +16,7 @@ const needs: Readonly<Record<string, Needs>> = {
   'POST /v1/decisions/{id}/claim': 'decisions:claim',
   'POST /v1/decisions/{id}/erase': 'decisions:erase',
   'GET /v1/decisions/{id}/dossier': 'decisions:read',
+  'GET /v1/decisions/{id}/bundle': 'decisions:read',
   'POST /v1/verify': anyKey,
   'GET /v1/trust-root': anyKey,
   'GET /v1/api-keys': 'apikeys:manage',

@@ -63,3 +63,16 @@ describe('proofs over HTTP', () => {
     },
   )
 })
+
+describe('a decision as a bundle over HTTP', () => {
+  it('comes as a file of its own type', async () => {
+    const { ask, notarise, service } = createEdge()
+    const id = await notarise()
+    const response = await ask(`/v1/decisions/${id}/bundle`)
+    expect(response.headers.get('content-type')).toBe(
+      'application/vnd.dev.sigstore.bundle.v0.3+json',
+    )
+    expect(response.headers.get('content-disposition')).toContain(`${id}.sigstore.json`)
+    expect(service.asked.at(-1)).toEqual({ args: ['acme', id], method: 'exportSigstoreBundle' })
+  })
+})

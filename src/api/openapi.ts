@@ -31,6 +31,7 @@ const components: readonly z.ZodType[] = [
   keys.keyOrderSchema,
   keys.keyOrderDoneSchema,
   keys.keyViewSchema,
+  keys.masterViewSchema,
   keys.slotViewSchema,
   keys.kekHealthSchema,
   keys.keyStatusSchema,

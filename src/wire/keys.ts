@@ -93,7 +93,7 @@ export const keyViewSchema = z
   .meta({ id: 'Key' })
 
 /** The master key as it is told: what the slots open, and what every signing key is sealed to. */
-const masterViewSchema = z
+export const masterViewSchema = z
   .strictObject({
     keyId: z.string(),
     version: z.int(),

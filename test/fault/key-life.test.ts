@@ -153,6 +153,7 @@ const sweeps: readonly Sweep[] = [
   { name: 'rotate evidence', commits: 4, order: () => ({ order: 'rotate', purpose: 'evidence' }) },
   { name: 'rotate fast', commits: 4, order: () => ({ order: 'rotate', purpose: 'fast' }) },
   { name: 'rotate log', commits: 6, order: () => ({ order: 'rotate', purpose: 'log' }) },
+  { name: 'rotate bundle', commits: 3, order: () => ({ order: 'rotate', purpose: 'bundle' }) },
   { name: 'rotate-master', commits: 2, order: () => ({ order: 'rotate-master' }) },
   { name: 'rewrap', commits: 1, order: () => ({ order: 'rewrap' }) },
   { name: 'migrate', commits: 3, order: () => ({ order: 'migrate', to: 'hsm' }) },

@@ -48,6 +48,7 @@ import {
   type ServiceSettings,
 } from './open-service.ts'
 import { publishFrom } from './publish-log.ts'
+import { repin } from './repin.ts'
 import type { ThreadData, ThreadMessage } from './service-thread.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import { scopes } from './wire/decision.ts'
@@ -384,6 +385,9 @@ export const createComposition = (parts: ProcessParts): Composition => ({
   serve: (flags) => serve(parts, flags),
   checkLogs: (flags, request) => checkLogsOf(parts, flags, request),
   rebuildLogs: (flags, request) => rebuildLogs(loadPublicConfig(parts, flags), request),
+  async repin(flags, statements) {
+    return repin(...settingsAndReport(parts, flags), statements)
+  },
   async publishLog(flags, request) {
     return publishFrom(loadPublicConfig(parts, flags).data, parts.cwd, request)
   },

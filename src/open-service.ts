@@ -16,7 +16,9 @@ import { KekShelf } from './kek/kek-shelf.ts'
 import { PinDirectory } from './log/pin-directory.ts'
 import type { PinPlace } from './log/pin-place.ts'
 import { PinsInS3 } from './log/pin-s3.ts'
+import type { Pin } from './log/pin.ts'
 import { isS3Url } from './log/s3-folder.ts'
+import { StatedPin } from './log/stated-pin.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 
 export { hsmFields } from './kek/kek-settings.ts'
@@ -178,6 +180,32 @@ export async function openLocalService(
   expectInstallation(settings.data)
   const providers = await openProviders(settings, false)
   return orClose(providers.shelf, () => LocalService.open(partsOf(settings, providers, report)))
+}
+
+/**
+ * Opens the service where pins are missing, each tree head that is stated standing for the missing pin of its tenant.
+ * @throws {@link Failure} as {@link openLocalService}
+ */
+export async function openServiceStating(
+  settings: ServiceSettings,
+  stated: ReadonlyMap<string, Pin>,
+  report: ServiceParts['report'],
+): Promise<LocalService> {
+  const providers = await openProviders(settings, false)
+  const parts = partsOf(settings, providers, report)
+  return orClose(providers.shelf, () =>
+    LocalService.open({
+      ...parts,
+      async listPins(instance) {
+        return [...new Set([...(await parts.listPins(instance)), ...stated.keys()])]
+      },
+      openPin(instance, tenant) {
+        const pin = stated.get(tenant)
+        const store = parts.openPin(instance, tenant)
+        return pin === undefined ? store : new StatedPin(store, pin)
+      },
+    }),
+  )
 }
 
 /** @throws {@link Failure} CONFIG_INVALID when a directory holds no installation */

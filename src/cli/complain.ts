@@ -33,10 +33,10 @@ const advice: Partial<Readonly<Record<FailureCode, string>>> = {
   LOG_BUSY: 'Try again in a moment',
   LOG_STATE_UNKNOWN: 'Run the same command again: idempotency keys make that safe',
   LOG_CLOCK: 'Set the clock of this machine, then try again',
-  LOG_ROLLBACK: 'Restore the newest data directory together with its keys directory',
+  LOG_ROLLBACK: 'Nothing was changed. Never bring an older pin back along with an older database',
   STORE_LOCKED: 'Stop the other process, then run the same command again',
   STORE_FULL: 'Make room on the disk, then run the same command again',
-  STORE_CORRUPT: 'Restore the data directory from a copy, and keep this one for inspection',
+  STORE_CORRUPT: 'Keep it for inspection, and bring a sound copy back: countersign restore --help',
 }
 
 /** The same bug has the same id, whoever meets it. */

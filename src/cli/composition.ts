@@ -158,6 +158,24 @@ export interface RebuiltLog {
   readonly removed: number
 }
 
+/** A file that states a tree head: a signed checkpoint, or a dossier with one. */
+export interface HeadStatement {
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+/** A log that was pinned again. */
+export interface Repinned {
+  readonly tenant: string
+  readonly origin: string
+  /** Tree size that was stated. */
+  readonly stated: number
+  /** Tree size that is pinned now. */
+  readonly size: number
+  /** The entry that tells of it. */
+  readonly index: number
+}
+
 /** A log that is to be published. */
 export interface PublishRequest {
   readonly tenant: string
@@ -224,6 +242,11 @@ export interface Composition {
    */
   keyHealth(flags: GlobalFlags, tenant: string): Promise<readonly KekHealth[]>
   serve(flags: ServeFlags): Promise<RunningServer>
+  /**
+   * Pins logs whose pin is lost, by tree heads that are known of them from elsewhere.
+   * @throws INPUT_EXISTS where there is a pin, LOG_ROLLBACK when the database does not hold a head, INPUT_MALFORMED, INPUT_NOT_FOUND, as openService
+   */
+  repin(flags: GlobalFlags, statements: readonly HeadStatement[]): Promise<readonly Repinned[]>
   /**
    * Publishes a log as static files, beside a server that may run.
    * @throws INPUT_NOT_FOUND, LOG_ROLLBACK when what is published contradicts this log, LOG_CONFLICT, STORE_*, CONFIG_INVALID

@@ -15,6 +15,7 @@ import {
 import type { CheckFlags } from './check-log.ts'
 import type { ProofFlags } from './prove.ts'
 import type { PublishFlags } from './publish.ts'
+import type { RepinFlags } from './repin.ts'
 
 /** What the commands of the group `log` are defined with. */
 interface Defining {
@@ -29,9 +30,26 @@ export function defineLog(program: Command, context: Context, outcome: Outcome):
   const log = group(program, 'log', 'Publishes and examines the log of a tenant.')
   const defining = { context, log, outcome, program }
   definePublish(defining)
+  defineRepin(defining)
   defineProofs(defining)
   defineFsck(defining)
   defineRebuild(defining)
+}
+
+function defineRepin({ context, log, outcome, program }: Defining): void {
+  const command = define(
+    log,
+    'repin',
+    'Pins a log again whose pin is lost: the last tree head that is known of it elsewhere stands for the pin. Give the newest checkpoint that was published, cosigned or handed out, or the newest dossier; from this same data directory it would prove nothing. Where the database does not hold that head, it is refused. The log tells of it. No server may run meanwhile.',
+    [
+      'log repin --checkpoint published/checkpoint',
+      'log repin --checkpoint newest.dossier.json other-log.dossier.json --json',
+    ],
+  ).requiredOption('--checkpoint <file...>', 'signed checkpoint or dossier, one for each log')
+  asJson(writing(command))
+  act(program, command, outcome, async (options: RepinFlags) =>
+    (await import('./repin.ts')).repin(context, options),
+  )
 }
 
 function definePublish({ context, log, outcome, program }: Defining): void {

@@ -8,7 +8,7 @@ import { uuidv7 } from '../base/uuid.ts'
 import { randomBytes } from '../crypto/hash.ts'
 import { encodeHex } from '../base/bytes.ts'
 import type { Profile } from '../dossier/kinds.ts'
-import type { Caller } from '../dossier/matters.ts'
+import type { AdminMatter, Caller } from '../dossier/matters.ts'
 import type { KekKind, KekProvider } from '../kek/kek.ts'
 import { createKeyring } from '../keyring/create.ts'
 import type { Pin, PinStore } from '../log/pin.ts'
@@ -19,6 +19,7 @@ import type { Report } from '../verify/report.ts'
 import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
+import { enterAdmin } from './admin-entry.ts'
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
 import { readCheckedStream } from './checked.ts'
 import { exportSigstoreBundle } from './copies.ts'
@@ -429,6 +430,17 @@ export class LocalService implements Service {
     return this.#use(tenant, (room) => recordExport(room, record, by))
   }
 
+  /** Tells the log of an act that changes nothing else. */
+  async recordAct(
+    tenant: string,
+    act: Pick<AdminMatter, 'action' | 'detail' | 'subject'>,
+    by: Caller,
+  ): Promise<{ readonly index: number }> {
+    const matter: AdminMatter = { ...act, by, time: this.#parts.clock() }
+    const { appended } = await this.#use(tenant, (room) => enterAdmin(room, matter))
+    return { index: appended.index }
+  }
+
   async listKeys(tenant: string): Promise<readonly KeyView[]> {
     return (await this.#read(tenant)).listKeys(tenant)
   }
@@ -579,7 +591,10 @@ export class LocalService implements Service {
         this.#store = await this.#parts.openStore()
         await this.#store.probe()
         await this.#checkPins(await this.#store.listTenants())
-        for (const name of names) await this.#rooms.use(name, () => Promise.resolve())
+        // One whose founding was cut off waits for being founded again.
+        for (const name of names)
+          if (await hasGenesis(this.#store, name))
+            await this.#rooms.use(name, () => Promise.resolve())
         this.#trouble = undefined
         this.#parts.report('log.reopened', {})
         return

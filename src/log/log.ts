@@ -123,7 +123,7 @@ export class Log {
 
   /**
    * Opens a log at the store's head after holding it against the pin.
-   * @throws {@link Failure} LOG_ROLLBACK when the pinned head is not a prefix of what the store holds
+   * @throws {@link Failure} LOG_ROLLBACK when the pinned head is not a prefix of what the store holds, LOG_CLOCK when the clock is behind its last entry
    */
   static async open(parts: LogParts): Promise<Log> {
     const tenant = await parts.store.readTenant(parts.tenant)
@@ -137,6 +137,7 @@ export class Log {
     if (!equalBytes(log.#tree.root(), tenant.head.root))
       throw new Failure('STORE_CORRUPT', `Tiles do not give the stored root of ${parts.origin}`)
     await log.#checkPin()
+    log.#nextTime()
     return log
   }
 
@@ -323,12 +324,13 @@ export class Log {
 
   #nextTime(): number {
     const now = this.#parts.clock()
-    if (now < this.#head.time - clockToleranceMs)
+    const { time } = this.#head
+    if (now < time - clockToleranceMs)
       throw new Failure(
         'LOG_CLOCK',
-        `Clock is behind the last entry by ms: ${this.#head.time - now}`,
+        `Clock is behind the last entry of ${this.#parts.origin}, set it: ${isoOf(now)} < ${isoOf(time)}`,
       )
-    return Math.max(now, this.#head.time)
+    return Math.max(now, time)
   }
 
   async #writePin(root: Uint8Array, size: number, epoch: number): Promise<void> {
@@ -396,6 +398,8 @@ export class Log {
     })
   }
 }
+
+const isoOf = (time: number): string => new Date(time).toISOString()
 
 function place(entry: SignedEntry, index: number, time: number): NewEntry {
   const { kind, stream, seq, prev, keyid, payload, signature, filter } = entry

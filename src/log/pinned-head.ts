@@ -26,15 +26,20 @@ export async function checkPinnedHead(log: PinnedLog, pinned: Pin | undefined): 
   if (pinned === undefined) {
     if (size === 0) return
     throw rollback(
-      `Pin of ${origin} is missing but its log has ${size} entries: bring the pin back`,
+      `Pin of ${origin} is missing but its log has ${size} entries: bring the pin back, or give the newest checkpoint known elsewhere to countersign log repin`,
     )
   }
-  if (pinned.origin !== origin) throw rollback(`Pin is of another log: ${pinned.origin}`)
+  if (pinned.origin !== origin)
+    throw rollback(`Pin of ${origin} is of another log, bring its own back: ${pinned.origin}`)
   if (pinned.size > size)
     throw rollback(
-      `Database of ${origin} is behind its pin: ${size} < ${pinned.size}; bring the newer database back`,
+      `Database of ${origin} is behind its pin, bring the newer one back (if it is lost: countersign restore --help): ${size} < ${pinned.size}`,
     )
   const rootThen = pinned.size === size ? root : await readRootAt(store, tenant, size, pinned.size)
   if (!equalBytes(rootThen, pinned.root))
-    throw rollback(`Database of ${origin} is not the one that was pinned at size ${pinned.size}`)
+    throw rollback(
+      pinned.size === size
+        ? `Database of ${origin} is a fork of the one that was pinned, bring that one back and keep this one as evidence; size ${size}`
+        : `Database of ${origin} has grown from a copy and is not the one that was pinned, bring that one back and keep this one as evidence; sizes ${size} and ${pinned.size}`,
+    )
 }

@@ -23,6 +23,9 @@ import { exportDossier } from './prove.ts'
 import type { DecisionView, ListRequest, TenantView } from './service.ts'
 import { exportTlogProof, proveConsistency, proveInclusion } from './tree-proofs.ts'
 
+/** How far behind the last checkpoint a cosigned one is served in its place. */
+const witnessedForMs = 60_000
+
 const notFound = (what: string): Failure => new Failure('INPUT_NOT_FOUND', what)
 
 /** A tenant as it is told. */
@@ -143,9 +146,11 @@ export class Reading {
   }
 
   async readCheckpoint(tenant: string): Promise<string> {
-    const checkpoint = await this.#store().readLastCheckpoint(tenant)
-    if (checkpoint === undefined) throw notFound(`No checkpoint: ${tenant}`)
-    return checkpoint.note
+    const last = await this.#store().readLastCheckpoint(tenant)
+    if (last === undefined) throw notFound(`No checkpoint: ${tenant}`)
+    const witnessed = await this.#store().readWitnessedCheckpoint(tenant)
+    const fresh = witnessed !== undefined && last.time - witnessed.time <= witnessedForMs
+    return fresh ? witnessed.note : last.note
   }
 
   async readTile(tenant: string, path: string): Promise<Uint8Array> {

@@ -15,7 +15,8 @@ import { Gate } from './gate.ts'
 import { checkTenant, hasGenesis } from './genesis.ts'
 import type { KeyDesk } from './key-desk.ts'
 import type { KeyHolder, Room } from './room.ts'
-import { logPublicKeys } from './trust.ts'
+import { logPublicKeys, readTrustedWitnesses } from './trust.ts'
+import type { Witnessing } from './witnessing.ts'
 
 /** What rooms are opened with. */
 export interface OpeningParts {
@@ -26,6 +27,9 @@ export interface OpeningParts {
   readonly openPin: (tenant: string) => PinStore
   /** Master public key that every keyring must have, when one is demanded. */
   readonly masterPublic: Uint8Array | undefined
+  /** The witness policy that every log is to have; each keeps the one of its trust root where none is given. */
+  readonly witnessPolicy: string | undefined
+  readonly witnessing: Witnessing
   /** Told when a log can no longer be believed. */
   readonly onBroken: (failure: Failure) => void
 }
@@ -52,7 +56,7 @@ export class RoomOpening {
    * @throws {@link Failure} INPUT_NOT_FOUND, KEK_*, OPEN_FAILED, KEY_STORE_REFUSED, LOG_ROLLBACK, STORE_*
    */
   async open(store: Store, name: string): Promise<Room> {
-    const { clock, desk, instance, onBroken, openPin } = this.#parts
+    const { clock, desk, instance, onBroken, openPin, witnessing, witnessPolicy } = this.#parts
     const found = await store.readTenant(name)
     if (found === undefined) throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${name}`)
     const pin = openPin(name)
@@ -81,9 +85,12 @@ export class RoomOpening {
         log,
         store,
         tenant: found,
+        witnesses: witnessPolicy ?? (await readTrustedWitnesses({ log, store, tenant: found })),
       }
       if (await hasGenesis(store, name)) {
         await checkTenant(room)
+        // Before anything new is signed: whoever has seen more of this log says so now.
+        await witnessing.open(room)
         await desk.admit(room)
       }
       return room
@@ -99,6 +106,7 @@ export class RoomOpening {
     this.#holders.delete(room.tenant.name)
     room.keyring.close()
     await room.log.close()
+    this.#parts.witnessing.leave(room)
   }
 
   /** Gives up the keys of a tenant whose room did not open. */

@@ -28,6 +28,8 @@ export interface Room {
   readonly gate: Gate
   readonly log: Log
   readonly store: Store
+  /** Witness policy that the log's trust roots name from now on. */
+  readonly witnesses: string
   /** ms since 1970. */
   readonly clock: () => number
 }

@@ -154,14 +154,6 @@ export async function readTrustedWitnesses(
   return section.witnesses
 }
 
-/**
- * Publishes a trust root where the newest names another witness policy than the room.
- * @throws {@link Failure} CONFIG_INVALID when verifiers would refuse the policy
- */
-export async function publishWitnesses(room: Room): Promise<void> {
-  if ((await readTrustedWitnesses(room)) !== room.witnesses) await publishTrustRoot(room)
-}
-
 /** The section of a log, which verifiers must be able to use. */
 async function describeUsable(room: Room, listed: readonly ListedKey[]): Promise<OriginSection> {
   const section = await describeOrigin(room, listed)

@@ -25,6 +25,8 @@ export interface WitnessEndpoint {
 export interface CosignRequest {
   /** The signed note of a checkpoint that may leave the process. */
   readonly note: string
+  /** How large the log is by now: a witness may be beyond the note, and never beyond this. */
+  readonly logSize: number
   /** The consistency proof from an older size, at most the checkpoint's; empty from 0 and from its own. */
   readonly proofFrom: (size: number) => Promise<readonly Uint8Array[]>
   readonly signal?: AbortSignal
@@ -36,7 +38,9 @@ export type Asked = {
 } & (
   | { readonly outcome: 'cosigned'; readonly lines: readonly NoteLine[] }
   /** It gave nothing that counts; it may do so another time. */
-  | { readonly outcome: 'failed'; readonly reason: string }
+  | { readonly outcome: 'failed'; readonly reason: string; readonly unreachable: boolean }
+  /** It has cosigned a larger tree of this log already, and does not go back. */
+  | { readonly outcome: 'passed'; readonly size: number }
   /** It says that it has cosigned a history that is not this one. */
   | { readonly outcome: 'contradicted'; readonly reason: string; readonly size: number }
 )
@@ -112,8 +116,9 @@ export class WitnessClient {
   /** Asks for cosignatures; never rejects because of the witness. @throws {@link Failure} what the proof met */
   async cosign(request: CosignRequest): Promise<Asked> {
     const checkpoint = claimedBy(request.note)
+    if (this.#size !== undefined && this.#size > checkpoint.size) return this.#passed(this.#size)
     // Whoever asks from the size it has needs no proof, and is told the other's size where that is another.
-    const first = Math.min(this.#size ?? checkpoint.size, checkpoint.size)
+    const first = this.#size ?? checkpoint.size
     const asked = await this.#ask(request, checkpoint, first)
     if (typeof asked !== 'number') return asked
     const again = await this.#ask(request, checkpoint, asked)
@@ -128,11 +133,11 @@ export class WitnessClient {
     try {
       answer = await this.#post(body, signal)
     } catch (error) {
-      return this.#failed(reasonOf(error))
+      return this.#failed(reasonOf(error), true)
     }
     const { status } = answer
     if (status === 200) return this.#take(note, checkpoint, answer.body)
-    if (status === 409) return this.#resynchronise(answer, checkpoint, old)
+    if (status === 409) return this.#resynchronise(answer, checkpoint.size, request.logSize, old)
     if (status === 422)
       return this.#contradicted(old, `Witness has another history than this log at size ${old}`)
     return this.#failed(explanations[status] ?? `Witness answers with status ${status}`)
@@ -152,17 +157,22 @@ export class WitnessClient {
     return { body: await readBounded(response), status: response.status, type }
   }
 
-  #resynchronise({ body, type }: Answer, { size }: Checkpoint, old: number): Asked | number {
+  #resynchronise(
+    { body, type }: Answer,
+    size: number,
+    logSize: number,
+    old: number,
+  ): Asked | number {
     const told = type.split(';')[0]?.trim() === sizeType ? parseTreeSize(body) : undefined
     if (told === undefined) return this.#failed('Witness does not say which size it has')
-    if (told > size)
+    if (told > logSize)
       return this.#contradicted(
         told,
-        `Witness has cosigned a larger log than this one: ${told} > ${size}`,
+        `Witness has cosigned a larger log than this one: ${told} > ${logSize}`,
       )
     if (told === old) return this.#failed(`Witness does not take the size that it has: ${told}`)
     this.#size = told
-    return told
+    return told > size ? this.#passed(told) : told
   }
 
   /** The lines of the witness's own keys; one of them that is wrong spoils the answer. */
@@ -185,8 +195,12 @@ export class WitnessClient {
     }
   }
 
-  #failed(reason: string): Asked {
-    return { outcome: 'failed', reason, url: this.endpoint.url }
+  #failed(reason: string, unreachable = false): Asked {
+    return { outcome: 'failed', reason, unreachable, url: this.endpoint.url }
+  }
+
+  #passed(size: number): Asked {
+    return { outcome: 'passed', size, url: this.endpoint.url }
   }
 
   #contradicted(size: number, reason: string): Asked {
@@ -213,12 +227,6 @@ function reasonOf(error: unknown): string {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : error.name
   return `Witness cannot be reached: ${code}`
 }
-
-/** Asks witnesses at the same time. @throws {@link Failure} what the proof met */
-export const cosignBy = (
-  clients: readonly WitnessClient[],
-  request: CosignRequest,
-): Promise<readonly Asked[]> => Promise.all(clients.map((client) => client.cosign(request)))
 
 /** A note with more lines: those of keys that have one already are left out. */
 export function addLines(note: string, more: readonly NoteLine[]): string {

@@ -70,6 +70,8 @@ export interface ServiceOptions {
   /** Sealed records by tenant and hex SHA-256. */
   readonly offers?: ReadonlyMap<string, Uint8Array>
   readonly keepRooms?: number
+  readonly witnessPolicy?: string | undefined
+  readonly witnessEveryMs?: number
   /** Where the database lies when not in `directory`. */
   readonly dataDirectory?: string
 }
@@ -133,6 +135,8 @@ export async function openTestService(
       events.push(event)
     },
     version: '0.0.0-test',
+    ...(options.witnessPolicy === undefined ? {} : { witnessPolicy: options.witnessPolicy }),
+    ...(options.witnessEveryMs === undefined ? {} : { witnessEveryMs: options.witnessEveryMs }),
   }
   const service = await LocalService.open(parts)
   if (options.closeYourself !== true) onTestFinished(() => service.close())
@@ -145,7 +149,7 @@ export async function openTestService(
     principal,
     async reopen(change = {}) {
       await service.close()
-      return openTestService({ ...options, ...change, directory, kek: change.kek ?? kek })
+      return openTestService({ ...options, directory, ...change, kek: change.kek ?? kek })
     },
     async notarise(text, key, as = principal) {
       return JSON.parse(await service.notarise(as, text, key ?? null)) as Notarised

@@ -116,7 +116,7 @@ describe('the tree', () => {
     const grown = new TileTree(0, own.read)
     for (const n of [0, 1, 255, 256, 257, 65_535, 65_536, 70_000]) {
       own.grow(grown, n)
-      if (n <= largest) expect(grown.root()).toEqual(referenceRoot(entries.slice(0, n)))
+      expect(grown.root()).toEqual(referenceRoot(entriesBetween(0, n)))
       for (const index of new Set([0, Math.floor(n / 2), n - 1])) {
         if (index < 0 || index >= n) continue
         const hash = leafHash(entryAt(index))
@@ -125,7 +125,6 @@ describe('the tree', () => {
         )
       }
     }
-    expect(grown.root()).toEqual(referenceRoot(entriesBetween(0, 70_000)))
   })
 })
 

@@ -8,50 +8,23 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { EventEmitter } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PassThrough, Writable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { encodeHex } from '../../src/base/bytes.ts'
 import { Failure } from '../../src/base/failure.ts'
-import { runCli } from '../../src/cli/run.ts'
-import { createComposition } from '../../src/compose.ts'
 import { sha256 } from '../../src/crypto/hash.ts'
 import { LocalService } from '../../src/decisions/local-service.ts'
 import type { KeyOrderDone, KeyStatus } from '../../src/wire/keys.ts'
 import { runCountersign, type Ran } from '../support/cli.ts'
+import { runWithin } from '../support/cli-within.ts'
 
 let cwd: string
 
 /** Paths below the directory of the test. */
 const at = (...names: string[]): string => join(cwd, ...names)
 
-const collector = (chunks: Uint8Array[]): Writable =>
-  new Writable({
-    write(chunk: Uint8Array, _encoding, done) {
-      chunks.push(Uint8Array.from(chunk))
-      done()
-    },
-  })
-
-/** Runs a command on the real installation without a process of its own, which would cost most of the time. */
-async function runIn(...args: string[]): Promise<Ran> {
-  const [out, err]: [Uint8Array[], Uint8Array[]] = [[], []]
-  const io = {
-    cwd,
-    env: {},
-    signals: new EventEmitter(),
-    stderr: collector(err),
-    stdin: new PassThrough().end(),
-    stdout: collector(out),
-  }
-  const code = await runCli(args, io, '0.0.0-test', () =>
-    Promise.resolve(createComposition({ cwd, env: {}, version: '0.0.0-test' })),
-  )
-  const [stderr = '', stdout = ''] = [err, out].map((chunks) => Buffer.concat(chunks).toString())
-  return { code, stderr, stdout }
-}
+const runIn = (...args: string[]): Promise<Ran> => runWithin(args, cwd)
 
 const runAlone = (args: readonly string[], input = ''): Promise<Ran> =>
   runCountersign(args, { cwd, input })

@@ -4,10 +4,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { failureCodes, type FailureCode } from '../../src/base/failure.ts'
 import { createKmsKek } from '../../src/kek/kms.ts'
-import type { KeyOrder } from '../../src/wire/keys.ts'
 import { firstLineOf, outcomeOf, runCountersign, startCountersign } from '../support/cli.ts'
 import { KmsDouble, type Fault } from '../support/kms-double.ts'
-import { openOrderBench, type OrderBench } from '../support/order-bench.ts'
+import { openOrderBench, type OrderBench, type OrderName } from '../support/order-bench.ts'
 
 // What the provider says of each error, and how often it asks, is in kms-faults.test.ts; here it is what becomes of an order about keys.
 
@@ -53,18 +52,22 @@ const faults: readonly (readonly [string, Fault, FailureCode])[] = [
   ),
 ]
 
-// All of them are met by rotation; FAULTS=all meets all by rewrap too, else it is every third.
-const stride = process.env['FAULTS'] === 'all' ? 1 : 3
-const orders: readonly (readonly [string, KeyOrder, 'Encrypt' | 'Decrypt', number])[] = [
-  ['rotate', { order: 'rotate', purpose: 'evidence' }, 'Decrypt', 1],
-  ['rewrap, opening', { order: 'rewrap' }, 'Decrypt', stride],
-  ['rewrap, wrapping', { order: 'rewrap' }, 'Encrypt', stride],
+/** A dry run says so when it would have succeeded. */
+const probing = faults.filter(([what]) => what !== 'DryRunOperationException')
+const operations: readonly (readonly [
+  name: string,
+  order: OrderName | 'probe',
+  operation: 'Encrypt' | 'Decrypt',
+  of: typeof faults,
+])[] = [
+  ['rotate', 'rotate', 'Decrypt', faults],
+  ['unwrap by rewrap', 'rewrap', 'Decrypt', faults],
+  ['wrap by rewrap', 'rewrap', 'Encrypt', faults],
+  ['probe', 'probe', 'Decrypt', probing],
 ]
 
-const cases = orders.flatMap(([name, order, operation, every]) =>
-  faults
-    .filter((_, i) => i % every === 0)
-    .map(([what, fault, code]) => ({ code, fault, name, operation, order, what })),
+const cases = operations.flatMap(([name, order, operation, of]) =>
+  of.map(([what, fault, code]) => ({ code, fault, name, operation, order, what })),
 )
 
 const settings = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' }
@@ -91,27 +94,24 @@ afterAll(async () => {
   await kms.stop()
 })
 
-describe('an order about keys that hang on AWS KMS', () => {
+describe('AWS KMS that fails, at the command line and over HTTP', () => {
   it('is tried with every error', () => {
-    expect(faults).toHaveLength(27)
-    expect(cases).toHaveLength(stride === 1 ? 81 : 45)
+    expect([faults.length, probing.length]).toEqual([27, 26])
+    expect(cases).toHaveLength(107)
   })
 
   it.each(cases)(
     '$name: is $code after $what, and works afterwards',
     async ({ code, fault, operation, order }) => {
+      const heal = (): void => {
+        kms.heal()
+      }
       const harm = (): void => {
         kms.heal()
         kms.fail(fault, Infinity, operation)
       }
-      await bench.meet(
-        order,
-        harm,
-        () => {
-          kms.heal()
-        },
-        code,
-      )
+      if (order === 'probe') await bench.probe(harm, heal, code)
+      else await bench.meet(order, harm, heal, code)
     },
   )
 })

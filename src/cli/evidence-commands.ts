@@ -188,13 +188,13 @@ function defineVerify(program: Command, context: Context, outcome: Outcome): voi
   const verify = define(
     program,
     'verify',
-    'Verifies dossiers and tlog-proofs offline: needs them, a trust root, and no installation. Prints one line a file. Exit 0 when all are valid, 3 when some are bad, 4 when none is bad but some are inconclusive, unprovable or erased.',
+    'Verifies dossiers, periods and tlog-proofs offline: needs them, a trust root, and no installation. Prints one line a file. Exit 0 when all are valid, 3 when some are bad, 4 when none is bad but some are inconclusive, unprovable or erased.',
     [
       'verify 0197.dossier.json --trust trust-root.json',
       'verify *.dossier.json --trust trust-root.json --trust-sha256 9f86d081… --json',
     ],
   )
-    .argument('<file...>', 'dossiers, tlog-proofs')
+    .argument('<file...>', 'dossiers, periods of audit export, tlog-proofs')
     .requiredOption('--trust <file>', 'trust root, from a source that you trust')
     .option('--trust-sha256 <hex>', 'SHA-256 that the trust root must have')
     .option(

@@ -1,6 +1,7 @@
 // The tree of commands, put together from its parts.
 import { Command } from 'commander'
 import { defineAdministration } from './administration-commands.ts'
+import { defineAudit } from './audit-commands.ts'
 import { acceptGlobals, type Context, type Outcome } from './command.ts'
 import { defineEvidence } from './evidence-commands.ts'
 import { defineHsm } from './hsm-commands.ts'
@@ -49,6 +50,7 @@ export function createProgram(context: Context, version: string, outcome: Outcom
   acceptGlobals(program)
   defineInstallation(program, context, outcome)
   defineEvidence(program, context, outcome)
+  defineAudit(program, context, outcome)
   defineKeys(program, context, outcome)
   defineLog(program, context, outcome)
   defineAdministration(program, context, outcome)

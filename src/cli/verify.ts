@@ -11,13 +11,16 @@ import {
   parseTrustRoot,
   verifyDossier,
   verifyTlogProof,
+  type PeriodReport,
   type Report,
 } from '../verify/index.ts'
+import { decisiveCheck } from '../verify/period-report.ts'
 import { claimedCheckpoint } from '../verify/verify-checkpoint.ts'
 import type { Context } from './command.ts'
 import { exitCodes, Usage } from './complain.ts'
 import { expectReadable, readBounded } from './files.ts'
 import { jsonLine, printable } from './terminal.ts'
+import { isPeriodFile, judgePeriodFile } from './verify-period.ts'
 
 /** Flags of `verify`. */
 export interface VerifyFlags {
@@ -27,25 +30,29 @@ export interface VerifyFlags {
   readonly json?: boolean
 }
 
+type AnyReport = Report | PeriodReport
+
 /** The check that made the verdict what it is. */
-function decisiveCheck({ checks, verdict }: Report): string {
-  const worst = verdict === 'invalid' ? 'fail' : verdict
-  // Of erasures the last check is the one that names the entry which proves them.
-  const found =
-    verdict === 'erased'
-      ? checks.findLast(({ outcome }) => outcome === worst)
-      : checks.find(({ outcome }) => outcome === worst)
+function decisive({ checks, verdict }: AnyReport): string {
+  const found = decisiveCheck(checks, verdict)
   return found === undefined ? 'nothing could be checked' : `${found.name}: ${found.reason}`
 }
 
-const line = (file: string, width: number, report: Report): string => {
-  const said = report.ok
-    ? [
+/** What is said of good evidence. */
+const merits = (report: AnyReport): readonly string[] =>
+  'summary' in report
+    ? [report.summary, `assurance ${report.assurance}`]
+    : [
         report.status ?? report.stream ?? '',
         `assurance ${report.assurance}`,
         `complete ${report.complete}`,
       ]
-    : [decisiveCheck(report)]
+
+function line(file: string, width: number, report: AnyReport): string {
+  // A period that holds something erased still shows that nothing is missing.
+  const whole = 'whole' in report && report.whole && report.verdict !== 'invalid'
+  const said = report.ok ? [] : [decisive(report)]
+  if (report.ok || whole) said.push(...merits(report))
   return `${[report.verdict.padEnd(12), printable(file).padEnd(width), ...said.map(printable)].join('  ')}\n`
 }
 
@@ -137,10 +144,11 @@ async function withEntries<T>(
   try {
     const sizes: number[] = []
     for (const file of files)
-      sizes.push(claimedSize(await readBounded(io.cwd, file, limits.dossierBytes)))
+      if (!(await isPeriodFile(io.cwd, file)))
+        sizes.push(claimedSize(await readBounded(io.cwd, file, limits.dossierBytes)))
     const { copyEntries } = await import('./log-copy.ts')
     const token = io.env['COUNTERSIGN_TOKEN']
-    await copyEntries({ directory, size: Math.max(...sizes), token, url: entries })
+    await copyEntries({ directory, size: Math.max(0, ...sizes), token, url: entries })
     return await work(directory)
   } finally {
     rmSync(directory, { force: true, recursive: true })
@@ -148,13 +156,18 @@ async function withEntries<T>(
 }
 
 /** Judges a file by what it says of itself to be. */
-function judge(
-  file: Uint8Array,
+async function judge(
+  context: Context,
+  name: string,
   trust: Uint8Array,
   trustSha256: string | undefined,
   directory: string | undefined,
-): Report {
+): Promise<AnyReport> {
+  const { cwd } = context.io
   const options = trustSha256 === undefined ? {} : { trustSha256 }
+  // A period brings the leaves that it is held against with it.
+  if (await isPeriodFile(cwd, name)) return judgePeriodFile(context, name, trust, options)
+  const file = await readBounded(cwd, name, limits.dossierBytes)
   if (isTlogProof(file)) return verifyTlogProof(file, trust, options)
   return verifyDossier(file, trust, {
     ...options,
@@ -177,8 +190,7 @@ export async function verify(
   const notes = new Set<string>()
   await withEntries(context, files, flags.entries, async (directory) => {
     for (const file of files) {
-      const bytes = await readBounded(io.cwd, file, limits.dossierBytes)
-      const report = judge(bytes, trust, flags.trustSha256, directory)
+      const report = await judge(context, file, trust, flags.trustSha256, directory)
       verdicts.push(report.verdict)
       for (const note of report.notes) notes.add(note)
       await out.write(

@@ -27,6 +27,7 @@ import { Reading } from './decisions/reading.ts'
 import { connectControl } from './control-client.ts'
 import { listenControl, type ControlSocket } from './control-server.ts'
 import type { Service } from './decisions/service.ts'
+import { readWitnessPolicy } from './decisions/witnessing.ts'
 import { fingerprint } from './dossier/trust-root.ts'
 import type { Secret } from './crypto/secret.ts'
 import { childEnvironment } from './kek/child-environment.ts'
@@ -87,14 +88,28 @@ function settingsOf(config: Config, version: string): ServiceSettings {
     maxOutageHours,
     pin,
     version,
+    witnessPolicy:
+      config.witnessPolicy === undefined ? undefined : readPolicy(config.witnessPolicy),
   }
+}
+
+/** The text of a witness policy that can be used. @throws {@link Failure} CONFIG_INVALID */
+function readPolicy(path: string): string {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new Failure('CONFIG_INVALID', `Witness policy cannot be read: ${path}`, { cause })
+  }
+  readWitnessPolicy(text)
+  return text
 }
 
 const createLogger = (level: Config['logLevel']): Logger =>
   pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2))
 
 /** Events that tell of trouble which is over. */
-const mended = ['log.reopened', 'kek.healthy']
+const mended = ['log.reopened', 'kek.healthy', 'witness.recovered']
 
 const reporter =
   (logger: Logger) =>

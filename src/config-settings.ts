@@ -53,6 +53,14 @@ const serve = z.strictObject({
     .describe('Longest time for a request in milliseconds (30000)'),
 })
 
+const witness = z.strictObject({
+  policy: path
+    .optional()
+    .describe(
+      'File of witness, group and quorum lines (C2SP tlog-policy) that trust roots are to name (what they name already)',
+    ),
+})
+
 /** What the configuration file may say; relative paths in it start at its own directory. */
 export const configFileSchema = z
   .strictObject({
@@ -69,6 +77,7 @@ export const configFileSchema = z
       .describe('Public half of the master key in base64; any other is refused'),
     kek: kek.optional(),
     serve: serve.optional(),
+    witness: witness.optional(),
     log: z.strictObject({ level: z.enum(logLevels).optional() }).optional(),
   })
   .meta({ title: 'Countersign configuration' })
@@ -107,5 +116,6 @@ export const settings: readonly Setting[] = Object.freeze([
   { path: 'serve.tls.key', variable: 'COUNTERSIGN_TLS_KEY', flag: 'tlsKey' },
   { path: 'serve.maxBodyBytes', variable: 'COUNTERSIGN_MAX_BODY_BYTES' },
   { path: 'serve.requestTimeoutMs', variable: 'COUNTERSIGN_REQUEST_TIMEOUT_MS' },
+  { path: 'witness.policy', variable: 'COUNTERSIGN_WITNESS_POLICY', flag: 'witnessPolicy' },
   { path: 'log.level', variable: 'COUNTERSIGN_LOG_LEVEL' },
 ])

@@ -43,6 +43,8 @@ export interface Config {
     readonly maxBodyBytes: number
     readonly requestTimeoutMs: number
   }
+  /** Absolute path of a witness policy. */
+  readonly witnessPolicy: string | undefined
   readonly logLevel: (typeof logLevels)[number]
   /** Where each setting comes from, by its path in the file. */
   readonly from: Readonly<Record<string, string>>
@@ -267,6 +269,7 @@ export function loadConfig({ flags, env, cwd }: ConfigSources): Config {
     dev: chosen.or('dev', (c) => c.dev, false),
     masterPublic: chooseMasterPublic(chosen),
     serve: chooseServe(chosen),
+    witnessPolicy: chosen.path('witness.policy', (c) => c.witness?.policy),
     logLevel: chosen.or('log.level', (c) => c.log?.level, 'info'),
     from: Object.freeze(chosen.from),
   })
@@ -295,6 +298,7 @@ export function describeConfig(
     'serve.tls.key': serve.tls?.key ?? null,
     'serve.maxBodyBytes': serve.maxBodyBytes,
     'serve.requestTimeoutMs': serve.requestTimeoutMs,
+    'witness.policy': config.witnessPolicy ?? null,
     'log.level': config.logLevel,
   }
   return Object.fromEntries(

@@ -35,6 +35,8 @@ export interface ServiceSettings extends PostedKekSettings {
   readonly maxOutageHours?: number | undefined
   readonly dev: boolean
   readonly masterPublic: Uint8Array | undefined
+  /** Witness, group and quorum lines that every trust root is to name; what it names already unless given. */
+  readonly witnessPolicy?: string | undefined
   readonly version: string
 }
 
@@ -139,7 +141,7 @@ function partsOf(
   report: ServiceParts['report'],
   keepRooms = keptRooms,
 ): ServiceParts {
-  const { data, keys, masterPublic, maxOutageHours = 72, version } = settings
+  const { data, keys, masterPublic, maxOutageHours = 72, version, witnessPolicy } = settings
   const closing = new AbortController()
   return {
     clock: Date.now,
@@ -166,6 +168,7 @@ function partsOf(
     report,
     version,
     ...(masterPublic === undefined ? {} : { masterPublic }),
+    ...(witnessPolicy === undefined ? {} : { witnessPolicy }),
   }
 }
 

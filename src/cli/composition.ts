@@ -25,6 +25,7 @@ export interface ServeFlags extends GlobalFlags {
   readonly port?: number
   readonly tlsCert?: string
   readonly tlsKey?: string
+  readonly witnessPolicy?: string
 }
 
 /** What `init` is told. */
@@ -33,6 +34,7 @@ export interface InitFlags extends GlobalFlags {
   readonly origin?: string
   readonly profile?: 'each' | 'checkpoint'
   readonly public?: boolean
+  readonly witnessPolicy?: string
 }
 
 /** What `init` made. */

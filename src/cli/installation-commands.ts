@@ -22,6 +22,12 @@ const listening = (command: Command): Command =>
     .option('--tls-cert <file>', 'PEM file of the certificate chain')
     .option('--tls-key <file>', 'PEM file of the private key')
 
+const witnessed = (command: Command): Command =>
+  command.option(
+    '--witness-policy <file>',
+    'witness, group and quorum lines that trust roots are to name (default: those they name)',
+  )
+
 /** `init`, `serve`, `config` and `demo`. */
 export function defineInstallation(program: Command, context: Context, outcome: Outcome): void {
   const init = define(
@@ -30,7 +36,7 @@ export function defineInstallation(program: Command, context: Context, outcome: 
     'Makes a data directory with its keys and its first tenant, default, and writes its first trust root. Where no key provider is configured it makes a KEK file in the keys directory.',
     ['init', 'init --data /var/lib/countersign --keys /etc/countersign --origin log.example.com'],
   )
-  asJson(writing(init))
+  asJson(witnessed(writing(init)))
     .option('--origin <url>', 'prefix of every log’s name, a URL without scheme')
     .addOption(
       new Option(
@@ -49,7 +55,7 @@ export function defineInstallation(program: Command, context: Context, outcome: 
     'Serves the HTTP API and prints its URL when it is ready. SIGTERM or SIGINT lets it finish what it accepted; a second one ends it at once.',
     ['serve', 'serve --port 0 --json', 'serve --dev --data /tmp/playground'],
   )
-  asJson(listening(writing(serve)))
+  asJson(witnessed(listening(writing(serve))))
   act(program, serve, outcome, async (options: ServeFlags & { json?: boolean }) =>
     (await import('./install.ts')).serve(context, options),
   )
@@ -61,7 +67,7 @@ export function defineInstallation(program: Command, context: Context, outcome: 
     'Prints every setting, its value and where it comes from: default, file, environment or flag. Secrets are not shown. Exit 2 when something is wrong.',
     ['config check --config countersign.yaml'],
   )
-  asJson(listening(writing(check)))
+  asJson(witnessed(listening(writing(check))))
   act(program, check, outcome, async (options: ServeFlags & { json?: boolean }) =>
     (await import('./install.ts')).checkConfig(context, options),
   )

@@ -105,6 +105,18 @@ describe('the configuration', () => {
     expect(refusal({ COUNTERSIGN_PORT: '' })).toContain('COUNTERSIGN_PORT: ')
   })
 
+  it('finds a witness policy beside the file that names it, or where it is called from', () => {
+    const named = file('witness:\n  policy: w.policy\n')
+    expect(load({}, { config: named }).witnessPolicy).toBe(join(cwd, 'w.policy'))
+    expect(load({ COUNTERSIGN_WITNESS_POLICY: 'e.policy' }, { config: named })).toMatchObject({
+      from: { 'witness.policy': 'COUNTERSIGN_WITNESS_POLICY' },
+      witnessPolicy: join(cwd, 'e.policy'),
+    })
+    expect(load({}, { witnessPolicy: 'f.policy' }).from['witness.policy']).toBe('--witness-policy')
+    expect(describeConfig(load({}))['witness.policy']).toEqual({ from: 'not set', value: null })
+    expect(refusal({ COUNTERSIGN_WITNESS_POLICY: '' })).toContain('COUNTERSIGN_WITNESS_POLICY: ')
+  })
+
   it('wants both halves of TLS', () => {
     expect(load({}, { tlsCert: 'c.pem', tlsKey: 'k.pem' }).serve.tls).toEqual({
       cert: join(cwd, 'c.pem'),

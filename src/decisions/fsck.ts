@@ -37,7 +37,7 @@ export interface FsckReport {
   readonly size: number
   readonly decisions: number
   readonly erased: number
-  /** In the order of finding; at most {@link mostFindings}. */
+  /** In the order of finding; at most 1000. */
   readonly findings: readonly Finding[]
   /** How many there are. */
   readonly count: number
@@ -48,7 +48,7 @@ export interface FsckReport {
 }
 
 /** Findings that are told one by one. */
-export const mostFindings = 1000
+const mostFindings = 1000
 const page = 500
 
 interface Counted {

@@ -1,6 +1,6 @@
 // The period file, version 1 (`application/vnd.countersign.period+jsonl`): every leaf of a log from one tree size to another, with dossiers of decisions
 // among them. It is read and written line by line, so that its length costs no memory: a head, the dossiers, the leaves by index, an end. The
-// dossiers come first, so that whoever reads the leaves knows which streams to watch. What its lines prove is said in README.md, §10.
+// dossiers come first, so that whoever reads the leaves knows which streams to watch. What its lines prove is said in README.md, §11.
 import { z } from 'zod'
 import { canonicalBytes, parseCanonical } from '../base/canonical-json.ts'
 import { decodeBase64, encodeBase64 } from '../base/base64.ts'

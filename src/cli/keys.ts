@@ -2,7 +2,14 @@
 // it is given again.
 import { Failure } from '../base/failure.ts'
 import type { Service } from '../decisions/service.ts'
-import type { KeyOrder, KeyOrderDone, KeyStatus, KeyStep, KeyView } from '../wire/keys.ts'
+import {
+  keyStatusSchema,
+  type KeyOrder,
+  type KeyOrderDone,
+  type KeyStatus,
+  type KeyStep,
+  type KeyView,
+} from '../wire/keys.ts'
 import { whileWriting } from './administer.ts'
 import type { Context, TenantFlags } from './command.ts'
 import type { GlobalFlags } from './composition.ts'
@@ -161,7 +168,12 @@ async function statusOf(context: Context, flags: TenantFlags): Promise<KeyStatus
   const server = await composition.connectServer(flags)
   if (server !== undefined) {
     try {
-      return await server.keyStatus(flags.tenant)
+      const told = keyStatusSchema.safeParse(await server.keyStatus(flags.tenant))
+      if (told.success) return told.data
+      throw new Failure(
+        'CONFIG_INVALID',
+        'The server that runs is of another version and says it in another way: restart it, or use its own command',
+      )
     } finally {
       await server.close()
     }

@@ -68,7 +68,8 @@ export async function rewrap(work: KeyWork): Promise<void> {
   const kept = slots.flatMap(({ parsed, stored }) =>
     parsed.provider === 'passphrase' ? [stored] : [],
   )
-  await put(work, [...made, ...kept], providers)
+  // Proved by those that this node opens by: another that is only described must not stand in for one of them that fails now.
+  await put(work, [...made, ...kept], work.tools.providers())
 }
 
 /**
@@ -101,6 +102,11 @@ export async function migrate(work: KeyWork, to: KekKind, keep: boolean): Promis
       work,
       rest.map(({ stored }) => stored),
       [target],
+    )
+  const left = first.filter((slot) => !rest.includes(slot)).map(({ parsed }) => parsed.provider)
+  if (left.length > 0)
+    work.notes.push(
+      `Backups made before open by ${left.join(', ')} as ever. Where that key may be known to others: countersign keys rotate-master, and rotate every signing key`,
     )
   work.tools.prefer(target)
   const kinds = [...new Set(rest.map(({ parsed }) => parsed.provider))].filter(
@@ -140,13 +146,16 @@ export async function rotateMaster(work: KeyWork, dropBreakGlass: boolean): Prom
     stored: keyring.stored,
     tenant: room.tenant.name,
   })
-  const next = await work.prove(stored, providers)
+  const next = await work.prove(stored)
   try {
     await work.commit(masterEvent(next, 'activated'), stored, next)
   } catch (error) {
     if (room.keyring !== next) next.close()
     throw error
   }
+  work.notes.push(
+    'The signing keys are those of before, sealed anew. Where others may know the old master key, they may know these: countersign keys rotate evidence, then fast, then log',
+  )
   await settleKeys(work)
 }
 

@@ -153,6 +153,9 @@ describe('keys status', () => {
     const { stdout } = await run(['keys', 'status', '--json'], { composition })
     expect(JSON.parse(stdout)).toEqual(told)
     expect(closed).toBe(2)
+    server.keyStatus = () => Promise.resolve({ tenant: 'acme' } as KeyStatus)
+    const { code, stderr } = await run(['keys', 'status'], { composition })
+    expect([code, stderr]).toEqual([2, expect.stringContaining('of another version')])
   })
 })
 

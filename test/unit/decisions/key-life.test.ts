@@ -395,6 +395,32 @@ describe('slots made again', () => {
     expect(slots[0]?.id).not.toBe(before[0]?.id)
     await test.reopen()
   })
+
+  it.each(['rewrap', 'rotate-master'] as const)(
+    'by %s are proved by providers that were named, though another is described and well',
+    async (name) => {
+      const real = pretend('hsm')
+      let openings = Infinity
+      const named: KekProvider = {
+        ...real,
+        unwrap: (...args) =>
+          openings-- > 0
+            ? real.unwrap(...args)
+            : Promise.reject(new Failure('KEK_UNAVAILABLE', 'Token is away')),
+      }
+      const described = pretend('environment', 150)
+      const test = await foundTestService({ others: [described], providers: [named] })
+      await order(test, { order: 'migrate', to: 'environment', keep: true })
+      const again = await test.reopen({ others: [described], providers: [named] })
+      await again.notarise(requestOf(1))
+      // The master key, the new slot, and then the proof of what is to be stored.
+      openings = 2
+      expect(await codeOf(order(again, { order: name }))).toMatch(/^KEK_UNAVAILABLE/)
+      openings = Infinity
+      const { steps } = await order(again, { order: name })
+      expect(steps.length).toBeGreaterThan(0)
+    },
+  )
 })
 
 describe('a key made while the master key was sealed', () => {

@@ -9,7 +9,7 @@ import type { StoreReader } from '../../../src/store/store.ts'
 // Two levels of tiles, and the beginning of a third.
 const size = 65_800
 const tiles = new Map<string, Uint8Array>()
-const tree = new TileTree(0, () => new Uint8Array(0))
+const tree = new TileTree(0, (level, n) => tiles.get(`${level}/${n}`) ?? new Uint8Array(0))
 for (let at = 0; at < size; at += 256)
   for (const { hashes, level, n } of tree.append(
     Array.from({ length: Math.min(256, size - at) }, (_, i) => leafHash(u16(at + i))),

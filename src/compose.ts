@@ -51,6 +51,7 @@ import {
 import { publishFrom } from './publish-log.ts'
 import { repin } from './repin.ts'
 import type { ThreadData, ThreadMessage } from './service-thread.ts'
+import { lineOptions, openServerLog } from './server-log.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import { scopes } from './wire/decision.ts'
 import { serveWitnessOf } from './witness-server.ts'
@@ -106,7 +107,7 @@ function readPolicy(path: string): string {
 }
 
 const createLogger = (level: Config['logLevel']): Logger =>
-  pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2))
+  pino(lineOptions(level), pino.destination(2))
 
 /** Events that tell of trouble which is over. */
 const mended = ['log.reopened', 'kek.healthy', 'witness.recovered']
@@ -248,7 +249,8 @@ async function openControl(
 
 async function serve(parts: ProcessParts, flags: ServeFlags): Promise<RunningServer> {
   const config = loadConfig({ ...parts, flags })
-  const logger = createLogger(config.logLevel)
+  const log = openServerLog(config.logLevel)
+  const { logger } = log
   const tls = readTls(config.serve.tls)
   // A playground lays its own data directory, for its keys die with this process.
   const founding =
@@ -292,6 +294,7 @@ async function serve(parts: ProcessParts, flags: ServeFlags): Promise<RunningSer
     async close() {
       await Promise.all([server.close(), control?.close()])
       await closeService()
+      log.close()
     },
   }
 }

@@ -5,7 +5,7 @@ import { encodeBase64 } from '../base/base64.ts'
 import { encodeHex, equalBytes, utf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { uuidv7 } from '../base/uuid.ts'
-import { equalConstantTime, hmacSha256, randomBytes, sha256 } from '../crypto/hash.ts'
+import { equalConstantTime, hmacSha256, randomNonce, sha256 } from '../crypto/hash.ts'
 import { labels } from '../crypto/labels.ts'
 import { payloadType } from '../dossier/dsse.ts'
 import type { DecisionMatter } from '../dossier/matters.ts'
@@ -125,7 +125,7 @@ export class Notariser {
     const { owner } = principal.caller
     const known = await room.store.readIdempotency(room.tenant.name, owner, nameOf(owner, key))
     if (known !== undefined) return this.#replay(room, owner, key, canonical)
-    const salt = randomBytes(16)
+    const salt = randomNonce(16)
     return this.#enter(room, principal, request, key, {
       owner,
       key: nameOf(owner, key),
@@ -181,7 +181,7 @@ export class Notariser {
     record: Omit<IdempotencyRecord, 'stream'> | null,
   ): Promise<string> {
     const time = room.clock()
-    const id = uuidv7(time, randomBytes(10))
+    const id = uuidv7(time, randomNonce(10))
     const { intent, status } = request
     const { signed, appended } = await enter(room, {
       kind: 'decision',

@@ -1,5 +1,5 @@
 // A tenant that is open for writing: its identity, its unsealed keys, its log. Use cases sign with it and append to it.
-import { randomBytes, sha512 } from '../crypto/hash.ts'
+import { randomNonce, sha512 } from '../crypto/hash.ts'
 import { signatureContext } from '../crypto/labels.ts'
 import { utf8 } from '../base/bytes.ts'
 import { Failure, invariant } from '../base/failure.ts'
@@ -70,7 +70,7 @@ function write(room: Room, draft: Draft): Written {
       stream,
       tenant: room.tenant.name,
     },
-    randomBytes(16),
+    randomNonce(16),
     matter,
   )
   if (payload.length > limits.payloadBytes)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { encodeBase64 } from '../../src/base/base64.ts'
 import { encodeHex } from '../../src/base/bytes.ts'
 import { uuidv7 } from '../../src/base/uuid.ts'
-import { randomBytes, sha256, sha512 } from '../../src/crypto/hash.ts'
+import { randomNonce, sha256, sha512 } from '../../src/crypto/hash.ts'
 import { preAuthEncoding } from '../../src/dossier/dsse.ts'
 import { formatLeaf } from '../../src/dossier/leaf.ts'
 import { formatStatement } from '../../src/dossier/statement.ts'
@@ -15,8 +15,8 @@ import { TileTree } from '../../src/merkle/tiles.ts'
 import { composite, fast, log, matter, place } from './sample.ts'
 
 function signEntry() {
-  const [time, stream] = [Date.now(), uuidv7(Date.now(), randomBytes(10))]
-  const payload = formatStatement({ ...place, stream }, randomBytes(16), { ...matter, id: stream })
+  const [time, stream] = [Date.now(), uuidv7(Date.now(), randomNonce(10))]
+  const payload = formatStatement({ ...place, stream }, randomNonce(16), { ...matter, id: stream })
   const encoded = preAuthEncoding(payload)
   const signature = fast.sign(encoded)
   const digests = { pae: encodeHex(sha512(encoded)), sig: encodeHex(sha256(signature)) }
@@ -45,7 +45,7 @@ export function createFloors(directory: string) {
     return entries.map((made, i) => formatAnswer(made, tree.inclusionProof(size - batch + i), note))
   }
   const [entry, answer] = [signEntry(), pipeline(1)[0] ?? '']
-  const newId = () => uuidv7(Date.now(), randomBytes(10))
+  const newId = () => uuidv7(Date.now(), randomNonce(10))
   const rows = () => Array.from({ length: 256 }, () => ({ ...entry, stream: newId() }))
   const hono = new Hono()
   hono.post('/', async (c) => c.body(answer, (await c.req.json()) === null ? 400 : 201))

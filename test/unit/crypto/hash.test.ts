@@ -7,6 +7,7 @@ import {
   nativeHashes,
   portableHashes,
   randomBytes,
+  randomNonce,
   sha256,
   sha512,
 } from '../../../src/crypto/hash.ts'
@@ -98,5 +99,29 @@ describe('random bytes', () => {
     expect(bytes.buffer.byteLength).toBe(32)
     expect(bytes).not.toEqual(randomBytes(32))
     expect(randomBytes(0)).toHaveLength(0)
+  })
+})
+
+describe('random bytes for ids and salts', () => {
+  it('are as many as asked for, at most 64, and never the same', () => {
+    expect(randomNonce(0)).toHaveLength(0)
+    const drawn = Array.from({ length: 2000 }, (_, i) => randomNonce(8 + (i % 57)))
+    expect(drawn.map(({ length }) => length).slice(0, 58)).toEqual([
+      ...Array.from({ length: 57 }, (_, i) => 8 + i),
+      8,
+    ])
+    // Whichever way the stock is cut, no eight bytes come again, and none were left zero.
+    const seen = drawn.map((bytes) => Buffer.from(bytes.subarray(0, 8)).toString('hex'))
+    expect(new Set(seen).size).toBe(2000)
+    expect(seen).not.toContain('0'.repeat(16))
+    expect(() => randomNonce(65)).toThrow(/Longer than an id/)
+  })
+
+  it('belong to whoever drew them', () => {
+    const first = randomNonce(16)
+    const kept = first.slice()
+    randomNonce(16).fill(0)
+    expect(first).toEqual(kept)
+    expect(first.buffer.byteLength).toBe(16)
   })
 })

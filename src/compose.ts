@@ -14,12 +14,14 @@ import type {
   InitFlags,
   ReadingService,
   Recovered,
+  Restored,
   RunningServer,
   RunningWitness,
   ServeFlags,
   WitnessFlags,
 } from './cli/composition.ts'
 import { checkLogs, rebuildLogs } from './check-logs.ts'
+import { backUp } from './back-up.ts'
 import { makeBreakGlass, recover } from './break-glass.ts'
 import { configSchema, describeConfig, loadConfig, type Config } from './config.ts'
 import { connectService, type RemoteService } from './decisions/service-client.ts'
@@ -50,6 +52,7 @@ import {
 } from './open-service.ts'
 import { publishFrom } from './publish-log.ts'
 import { repin } from './repin.ts'
+import { restore } from './restore.ts'
 import type { ThreadData, ThreadMessage } from './service-thread.ts'
 import { lineOptions, openServerLog } from './server-log.ts'
 import { openSqliteStore } from './store/sqlite.ts'
@@ -349,6 +352,21 @@ function settingsAndReport(
   return [settingsOf(config, parts.version), reporter(createLogger(config.logLevel))]
 }
 
+async function restoreBackup(
+  parts: ProcessParts,
+  ...[flags, request]: Parameters<Composition['restore']>
+): Promise<Restored> {
+  const [settings, report] = settingsAndReport(parts, flags)
+  const { cwd } = parts
+  const backup = resolve(cwd, request.backup)
+  try {
+    return await restore({ ...request, backup, cwd, report, settings })
+  } finally {
+    settings.kekValue?.fill(0)
+    settings.hsmPinValue?.fill(0)
+  }
+}
+
 async function recoverInstallation(
   parts: ProcessParts,
   ...[flags, passphrase, dropOthers, tell]: Parameters<Composition['recover']>
@@ -403,6 +421,12 @@ export const createComposition = (parts: ProcessParts): Composition => ({
   serve: (flags) => serve(parts, flags),
   checkLogs: (flags, request) => checkLogsOf(parts, flags, request),
   rebuildLogs: (flags, request) => rebuildLogs(loadPublicConfig(parts, flags), request),
+  async backUp(flags, request) {
+    const { data } = loadPublicConfig(parts, flags)
+    const to = resolve(parts.cwd, request.to)
+    return backUp({ ...request, clock: Date.now, data, to, version: parts.version })
+  },
+  restore: (flags, request) => restoreBackup(parts, flags, request),
   async repin(flags, statements) {
     return repin(...settingsAndReport(parts, flags), statements)
   },

@@ -160,6 +160,72 @@ export interface RebuiltLog {
   readonly removed: number
 }
 
+/** A backup that is to be made. */
+export interface BackupRequest {
+  /** A directory that does not exist yet. */
+  readonly to: string
+  readonly signal: AbortSignal
+  readonly progress: (what: string, done: number, total: number) => void
+}
+
+/** A log in a backup. */
+export interface BackedUpSize {
+  readonly tenant: string
+  readonly origin: string
+  readonly size: number
+}
+
+/** A backup that was made. */
+export interface BackedUp {
+  /** Absolute. */
+  readonly to: string
+  readonly bytes: number
+  /** Hex, of the database in it. */
+  readonly sha256: string
+  /** ms since 1970. */
+  readonly createdAt: number
+  readonly logs: readonly BackedUpSize[]
+}
+
+/** A backup that is to be restored. */
+export interface RestoreRequest {
+  readonly backup: string
+  /** Where the logs are published or witnessed: directories, `s3://bucket/prefix`, URLs. */
+  readonly published: readonly string[]
+  /** Whether it is only to be read, whatever is known of its logs. */
+  readonly archive: boolean
+  /** Prefix of the origins of a new installation that goes on in its place. */
+  readonly newOrigin: string | undefined
+  /** Whether nothing is to be restored. */
+  readonly checkOnly: boolean
+  /** Whether the signatures of entries are verified. */
+  readonly signatures: boolean
+  readonly signal: AbortSignal
+  readonly progress: (what: string, done: number, total: number) => void
+}
+
+/** A backup that was restored, or checked. */
+export interface Restored {
+  readonly data: string
+  readonly instance: string
+  /** When it was backed up, ms since 1970. */
+  readonly createdAt: number
+  /** `known`: whether anything was known of the log elsewhere, by which it could be called the newest. */
+  readonly logs: readonly (BackedUpSize & { readonly known: boolean })[]
+  /** What is known of the logs that the backup does not hold, a sentence each. */
+  readonly objections: readonly string[]
+  /** Where the old logs can be read and not written, when that was asked for. */
+  readonly archive: string | null
+  /** The installation that goes on. */
+  readonly successor: {
+    readonly instance: string
+    readonly provider: string
+    readonly logs: readonly { readonly tenant: string; readonly origin: string }[]
+    /** Path of a KEK file that was made because none was configured. */
+    readonly kekFile: string | null
+  } | null
+}
+
 /** A file that states a tree head: a signed checkpoint, or a dossier with one. */
 export interface HeadStatement {
   readonly name: string
@@ -244,6 +310,13 @@ export interface Composition {
    */
   keyHealth(flags: GlobalFlags, tenant: string): Promise<readonly KekHealth[]>
   serve(flags: ServeFlags): Promise<RunningServer>
+  /** Copies the database as it is at one moment, beside a server that may run. @throws INPUT_EXISTS, CONFIG_INVALID, STORE_* */
+  backUp(flags: GlobalFlags, request: BackupRequest): Promise<BackedUp>
+  /**
+   * Brings a backup back, or only checks it.
+   * @throws INPUT_EXISTS, INPUT_NOT_FOUND, STORE_CORRUPT when it is damaged, LOG_ROLLBACK when more is known of its logs, STORE_*, KEK_*
+   */
+  restore(flags: GlobalFlags, request: RestoreRequest): Promise<Restored>
   /**
    * Pins logs whose pin is lost, by tree heads that are known of them from elsewhere.
    * @throws INPUT_EXISTS where there is a pin, LOG_ROLLBACK when the database does not hold a head, INPUT_MALFORMED, INPUT_NOT_FOUND, as openService

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { defineAdministration } from './administration-commands.ts'
 import { defineAudit } from './audit-commands.ts'
 import { acceptGlobals, type Context, type Outcome } from './command.ts'
+import { defineBackup } from './backup-commands.ts'
 import { defineEvidence } from './evidence-commands.ts'
 import { defineHsm } from './hsm-commands.ts'
 import { defineInstallation } from './installation-commands.ts'
@@ -54,6 +55,7 @@ export function createProgram(context: Context, version: string, outcome: Outcom
   defineKeys(program, context, outcome)
   defineLog(program, context, outcome)
   defineAdministration(program, context, outcome)
+  defineBackup(program, context, outcome)
   defineHsm(program, context, outcome)
   defineWitness(program, context, outcome)
   return program

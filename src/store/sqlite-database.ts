@@ -4,6 +4,8 @@ import type BetterSqlite3 from 'better-sqlite3'
 
 /** Name of the database in its data directory. */
 export const databaseName = 'countersign.db'
+/** Name of the file that makes a data directory an archive, which is only read. */
+export const archiveName = 'archive.json'
 
 /** A connection. */
 export type Database = BetterSqlite3.Database

@@ -5,7 +5,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { Failure } from '../base/failure.ts'
-import { databaseName, loadSqlite } from './sqlite-database.ts'
+import { archiveName, databaseName, loadSqlite } from './sqlite-database.ts'
 import type { Database, DatabaseConstructor } from './sqlite-database.ts'
 import { storeFailure } from './sqlite-failure.ts'
 import { createPrivateFile, lockDirectory } from './sqlite-lock.ts'
@@ -28,7 +28,7 @@ export interface SqliteOptions {
 
 /**
  * Opens the database of a data directory, the directory made with mode 0700 and files with 0600.
- * @throws {@link Failure} STORE_LOCKED when there is another writer, CONFIG_INVALID when there is no database or it is not ours or newer,
+ * @throws {@link Failure} STORE_LOCKED when there is another writer, CONFIG_INVALID when there is no database, it is not ours or newer, or an archive,
  * STORE_CORRUPT when it is damaged, STORE_FULL, STORE_FAILED
  */
 export async function openSqliteStore(options: SqliteOptions & { mode: 'write' }): Promise<Store>
@@ -51,6 +51,8 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store | S
 }
 
 function openWriter(sqlite: DatabaseConstructor, directory: string): Store {
+  if (existsSync(join(directory, archiveName)))
+    throw new Failure('CONFIG_INVALID', `This is an archive, nothing is added to it: ${directory}`)
   createDirectory(directory)
   const lock = lockDirectory(sqlite, directory)
   try {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -50,31 +50,59 @@ export async function growIn(
   )
 }
 
-/** Founds one; its service is closed. */
+const homeOf = (): string => mkdtempSync(join(tmpdir(), 'countersign-installation-'))
+
+const settingsIn = (home: string): ServiceSettings => ({
+  data: join(home, 'data'),
+  dev: false,
+  kek: 'environment',
+  kekFile: join(home, 'kek'),
+  kekValue: undefined,
+  keys: join(home, 'keys'),
+  kmsKeyId: undefined,
+  masterPublic: undefined,
+  version: '0.0.0-test',
+})
+
+type Founded = Pick<Installation, 'home' | 'instance' | 'origin'>
+
+async function found(home: string, profile: Profile): Promise<Founded> {
+  createKekFile(join(home, 'kek'))
+  const founding = { origin: 'log.example', profile, public: false }
+  const { origin, service } = await foundService(settingsIn(home), founding, quiet)
+  await service.close()
+  return { home, instance: service.instance.id, origin }
+}
+
+const templates = new Map<Profile, Promise<Founded>>()
+
+/** One of a profile, to be copied: founding takes longer than most of what is tested. */
+async function template(profile: Profile): Promise<Founded> {
+  const known = templates.get(profile)
+  if (known !== undefined) return known
+  const home = homeOf()
+  process.once('exit', () => {
+    rmSync(home, { force: true, recursive: true })
+  })
+  const made = found(home, profile)
+  templates.set(profile, made)
+  return made
+}
+
+/**
+ * Founds one; its service is closed. Those of one test file are of one instance, as if each were a copy of the same.
+ * @param fresh whether it is to be of an instance of its own
+ */
 export async function foundInstallation(
-  change: Partial<ServiceSettings> & { readonly profile?: Profile } = {},
+  profile: Profile = 'checkpoint',
+  fresh = false,
 ): Promise<Installation> {
-  const { profile = 'checkpoint', ...others } = change
-  const home = mkdtempSync(join(tmpdir(), 'countersign-installation-'))
+  const home = homeOf()
   onTestFinished(() => {
     rmSync(home, { force: true, recursive: true })
   })
-  const kekFile = join(home, 'kek')
-  createKekFile(kekFile)
-  const settings: ServiceSettings = {
-    data: join(home, 'data'),
-    dev: false,
-    kek: 'environment',
-    kekFile,
-    kekValue: undefined,
-    keys: join(home, 'keys'),
-    kmsKeyId: undefined,
-    masterPublic: undefined,
-    version: '0.0.0-test',
-    ...others,
-  }
-  const founding = { origin: 'log.example', profile, public: false }
-  const { origin, service } = await foundService(settings, founding, quiet)
-  await service.close()
-  return { home, instance: service.instance.id, origin, settings }
+  if (fresh) return { ...(await found(home, profile)), settings: settingsIn(home) }
+  const original = await template(profile)
+  cpSync(original.home, home, { recursive: true })
+  return { ...original, home, settings: settingsIn(home) }
 }

@@ -144,7 +144,7 @@ describe('a log whose pin is lost', () => {
 
   it('is not pinned by the checkpoint of another log', async () => {
     const { lost } = await withoutPin()
-    const other = await foundInstallation({})
+    const other = await foundInstallation('checkpoint', true)
     const [answer] = await grow(other, 1)
     const note = (answer?.checkpoint ?? '').replace(other.origin, 'elsewhere.example/default')
     expect((await refusalOf(lost, stating(note))).code).toBe('INPUT_NOT_FOUND')

@@ -1,0 +1,27 @@
+// What is known of an installation's logs outside its database: pins, and what was published or cosigned.
+import { resolve } from 'node:path'
+import type { KnownHead } from './log/known-head.ts'
+import type { PinPlace } from './log/pin-place.ts'
+import { readPublishedHead } from './log/published-head.ts'
+import { isS3Url } from './log/s3-folder.ts'
+
+/** The heads that are pinned. @throws {@link Failure} LOG_ROLLBACK when a pin is damaged, STORE_FAILED */
+export async function readPinnedHeads(pins: PinPlace): Promise<readonly KnownHead[]> {
+  const heads: KnownHead[] = []
+  for (const tenant of await pins.list()) {
+    const pin = await pins.read(tenant)
+    if (pin !== undefined) heads.push({ ...pin, who: 'the pin' })
+  }
+  return heads
+}
+
+/** The heads that are published in places: directories, relative to `cwd`, `s3://bucket/prefix` or HTTP URLs. @throws {@link Failure} as {@link readPublishedHead} */
+export function readPublishedHeads(
+  places: readonly string[],
+  cwd: string,
+): Promise<readonly KnownHead[]> {
+  const isUrl = (place: string): boolean => isS3Url(place) || /^https?:\/\//i.test(place)
+  return Promise.all(
+    places.map((place) => readPublishedHead(isUrl(place) ? place : resolve(cwd, place))),
+  )
+}

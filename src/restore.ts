@@ -1,0 +1,288 @@
+// Bringing a backup back. It is copied beside its place, held against its manifest, recomputed from its entries, and compared with what is known of its
+// logs elsewhere; only then does it appear as a database, last of all, so that whatever cuts this off leaves a directory without one.
+//
+// A log never goes back: where more is known than the backup holds, it can be read as an archive, to which nothing can be added, or a new installation
+// with new keys and another origin goes on and names what it succeeds.
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { encodeBase64 } from './base/base64.ts'
+import { encodeHex, utf8 } from './base/bytes.ts'
+import { canonicalBytes } from './base/canonical-json.ts'
+import { Failure } from './base/failure.ts'
+import { manifestName } from './back-up.ts'
+import type { RestoreRequest, Restored } from './cli/composition.ts'
+import { localCaller } from './cli/principal.ts'
+import { sha256 } from './crypto/hash.ts'
+import { parseBackupManifest, type BackupManifest } from './decisions/backup-manifest.ts'
+import {
+  checkBackup,
+  describeObjection,
+  findObjections,
+  type Objection,
+} from './decisions/check-backup.ts'
+import type { ServiceParts } from './decisions/local-service.ts'
+import { copyDurably, hashFile, syncPath, writeDurably } from './durable-files.ts'
+import { readPinnedHeads, readPublishedHeads } from './known-heads.ts'
+import type { KnownHead } from './log/known-head.ts'
+import {
+  firstTenant,
+  foundService,
+  makeKekFile,
+  openPins,
+  wantsKekFile,
+  type ServiceSettings,
+} from './open-service.ts'
+import { archiveName, databaseName } from './store/sqlite-database.ts'
+import { holdDirectory } from './store/sqlite-lock.ts'
+import { openSqliteStore } from './store/sqlite.ts'
+import type { Tenant } from './store/store.ts'
+
+type Report = ServiceParts['report']
+
+/** What is restored, and with what. */
+export interface RestoreOrder extends RestoreRequest {
+  readonly settings: ServiceSettings
+  /** Where relative places start. */
+  readonly cwd: string
+  readonly report: Report
+}
+
+/** A backup that was checked, and what is known of its logs. */
+interface Checked {
+  readonly manifest: BackupManifest
+  readonly tenants: readonly Tenant[]
+  /** Prefix of the logs' origins. */
+  readonly origin: string
+  readonly known: readonly KnownHead[]
+  readonly objections: readonly Objection[]
+}
+
+const archiveFolder = 'archive'
+
+async function readManifest(backup: string): Promise<BackupManifest> {
+  try {
+    return parseBackupManifest(await readFile(join(backup, manifestName)))
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause
+    throw new Failure('INPUT_NOT_FOUND', `There is no backup in ${backup}`, { cause })
+  }
+}
+
+function expectDigest({ backup }: RestoreOrder, { database }: BackupManifest, is: string): void {
+  if (is !== database.sha256)
+    throw new Failure(
+      'STORE_CORRUPT',
+      `Backup is damaged, use another one: its SHA-256 is not the one of its manifest: ${backup}`,
+    )
+}
+
+async function copyDatabase(
+  order: RestoreOrder,
+  manifest: BackupManifest,
+  to: string,
+): Promise<void> {
+  const { backup, progress, signal } = order
+  const file = join(to, databaseName)
+  const digest = await copyDurably(join(backup, databaseName), file, signal, (done, total) => {
+    progress('bytes copied', done, total)
+  })
+  expectDigest(order, manifest, digest)
+  // Brings a database of an older version to the present one.
+  await (await openSqliteStore({ mode: 'write', path: to })).close()
+}
+
+async function knownHeads(
+  { cwd, published, settings }: RestoreOrder,
+  instance: string,
+): Promise<readonly KnownHead[]> {
+  const pins = openPins(settings, instance)
+  try {
+    return [...(await readPinnedHeads(pins)), ...(await readPublishedHeads(published, cwd))]
+  } finally {
+    await pins.close()
+  }
+}
+
+async function check(
+  order: RestoreOrder,
+  manifest: BackupManifest,
+  path: string,
+): Promise<Checked> {
+  const { progress, signal, signatures } = order
+  const store = await openSqliteStore({ mode: 'read', path })
+  try {
+    await checkBackup({ manifest, progress, signal, signatures, store })
+    const known = await knownHeads(order, manifest.instance)
+    const objections = await findObjections(store, known)
+    const tenants = await store.listTenants()
+    const { origin = '' } = (await store.readInstance()) ?? {}
+    return { known, manifest, objections, origin, tenants }
+  } finally {
+    await store.close()
+  }
+}
+
+function refuseRollback({ objections }: Checked): void {
+  const [first] = objections
+  if (first === undefined) return
+  throw new Failure(
+    'LOG_ROLLBACK',
+    `Backup is not the newest state of its logs, bring the newer database back; if it is lost, --archive restores for reading, and --new-origin goes on under another name: ${describeObjection(first)}`,
+  )
+}
+
+/** What an archive says of itself. */
+const archiveNote = ({ manifest, objections }: Checked): Uint8Array =>
+  canonicalBytes({
+    backedUpAt: manifest.createdAt,
+    instance: manifest.instance,
+    newer: objections.map(({ origin, root, size, who }) => ({
+      origin,
+      root: encodeBase64(root),
+      size,
+      who,
+    })),
+    type: 'countersign-archive',
+    v: 1,
+  })
+
+/** Founds the installation that goes on, in `data`, and lets each of its logs name the one before it. */
+async function foundSuccessor(
+  { report, settings }: RestoreOrder,
+  { known, manifest, tenants }: Checked,
+  origin: string,
+  data: string,
+): Promise<NonNullable<Restored['successor']>> {
+  const before = (name: string): Tenant | undefined =>
+    tenants.find((tenant) => tenant.name === name)
+  const first = before(firstTenant)
+  const founding = {
+    origin,
+    profile: first?.profile ?? 'each',
+    public: first?.public ?? false,
+  } as const
+  if (settings.kek === 'memory' || settings.kek === 'in_memory')
+    throw new Failure('CONFIG_INVALID', 'Memory keys die with this process: configure others')
+  const kekFile = wantsKekFile(settings) ? makeKekFile(settings.keys) : null
+  const usable = kekFile === null ? settings : { ...settings, kekFile }
+  const { provider, service } = await foundService({ ...usable, data }, founding, report)
+  try {
+    const logs: { readonly tenant: string; readonly origin: string }[] = []
+    for (const { name, profile, public: isPublic } of tenants) {
+      if (name !== firstTenant)
+        await service.createTenant(name, { profile, public: isPublic }, localCaller())
+      const log = manifest.logs.find((one) => one.name === name)
+      if (log === undefined) continue
+      const { checkpoint, origin: old, root, size } = log
+      const detail = {
+        checkpoint: checkpoint === null ? null : encodeHex(sha256(utf8(checkpoint))),
+        instance: manifest.instance,
+        known: known
+          .filter((head) => head.origin === old)
+          .map((head) => ({ root: encodeBase64(head.root), size: head.size, who: head.who })),
+        origin: old,
+        root: encodeBase64(root),
+        size,
+      }
+      await service.recordAct(name, { action: 'log.succeed', detail, subject: name }, localCaller())
+    }
+    for (const { name, origin: made } of await service.listTenants())
+      logs.push({ origin: made, tenant: name })
+    return { instance: service.instance.id, kekFile, logs, provider }
+  } finally {
+    await service.close()
+  }
+}
+
+function refuseOldOrigin({ origin, tenants }: Checked, wanted: string): void {
+  const same = tenants.find((tenant) => `${wanted}/${tenant.name}` === tenant.origin)
+  if (wanted === origin || same !== undefined)
+    throw new Failure('INPUT_INVALID', `New origin is the old one: ${wanted}`, { field: 'origin' })
+}
+
+/** Puts what was made where it belongs, the database last. */
+async function place(data: string, staging: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    await rename(join(staging, name), join(data, name))
+    await syncPath(data)
+  }
+}
+
+const describeChecked = (
+  { settings }: RestoreOrder,
+  { known, manifest, objections }: Checked,
+): Restored => ({
+  archive: null,
+  createdAt: manifest.createdAt,
+  data: settings.data,
+  instance: manifest.instance,
+  logs: manifest.logs.map(({ name, origin, size }) => ({
+    known: known.some((head) => head.origin === origin),
+    origin,
+    size,
+    tenant: name,
+  })),
+  objections: objections.map(describeObjection),
+  successor: null,
+})
+
+/** Checks a backup where it lies. */
+async function checkInPlace(order: RestoreOrder): Promise<Restored> {
+  const { backup, progress, signal } = order
+  const manifest = await readManifest(backup)
+  const digest = await hashFile(join(backup, databaseName), signal, (done, total) => {
+    progress('bytes hashed', done, total)
+  })
+  expectDigest(order, manifest, digest)
+  return describeChecked(order, await check(order, manifest, backup))
+}
+
+async function carryOut(order: RestoreOrder, staging: string): Promise<Restored> {
+  const { archive, newOrigin, settings } = order
+  const manifest = await readManifest(order.backup)
+  const copy = join(staging, archiveFolder)
+  await mkdir(copy, { mode: 0o700 })
+  await copyDatabase(order, manifest, copy)
+  const checked = await check(order, manifest, copy)
+  const restored = describeChecked(order, checked)
+  if (newOrigin !== undefined) {
+    refuseOldOrigin(checked, newOrigin)
+    await writeDurably(join(copy, archiveName), archiveNote(checked))
+    const successor = await foundSuccessor(order, checked, newOrigin, staging)
+    await place(settings.data, staging, [archiveFolder, databaseName])
+    return { ...restored, archive: join(settings.data, archiveFolder), successor }
+  }
+  if (archive) {
+    await writeDurably(join(copy, archiveName), archiveNote(checked))
+    await place(settings.data, copy, [archiveName, databaseName])
+    return { ...restored, archive: settings.data }
+  }
+  refuseRollback(checked)
+  await place(settings.data, copy, [databaseName])
+  return restored
+}
+
+/**
+ * Restores a backup into a data directory that has no database, or only checks it.
+ * @throws {@link Failure} INPUT_EXISTS, INPUT_NOT_FOUND, STORE_CORRUPT when the backup is damaged, LOG_ROLLBACK when more is known of its logs than it
+ * holds, STORE_*, KEK_*; what the signal was aborted with
+ */
+export async function restore(order: RestoreOrder): Promise<Restored> {
+  if (order.checkOnly) return checkInPlace(order)
+  const { data } = order.settings
+  if (existsSync(join(data, databaseName)))
+    throw new Failure('INPUT_EXISTS', `There is a database already, move it away first: ${data}`)
+  await readManifest(order.backup)
+  // Nobody else may restore or start there meanwhile.
+  const release = await holdDirectory(data)
+  const staging = join(data, 'restoring')
+  try {
+    await rm(staging, { force: true, recursive: true })
+    await mkdir(staging, { mode: 0o700 })
+    return await carryOut(order, staging)
+  } finally {
+    await rm(staging, { force: true, recursive: true })
+    release()
+  }
+}

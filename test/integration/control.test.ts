@@ -353,6 +353,8 @@ describe('commands beside a server', () => {
       cs('apikey', 'create', '--owner', 'bot', '--scope', 'log:read'),
     ])
     expect([status.code, created.code]).toEqual([0, 0])
-    expect(status.stdout).toMatch(/^opened by environment: env-.*\n {2}healthy: It works and opens its slots, checked /m)
+    expect(status.stdout).toMatch(
+      /^opened by environment: env-.*\n {2}healthy: It works and opens its slots, checked /m,
+    )
   })
 })

@@ -169,7 +169,7 @@ export class LocalService implements Service {
           this.#fail(asFailure(error))
         }),
       keep: parts.keepRooms ?? 0,
-      mayClose: () => this.#trouble === undefined && this.#desk.isWell,
+      mayClose: (tenant) => this.#trouble === undefined && this.#desk.canReopen(tenant),
       open: (tenant) => this.#openRoom(tenant),
     })
   }
@@ -278,11 +278,11 @@ export class LocalService implements Service {
   }
 
   async listDecisions(tenant: string, request: ListRequest): Promise<DecisionPage> {
-    return (await this.#read(tenant)).listDecisions(tenant, request)
+    return this.#read(tenant, (reading) => reading.listDecisions(tenant, request))
   }
 
   async exportDossier(tenant: string, stream: string, size?: number): Promise<Uint8Array> {
-    return (await this.#read(tenant)).exportDossier(tenant, stream, size)
+    return this.#read(tenant, (reading) => reading.exportDossier(tenant, stream, size))
   }
 
   async exportSigstoreBundle(tenant: string, id: string): Promise<SigstoreCopy> {
@@ -294,7 +294,7 @@ export class LocalService implements Service {
   }
 
   async exportTrustProof(tenant: string, version: number): Promise<Uint8Array> {
-    return (await this.#read(tenant)).exportTrustProof(tenant, version)
+    return this.#read(tenant, (reading) => reading.exportTrustProof(tenant, version))
   }
 
   async publishTrustRoot(tenant: string): Promise<Uint8Array> {
@@ -311,7 +311,7 @@ export class LocalService implements Service {
     const published = this.#published.get(tenant)
     if (published !== undefined && Math.abs(now - published.at) < publishEveryMs)
       return published.note
-    const newest = await (await this.#read(tenant)).readCheckpoint(tenant)
+    const newest = await this.#read(tenant, (reading) => reading.readCheckpoint(tenant))
     // What witnesses have cosigned may lie behind what was served while they were away.
     const note =
       published !== undefined && treeSizeOf(newest) < treeSizeOf(published.note)
@@ -322,11 +322,11 @@ export class LocalService implements Service {
   }
 
   async readTile(tenant: string, path: string): Promise<Uint8Array> {
-    return (await this.#read(tenant)).readTile(tenant, path)
+    return this.#read(tenant, (reading) => reading.readTile(tenant, path))
   }
 
   async proveInclusion(tenant: string, query: InclusionQuery): Promise<InclusionProofView> {
-    return (await this.#read(tenant)).proveInclusion(tenant, query)
+    return this.#read(tenant, (reading) => reading.proveInclusion(tenant, query))
   }
 
   async proveConsistency(
@@ -334,11 +334,11 @@ export class LocalService implements Service {
     first: number,
     second: number,
   ): Promise<ConsistencyProofView> {
-    return (await this.#read(tenant)).proveConsistency(tenant, first, second)
+    return this.#read(tenant, (reading) => reading.proveConsistency(tenant, first, second))
   }
 
   async exportTlogProof(tenant: string, index: number): Promise<string> {
-    return (await this.#read(tenant)).exportTlogProof(tenant, index)
+    return this.#read(tenant, (reading) => reading.exportTlogProof(tenant, index))
   }
 
   async createTenant(
@@ -415,7 +415,7 @@ export class LocalService implements Service {
   }
 
   async listApiKeys(tenant: string): Promise<readonly ApiKeyView[]> {
-    return (await this.#read(tenant)).listApiKeys(tenant)
+    return this.#read(tenant, (reading) => reading.listApiKeys(tenant))
   }
 
   async revokeApiKey(tenant: string, id: string, by: Caller): Promise<ApiKeyView> {
@@ -442,11 +442,11 @@ export class LocalService implements Service {
   }
 
   async listKeys(tenant: string): Promise<readonly KeyView[]> {
-    return (await this.#read(tenant)).listKeys(tenant)
+    return this.#read(tenant, (reading) => reading.listKeys(tenant))
   }
 
   async keyStatus(tenant: string): Promise<KeyStatus> {
-    return this.#desk.status(tenant, await this.#read(tenant))
+    return this.#read(tenant, (reading) => this.#desk.status(tenant, reading))
   }
 
   async orderKeys(tenant: string, order: KeyOrder, by: Caller): Promise<KeyOrderDone> {
@@ -537,10 +537,13 @@ export class LocalService implements Service {
     return this.#rooms.use(name, work)
   }
 
-  /** What can be read of a tenant whose checks have passed. */
-  async #read(name: string): Promise<Reading> {
+  /** What is read of a tenant whose checks have passed. No checkpoint leaves before it is pinned, and the store may hold one that is being pinned. */
+  async #read<T>(name: string, work: (reading: Reading) => Promise<T>): Promise<T> {
     if (!this.#checked.has(name)) await this.#use(name, () => Promise.resolve())
-    return this.#reading
+    const read = await work(this.#reading)
+    await this.#rooms.peek(name)?.log.settled()
+    if (this.#trouble !== undefined) throw this.#trouble
+    return read
   }
 
   async #openRoom(name: string): Promise<Room> {

@@ -147,6 +147,7 @@ export class Notariser {
       throw conflict(key)
     const decision = await this.#answered(room, known.stream, owner, key)
     const { entry, ...proved } = await proveEntry(room.store, room.tenant.name, known.stream, 0)
+    await room.log.settled()
     return formatReply(
       {
         id: known.stream,

@@ -9,8 +9,8 @@ export interface RoomsParts {
   readonly open: (tenant: string) => Promise<Room>
   /** Gives up a room that nobody uses and nobody will be given, its keys before anything is awaited. */
   readonly close: (room: Room) => Promise<void>
-  /** Whether a room that is closed now could be opened again. */
-  readonly mayClose: () => boolean
+  /** Whether the room of a tenant that is closed now could be opened again. */
+  readonly mayClose: (tenant: string) => boolean
   /** ms since 1970. */
   readonly clock: () => number
   /** How many rooms stay open however idle they are. */
@@ -45,6 +45,11 @@ export class Rooms {
   /** The tenants whose rooms are open or being opened. */
   get tenants(): readonly string[] {
     return [...this.#open.keys()]
+  }
+
+  /** The room of a tenant if it is open, to look at and not to keep. */
+  peek(tenant: string): Room | undefined {
+    return this.#open.get(tenant)?.room
   }
 
   /** Works in the room of a tenant, which is opened where it is not open; it stays open at least until the work is done. */
@@ -111,7 +116,7 @@ export class Rooms {
    * either it or none. */
   async #close(tenant: string): Promise<void> {
     const found = this.#open.get(tenant)
-    if (found?.room === undefined || found.users > 0 || !this.#parts.mayClose()) return
+    if (found?.room === undefined || found.users > 0 || !this.#parts.mayClose(tenant)) return
     this.#open.delete(tenant)
     await this.#parts.close(found.room)
   }

@@ -110,6 +110,8 @@ export class Log {
   #signing = 0
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
+  /** Resolves when the last commit that began has ended. */
+  #committed: Promise<void> | undefined
   #broken: Failure | undefined
   #closing = false
   #lastKept = 0
@@ -202,6 +204,15 @@ export class Log {
     }
   }
 
+  /**
+   * Resolves when the checkpoint that the store has now is pinned: before that it must not leave the process.
+   * @throws {@link Failure} what broke the log
+   */
+  async settled(): Promise<void> {
+    await this.#committed
+    if (this.#broken !== undefined) throw this.#broken
+  }
+
   /** Commits what waits without waiting for more. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer)
@@ -232,7 +243,9 @@ export class Log {
       if (this.#queue.length === 0) break
       const batch = this.#queue.splice(0, batchEntries)
       try {
-        await this.#commit(batch)
+        const committed = this.#commit(batch)
+        this.#committed = committed.catch(() => undefined)
+        await committed
       } catch (error) {
         this.#fail(asFailure(error), batch)
       }

@@ -18,7 +18,7 @@ import { utf8 } from '../../src/base/bytes.ts'
 import { createEnvironmentKek } from '../../src/kek/environment.ts'
 import { Failure } from '../../src/base/failure.ts'
 import type { KekProvider } from '../../src/kek/kek.ts'
-import { PinFile } from '../../src/log/pin.ts'
+import { PinFile, type PinStore } from '../../src/log/pin.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import { holdDirectory } from '../../src/store/sqlite-lock.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -57,6 +57,8 @@ export interface ServiceOptions {
   readonly clock?: () => number
   /** Puts a fault between the service and its store. */
   readonly wrapStore?: (store: Store) => Store
+  /** Puts a fault between the service and its pins. */
+  readonly wrapPin?: (pin: PinStore) => PinStore
   readonly kek?: string
   readonly directory?: string
   /** The providers to open by, in place of the environment's. */
@@ -121,7 +123,8 @@ export async function openTestService(
           name.endsWith('.pin') ? [name.slice(0, -4)] : [],
         ),
       ),
-    openPin: (_, tenant) => new PinFile(join(directory, 'keys', `${tenant}.pin`)),
+    openPin: (_, tenant) =>
+      (options.wrapPin ?? ((pin) => pin))(new PinFile(join(directory, 'keys', `${tenant}.pin`))),
     openStore: async () =>
       wrapStore(
         await openSqliteStore({

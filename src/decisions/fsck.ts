@@ -117,6 +117,11 @@ async function checkFilters(
     progress('decisions', listed, counted.decisions)
     const last = rows.at(-1)
     if (last === undefined) break
+    // A broken index can give the same rows for ever.
+    if (last.index >= (before ?? Infinity)) {
+      row(found, last.index, 'Decisions are not listed in their order')
+      break
+    }
     before = last.index
   }
   if (listed !== counted.decisions)
@@ -148,6 +153,10 @@ async function checkIdempotency({ store, tenant }: FsckRequest, found: Found): P
     }
     const last = records.at(-1)
     if (last === undefined) return
+    if (last.cursor <= cursor) {
+      row(found, null, 'Idempotency keys are not listed in their order')
+      return
+    }
     cursor = last.cursor
   }
 }

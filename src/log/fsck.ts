@@ -139,6 +139,11 @@ class Fsck {
       yield* page
       const last = page.at(-1)
       if (last === undefined) return undefined
+      // A broken index can give the same rows for ever.
+      if (last.size <= after) {
+        this.#find('checkpoint', null, 'Kept checkpoints are not listed in their order')
+        return undefined
+      }
       after = last.size
     }
   }

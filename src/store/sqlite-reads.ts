@@ -13,7 +13,13 @@ export const prepareReads = (db: Preparing) => ({
   tenants: db.prepare<[], rows.TenantRow>(`${tenant} ORDER BY name`),
   tenant: db.prepare<[name: string], rows.TenantRow>(`${tenant} WHERE name = ?`),
   tenantId: db.prepare<[name: string], number>('SELECT id FROM tenants WHERE name = ?').pluck(),
-  size: db.prepare<[tenant: number], number>('SELECT size FROM tenants WHERE id = ?').pluck(),
+  // No more than there is: whoever walks down from a size that is wrong would not come to an end.
+  size: db
+    .prepare<[tenant: number], number>(
+      `SELECT min(size, (SELECT coalesce(max(idx) + 1, 0) FROM entries WHERE tenant = tenants.id))
+       FROM tenants WHERE id = ?`,
+    )
+    .pluck(),
   entry: db.prepare<[tenant: number, index: number], rows.EntryRow>(
     `${entry} WHERE tenant = ? AND idx = ?`,
   ),

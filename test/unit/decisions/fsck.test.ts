@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fsck, type FsckReport } from '../../../src/decisions/fsck.ts'
 import { PinFile } from '../../../src/log/pin.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
+import type { StoreReader } from '../../../src/store/store.ts'
 import { founder, foundTestService, requestOf, temporaryDirectory } from '../../support/service.ts'
 
 const tenant = 'default'
@@ -47,13 +48,31 @@ interface Check {
   readonly sql?: readonly string[]
   readonly signatures?: boolean
   readonly withPin?: boolean
+  /** Methods of the store whose index is broken: they give the first page for ever. */
+  readonly stuck?: 'listDecisions' | 'listIdempotency' | 'listKeptCheckpoints'
 }
+
+/** A store one of whose lists begins anew wherever it is asked to go on. */
+const stuckAt = (store: StoreReader, name: Check['stuck']): StoreReader =>
+  new Proxy(store, {
+    get(target, property) {
+      if (property === name && property === 'listDecisions')
+        return (of: string) => target.listDecisions(of, { limit: 50 })
+      if (property === name && property === 'listIdempotency')
+        return (of: string) => target.listIdempotency(of, 0, 50)
+      if (property === name && property === 'listKeptCheckpoints')
+        return (of: string) => target.listKeptCheckpoints(of, -1, 2)
+      const value: unknown = Reflect.get(target, property)
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
 
 /** What is found in a copy of the whole after edits of its database. */
 async function check({
   schema = '',
   signatures = true,
   sql = [],
+  stuck,
   withPin = true,
 }: Check): Promise<FsckReport> {
   const directory = temporaryDirectory()
@@ -71,7 +90,7 @@ async function check({
       pin: withPin ? await pin.read() : undefined,
       progress: () => undefined,
       signatures,
-      store,
+      store: stuckAt(store, stuck),
       tenant,
       trustFile: undefined,
     })
@@ -290,6 +309,21 @@ describe('fsck', () => {
     ],
   ])('names %s', async (_, schema, expected) => {
     expect(told(await check({ schema }))).toEqual([expect.stringMatching(expected)])
+  })
+
+  it.each([
+    ['listDecisions', /^row \d+: Decisions are not listed in their order/],
+    ['listIdempotency', /^row null: Idempotency keys are not listed in their order/],
+    ['listKeptCheckpoints', /^checkpoint null: Kept checkpoints are not listed in their order/],
+  ] as const)('comes to an end where %s does not', async (stuck, expected) => {
+    expect(told(await check({ stuck }))).toContainEqual(expect.stringMatching(expected))
+  })
+
+  it('comes to an end where the size is beyond anything', async () => {
+    const sql = [`UPDATE tenants SET size = ${2 ** 47}`]
+    expect(told(await check({ sql }))).toContainEqual(
+      expect.stringMatching(/^entry \d+: Entry is missing, and nothing behind it can be checked/),
+    )
   })
 
   it('names the last entry of a stream that was cut off with all that belongs to it', async () => {

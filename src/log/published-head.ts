@@ -49,7 +49,7 @@ async function readBytes(place: string): Promise<Uint8Array | undefined> {
 }
 
 /** The tree head that a note claims; its signatures are not asked. @throws {@link Failure} INPUT_MALFORMED */
-export function headOfNote(bytes: Uint8Array, who: string): KnownHead {
+function headOfNote(bytes: Uint8Array, who: string): KnownHead {
   let text: string
   try {
     text = fromUtf8(bytes)

@@ -9,6 +9,7 @@ import { defineHsm } from './hsm-commands.ts'
 import { defineInstallation } from './installation-commands.ts'
 import { defineKeys } from './keys-commands.ts'
 import { defineLog } from './log-commands.ts'
+import { defineMonitor } from './monitor-commands.ts'
 import { defineWitness } from './witness-commands.ts'
 
 const maxColumns = 100
@@ -58,5 +59,6 @@ export function createProgram(context: Context, version: string, outcome: Outcom
   defineBackup(program, context, outcome)
   defineHsm(program, context, outcome)
   defineWitness(program, context, outcome)
+  defineMonitor(program, context, outcome)
   return program
 }

@@ -11,9 +11,12 @@ const hashBytes = 32
 
 const nameOf = (level: number, n: number): string => `${level}/${n}`
 
+/** Whatever gives the tiles of a tree. */
+type TileStore = Pick<StoreReader, 'readTile'>
+
 /** Loads tiles by name, each once. */
 async function load(
-  store: StoreReader,
+  store: TileStore,
   tenant: string,
   wanted: Iterable<readonly [level: number, n: number]>,
 ): Promise<Map<string, Uint8Array>> {
@@ -69,7 +72,7 @@ function fold(hashes: Uint8Array, from: number, height: number): Uint8Array {
  * @throws {@link Failure} STORE_CORRUPT when a tile is missing or short
  */
 export async function loadNodes(
-  store: StoreReader,
+  store: TileStore,
   tenant: string,
   size: number,
   indexes: readonly number[],

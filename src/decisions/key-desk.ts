@@ -3,7 +3,7 @@
 import { asFailure, Failure } from '../base/failure.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { KekKind, KekProvider } from '../kek/kek.ts'
-import { KekWatch } from '../kek/kek-watch.ts'
+import { KekWatch, type KekHealth } from '../kek/kek-watch.ts'
 import { parseSlot } from '../keyring/slot.ts'
 import { firstIssue } from '../dossier/statement.ts'
 import { keyOrderSchema, type KeyOrder, type KeyOrderDone, type KeyStatus } from '../wire/keys.ts'
@@ -102,9 +102,10 @@ export class KeyDesk {
     if (this.#rooms.get(name) === room) this.#rooms.delete(name)
   }
 
-  /** Whether some provider is known to work, so that what is closed can be opened again. */
-  get isWell(): boolean {
-    return this.#watch.health().every(({ state }) => state === 'healthy')
+  /** Whether the keys of a tenant that are given up now could be opened again, as far as is known: its slots open, and every provider works. */
+  canReopen(tenant: string): boolean {
+    const works = ({ state }: KekHealth): boolean => state === 'healthy' || state === 'tampered'
+    return this.#watch.health().every(works) && this.#canary.refusedOf(tenant).length === 0
   }
 
   /** @throws {@link Failure} KEK_UNAVAILABLE when no provider has been healthy for longer than is allowed */
@@ -128,7 +129,7 @@ export class KeyDesk {
         carryOut(work, parsed.data),
       )
       await this.#dropUnused()
-      if (!this.isWell) this.#lookAgain()
+      if (this.#watch.health().some(({ state }) => state !== 'healthy')) this.#lookAgain()
       return done
     } catch (error) {
       if (asFailure(error).code.startsWith('KEK_')) this.#lookAgain()

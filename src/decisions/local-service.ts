@@ -100,6 +100,10 @@ const lanes = 8
 /** The tree size of one of our own notes. */
 const treeSizeOf = (note: string): number => Number(note.split('\n', 2)[1])
 
+/** Whether a tenant was not opened because of its keys or whoever opens them. */
+const isAboutKeys = ({ code }: Failure): boolean =>
+  code.startsWith('KEK_') || code === 'OPEN_FAILED' || code === 'KEY_STORE_REFUSED'
+
 /** The service over one data directory. */
 export class LocalService implements Service {
   readonly #parts: ServiceParts
@@ -445,8 +449,13 @@ export class LocalService implements Service {
     return this.#read(tenant, (reading) => reading.listKeys(tenant))
   }
 
+  /** Also of a tenant whose keys do not open, for that is when it is asked. */
   async keyStatus(tenant: string): Promise<KeyStatus> {
-    return this.#read(tenant, (reading) => this.#desk.status(tenant, reading))
+    const met = await this.#use(tenant, () => Promise.resolve(undefined)).catch(asFailure)
+    if (met !== undefined && !isAboutKeys(met)) throw met
+    const status = await this.#desk.status(tenant, this.#reading)
+    if (met === undefined) return status
+    return { ...status, next: [`The keys do not open. ${met.message}`, ...status.next] }
   }
 
   async orderKeys(tenant: string, order: KeyOrder, by: Caller): Promise<KeyOrderDone> {

@@ -69,6 +69,18 @@ describe('while the key provider is away', () => {
     expect((await test.service.health()).parts['keys']).toBe('ok (environment)')
   })
 
+  it('the status is told of a tenant whose keys do not open', async () => {
+    const provider = frail()
+    const test = await foundTestService({ providers: [provider] })
+    provider.away = true
+    const { service } = await test.reopen({ keepRooms: 0 })
+    expect(await codeOf(service.readTrustRoot(tenant))).toBe('KEK_UNAVAILABLE')
+    await service.checkProviders()
+    const { keys, next, providers } = await service.keyStatus(tenant)
+    expect([keys.length, providers]).toMatchObject([3, [{ state: 'failing' }]])
+    expect(next[0]).toMatch(/^The keys do not open\. Master key was not opened\. environment: /)
+  })
+
   it('signing ends when that lasts longer than it may, not a millisecond earlier, and begins again', async () => {
     let now = Date.now()
     const provider = frail()

@@ -431,7 +431,7 @@ export const createComposition = (parts: ProcessParts): Composition => ({
     return repin(...settingsAndReport(parts, flags), statements)
   },
   async publishLog(flags, request) {
-    return publishFrom(loadPublicConfig(parts, flags).data, parts.cwd, request)
+    return publishFrom(loadPublicConfig(parts, flags), parts.cwd, request)
   },
   serveWitness: async (flags) => serveWitness(parts, flags),
   makeBreakGlass: async (flags) => makeBreakGlass(...settingsAndReport(parts, flags)),

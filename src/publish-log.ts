@@ -3,7 +3,9 @@ import { resolve } from 'node:path'
 import { publishLog, type Published, type PublishTarget } from './log/publish.ts'
 import { PublishDirectory } from './log/publish-directory.ts'
 import { PublishS3 } from './log/publish-s3.ts'
+import type { Pin } from './log/pin.ts'
 import { isS3Url } from './log/s3-folder.ts'
+import { openPins, type ServiceSettings } from './open-service.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import type { PublishRequest } from './cli/composition.ts'
 
@@ -16,7 +18,7 @@ const openTarget = (name: string, cwd: string): PublishTarget =>
  * @throws {@link Failure} as {@link publishLog}, CONFIG_INVALID
  */
 export async function publishFrom(
-  data: string,
+  { data, ...places }: Pick<ServiceSettings, 'data' | 'keys' | 'pin'>,
   cwd: string,
   { to, ...request }: PublishRequest,
 ): Promise<Published> {
@@ -24,7 +26,14 @@ export async function publishFrom(
   try {
     const store = await openSqliteStore({ mode: 'read', path: data })
     try {
-      return await publishLog({ ...request, store, target })
+      const instance = (await store.readInstance())?.id ?? ''
+      const pins = openPins(places, instance)
+      try {
+        const readPin = (): Promise<Pin | undefined> => pins.read(request.tenant)
+        return await publishLog({ ...request, readPin, store, target })
+      } finally {
+        await pins.close()
+      }
     } finally {
       await store.close()
     }

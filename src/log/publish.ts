@@ -1,12 +1,15 @@
 // The log as static files (C2SP tlog-tiles), for a web server, a CDN or an object store to carry its reads: first the tiles and bundles that a checkpoint
 // needs, then, when all of them are there, the checkpoint. What was published is never replaced by other bytes: a tree that contradicts it is refused.
 // Cut off at any moment it has published the old checkpoint or the new one, and goes on from there.
+import { setTimeout } from 'node:timers/promises'
 import { equalBytes, fromUtf8, utf8 } from '../base/bytes.ts'
 import { asFailure, Failure } from '../base/failure.ts'
 import { parseCheckpoint, type Checkpoint } from '../merkle/checkpoint.ts'
 import { parseNote } from '../merkle/note.ts'
 import { entryBundle, tilePath, type Tile } from '../merkle/tiles.ts'
-import type { StoreReader } from '../store/store.ts'
+import type { StoredCheckpoint, StoreReader } from '../store/store.ts'
+import type { Pin } from './pin.ts'
+import { checkPinnedHead } from './pinned-head.ts'
 import { readProvedRootAt } from './tree-reading.ts'
 
 /** Where a log is published. Paths are relative, of `[a-z0-9./]`. */
@@ -28,6 +31,8 @@ export interface PublishOptions {
   readonly store: StoreReader
   readonly tenant: string
   readonly target: PublishTarget
+  /** The log's pin, where it is at hand: what is not pinned is not published, nor a database that is behind its pin or contradicts it. */
+  readonly readPin?: () => Promise<Pin | undefined>
   readonly signal?: AbortSignal
   readonly progress: (done: number, total: number) => void
 }
@@ -120,13 +125,39 @@ async function checkPublished(
     throw refused(`Published log is not this one: its root differs at size ${published.size}`)
 }
 
+/** How long a commit may wait for its pin: the writer is at it, or died just then. */
+const pinWaitMs = 5000
+const pinEveryMs = 20
+
+/** The last checkpoint, once it may leave: when it is pinned. */
+async function readLast(options: PublishOptions): Promise<StoredCheckpoint | undefined> {
+  const { readPin = () => Promise.resolve(undefined), signal, store, tenant } = options
+  // The pin first: a log that goes on meanwhile must not look as if it were behind.
+  let pin = await readPin()
+  const last = await store.readLastCheckpoint(tenant)
+  const found = await store.readTenant(tenant)
+  if (pin === undefined || last === undefined || found === undefined) return last
+  await checkPinnedHead({ head: last, origin: found.origin, store, tenant }, pin)
+  for (let waited = 0; (pin?.size ?? 0) < last.size; waited += pinEveryMs) {
+    if (waited >= pinWaitMs)
+      throw new Failure(
+        'LOG_STATE_UNKNOWN',
+        `Last commit was never pinned, start the service once: ${found.origin}`,
+      )
+    await setTimeout(pinEveryMs, undefined, signal === undefined ? {} : { signal })
+    pin = await readPin()
+  }
+  return last
+}
+
 /**
  * Publishes the log up to its last checkpoint.
- * @throws {@link Failure} INPUT_NOT_FOUND, LOG_ROLLBACK when what is published contradicts this log, STORE_*, what the target throws
+ * @throws {@link Failure} INPUT_NOT_FOUND, LOG_ROLLBACK when what is published or pinned contradicts this log, LOG_STATE_UNKNOWN, STORE_*, what the
+ * target throws
  */
 export async function publishLog(options: PublishOptions): Promise<Published> {
   const { progress, signal, store, target, tenant } = options
-  const last = await store.readLastCheckpoint(tenant)
+  const last = await readLast(options)
   const note = last === undefined ? 'no checkpoint' : parseNote(last.note)
   const checkpoint = typeof note === 'string' ? note : parseCheckpoint(note.text)
   if (last === undefined || typeof checkpoint === 'string')

@@ -77,10 +77,10 @@ describe('the place to publish in', () => {
       signal: new AbortController().signal,
       tenant: 'default',
     }
-    const data = join(test.directory, 'data')
-    expect(await publishFrom(data, cwd, { ...request, to: 'www/log' })).toMatchObject({ size: 6 })
+    const places = { data: join(test.directory, 'data'), keys: join(test.directory, 'none') }
+    expect(await publishFrom(places, cwd, { ...request, to: 'www/log' })).toMatchObject({ size: 6 })
     expect(existsSync(join(cwd, 'www/log/checkpoint'))).toBe(true)
-    await expect(publishFrom(data, cwd, { ...request, to: 's3://x' })).rejects.toMatchObject({
+    await expect(publishFrom(places, cwd, { ...request, to: 's3://x' })).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
     })
   })

@@ -13,7 +13,7 @@ import { parseNote } from '../merkle/note.ts'
 import { verifyInclusion } from '../merkle/proof.ts'
 import type { StoredEntry, StoreReader } from '../store/store.ts'
 import { matterOf } from './checked.ts'
-import { assembleDossier, lastCheckpoint } from './prove.ts'
+import { assembleDossier, lastCheckpoint, preferWitnessed } from './prove.ts'
 
 /** An entry that is neither a decision nor its execution. */
 export interface NotedEntry {
@@ -262,7 +262,9 @@ class PeriodExport {
   /** A tree that has an index: the one at hand, or the newest, whose checkpoint then stands in a line of its own. */
   async #laterTree(index: number, lines: Uint8Array[]): Promise<Tree> {
     if (this.#later !== undefined && this.#later.checkpoint.size > index) return this.#later
-    const { note } = await lastCheckpoint(this.#store, this.#head.tenant)
+    const { tenant } = this.#head
+    const newest = await lastCheckpoint(this.#store, tenant)
+    const { note } = await preferWitnessed(this.#store, tenant, newest, { index })
     const tree = this.#treeOf(note)
     const proof = await tree.proofs.proveGrowthFrom(this.#to.checkpoint.size)
     lines.push(formatLaterCheckpoint({ later: note, proof }))

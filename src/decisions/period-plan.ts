@@ -1,6 +1,7 @@
 // What an export of a period is to hold, settled before it begins: both ends, by position. Whatever is logged meanwhile lies behind the last.
 import { Failure } from '../base/failure.ts'
 import { ProofReader } from '../log/proof-reader.ts'
+import { parseNote } from '../merkle/note.ts'
 import { verifyConsistency } from '../merkle/proof.ts'
 import type { PeriodHead, Status } from '../dossier/period.ts'
 import type { StoredCheckpoint, StoreReader } from '../store/store.ts'
@@ -49,14 +50,47 @@ async function sizeAt(
   throw new Failure('INPUT_INVALID', `Log has ${size} entries, not ${position.size}`, { field })
 }
 
-/** The checkpoint under which the period stands: the first that was kept and covers a size, else the newest. */
+const pageCheckpoints = 64
+
+/** How many signature lines of a note are not the log's own. */
+function cosignatures(note: string): number {
+  const parsed = parseNote(note)
+  const origin = note.slice(0, note.indexOf('\n'))
+  return typeof parsed === 'string' ? 0 : parsed.lines.filter(({ name }) => name !== origin).length
+}
+
+/** The first checkpoint from a size on that was kept with as many cosignatures as one that the quorum has cosigned. */
+async function firstCosigned(
+  store: StoreReader,
+  tenant: string,
+  witnessed: StoredCheckpoint,
+  size: number,
+): Promise<StoredCheckpoint> {
+  const enough = cosignatures(witnessed.note)
+  for (let after = Math.max(0, size - 1); after < witnessed.size;) {
+    const page = await store.listKeptCheckpoints(tenant, after, pageCheckpoints)
+    const found = page.find((one) => cosignatures(one.note) >= enough)
+    const last = page.at(-1)
+    if (found !== undefined || last === undefined) return found ?? witnessed
+    after = last.size
+  }
+  return witnessed
+}
+
+/**
+ * The checkpoint under which the period stands: the first that was kept and covers a size, the newest when there is none or no size is named. Where
+ * witnesses have cosigned one that covers it, only such count.
+ */
 async function coveringCheckpoint(
   store: StoreReader,
   tenant: string,
   last: StoredCheckpoint,
-  size: number,
+  { named, size }: { readonly named: boolean; readonly size: number },
 ): Promise<StoredCheckpoint> {
-  if (size >= last.size) return last
+  const witnessed = await store.readWitnessedCheckpoint(tenant)
+  if (witnessed !== undefined && size <= witnessed.size && witnessed.size <= last.size)
+    return named ? firstCosigned(store, tenant, witnessed, size) : witnessed
+  if (!named || size >= last.size) return last
   const [kept] = await store.listKeptCheckpoints(tenant, Math.max(0, size - 1), 1)
   return kept !== undefined && kept.size < last.size ? kept : last
 }
@@ -87,14 +121,14 @@ export async function planPeriod(
   if (instance === undefined || found === undefined)
     throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${tenant}`)
   const last = await lastCheckpoint(store, tenant)
-  const { from = { size: 0 }, to = { size: last.size } } = request
+  const { from = { size: 0 }, to } = request
   const start = await sizeAt(store, tenant, last, from, 'from')
-  const wanted = await sizeAt(store, tenant, last, to, 'to')
-  if (wanted < start)
-    throw new Failure('INPUT_INVALID', `Period ends before it begins: ${wanted} < ${start}`, {
+  const size = to === undefined ? start : await sizeAt(store, tenant, last, to, 'to')
+  if (size < start)
+    throw new Failure('INPUT_INVALID', `Period ends before it begins: ${size} < ${start}`, {
       field: 'to',
     })
-  const end = await coveringCheckpoint(store, tenant, last, wanted)
+  const end = await coveringCheckpoint(store, tenant, last, { named: to !== undefined, size })
   const tree = new ProofReader(store, tenant, end.size)
   const frontier = await tree.frontierAt(start)
   const consistency = await tree.proveGrowthFrom(start)

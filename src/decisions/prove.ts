@@ -65,11 +65,11 @@ export async function assembleDossier(
 }
 
 /** The newest checkpoint that the quorum of witnesses has cosigned where an entry stands under it, else the newest. */
-async function preferWitnessed(
+export async function preferWitnessed(
   store: StoreReader,
   tenant: string,
   newest: StoredCheckpoint,
-  entry: StoredEntry | undefined,
+  entry: Pick<StoredEntry, 'index'> | undefined,
 ): Promise<StoredCheckpoint> {
   const witnessed = await store.readWitnessedCheckpoint(tenant)
   const covers = witnessed !== undefined && entry !== undefined && entry.index < witnessed.size

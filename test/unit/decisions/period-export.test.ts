@@ -238,15 +238,47 @@ describe('the ends of a period', () => {
   })
 })
 
+/** The data directory with its database edited, open for reading. */
+async function edited(sql: string): Promise<StoreReader> {
+  const directory = temporaryDirectory()
+  cpSync(join(home, 'whole', 'data'), directory, { recursive: true })
+  const db = new Database(join(directory, 'countersign.db'))
+  db.exec(sql)
+  db.close()
+  return openSqliteStore({ mode: 'read', path: directory })
+}
+
+describe('the end of a period of a log with witnesses', () => {
+  it('is a checkpoint that they have cosigned, where one covers it', async () => {
+    const line = `— witness.example/one ${'A'.repeat(12)}\n`
+    const cosigned = await edited(
+      `UPDATE kept_checkpoints SET note = note || '${line}', quorum = 1 WHERE size IN (100, 120)`,
+    )
+    const endOf = async (from: number, to?: number): Promise<number> => {
+      const request = { from: { size: from }, statuses: null }
+      const head = await planPeriod(
+        cosigned,
+        tenant,
+        to === undefined ? request : { ...request, to: { size: to } },
+      )
+      return Number(head.to.split('\n')[1])
+    }
+    try {
+      const { size } = (await store.readTenant(tenant))?.head ?? { size: 0 }
+      expect(await endOf(0)).toBe(120)
+      expect(await endOf(120)).toBe(120)
+      expect(await endOf(121)).toBe(size)
+      expect(await endOf(0, 50)).toBe(100)
+      expect(await endOf(0, 100)).toBe(100)
+      expect(await endOf(0, 101)).toBe(120)
+      expect(await endOf(0, 121)).toBe(121)
+    } finally {
+      await cosigned.close()
+    }
+  })
+})
+
 describe('a database that does not hold what was signed', () => {
-  const edited = async (sql: string): Promise<StoreReader> => {
-    const directory = temporaryDirectory()
-    cpSync(join(home, 'whole', 'data'), directory, { recursive: true })
-    const db = new Database(join(directory, 'countersign.db'))
-    db.exec(sql)
-    db.close()
-    return openSqliteStore({ mode: 'read', path: directory })
-  }
   const corrupt: Readonly<Record<string, string>> = {
     'a leaf is another': `UPDATE entries SET leaf = (SELECT leaf FROM entries WHERE idx = 61) WHERE idx = 60`,
     'an entry is missing': `DELETE FROM entries WHERE idx = 60`,

@@ -1,6 +1,6 @@
 // The service across a channel, such as a message port: the side that asks. Decisions to notarise are gathered: in the `checkpoint` profile one batch
-// is in flight at a time, so that batches grow with the load by themselves and no timer is needed; in the `each` profile several, since signing takes
-// long there.
+// is in flight at a time, so that batches grow with the load by themselves and no timer is needed, and a full one may wait behind it, so that the other
+// side need not wait for this one; in the `each` profile several, since signing takes long there.
 import { Failure } from '../base/failure.ts'
 import type { Profile } from '../dossier/kinds.ts'
 import type { Answer, Call, Channel } from './service-host.ts'
@@ -13,8 +13,11 @@ interface Waiting {
 }
 
 const batchCalls = 32
-/** Calls that may be in flight in a lane before the next batch is sent. */
-const inFlight: Readonly<Record<Profile, number>> = { checkpoint: 0, each: 96 }
+/** Calls that may be in flight in a lane before the next batch is sent, and before it is sent though it is not full. */
+const inFlight: Readonly<Record<Profile, { readonly full: number; readonly any: number }>> = {
+  checkpoint: { full: batchCalls, any: 0 },
+  each: { full: 3 * batchCalls, any: 3 * batchCalls },
+}
 
 interface Lane {
   waiting: Call[]
@@ -65,7 +68,9 @@ class Connection {
 
   #pump(name: Profile): void {
     const lane = this.#lanes[name]
-    while (lane.waiting.length > 0 && lane.outstanding <= inFlight[name]) {
+    const { any, full } = inFlight[name]
+    while (lane.waiting.length > 0) {
+      if (lane.outstanding > (lane.waiting.length < batchCalls ? any : full)) return
       const batch = lane.waiting.splice(0, batchCalls)
       lane.outstanding += batch.length
       this.#port.postMessage(batch)

@@ -69,6 +69,43 @@ describe('the service across a message port', () => {
     expect(batches).toEqual([1, 32, 32, 5])
   })
 
+  it('sends a full batch behind one that is in flight, and no more until an answer comes', () => {
+    const sent: Call[][] = []
+    let answer: ((answers: readonly never[]) => void) | undefined
+    const remote = connectService({
+      postMessage: (calls) => sent.push(calls as Call[]),
+      on: (event, listener) => {
+        if (event === 'message') answer = listener
+      },
+      close: () => undefined,
+    })
+    const principal = principalOf('checkpoint')
+    const ask = (count: number): void => {
+      for (let i = 0; i < count; i++) remote.notarise(principal, '{}', null).catch(() => undefined)
+    }
+    const finish = (calls: readonly Call[] = []): void => {
+      answer?.(calls.map(({ id }) => ({ id, value: 'text' })) as unknown as readonly never[])
+    }
+    const lengths = (): readonly number[] => sent.map(({ length }) => length)
+    ask(32)
+    expect(lengths()).toEqual([1])
+    ask(1)
+    expect(lengths()).toEqual([1, 32])
+    ask(63)
+    expect(lengths()).toEqual([1, 32])
+    finish(sent[0])
+    expect(lengths()).toEqual([1, 32, 32])
+    ask(1)
+    finish(sent[1])
+    expect(lengths()).toEqual([1, 32, 32, 32])
+    // What is left is no full batch: it waits until nothing is in flight.
+    ask(3)
+    finish(sent[2])
+    expect(lengths()).toEqual([1, 32, 32, 32])
+    finish(sent[3])
+    expect(lengths()).toEqual([1, 32, 32, 32, 3])
+  })
+
   it('turns a foreign error into a bug without its message', async () => {
     const { remote } = connect(
       partly({ listTenants: () => Promise.reject(new Error('secret in a message')) }),

@@ -1,6 +1,6 @@
 // The whole check of a tenant: the log from its entries (log/fsck.ts), and every row of the database that repeats what the log says: decisions' filters,
 // idempotency keys, API keys, trust roots, sealed keys. Needs no key provider; what only the holder of the master key can check is said to be left out.
-import { asFailure, Failure } from '../base/failure.ts'
+import { asFailure, Failure, type FailureCode } from '../base/failure.ts'
 import { fingerprint, parseTrustRoot, type OriginSection } from '../dossier/trust-root.ts'
 import { parseSealedKey } from '../keyring/sealed-key.ts'
 import { canonicalize } from '../base/canonical-json.ts'
@@ -62,15 +62,25 @@ const row = (found: Found, index: number | null, what: string): void => {
   found({ index, part: 'row', what })
 }
 
+/** Whether a failure can be the doing of a damaged database; the others are of the machine. Reading what is not as it must be ends in anything. */
+const isOfTheData = (code: FailureCode): boolean =>
+  /^(STORE|INPUT)_/.test(code) || ['BUG', 'KEY_STORE_REFUSED', 'OPEN_FAILED'].includes(code)
+
 /** Runs a part; what it meets in a database that cannot be read is a finding and not the end. */
-async function part(found: Found, work: () => Promise<void>): Promise<void> {
+async function part(
+  found: Found,
+  signal: AbortSignal | undefined,
+  work: () => Promise<void>,
+): Promise<void> {
   try {
     await work()
   } catch (error) {
-    const { code, message } = asFailure(error)
-    if (!code.startsWith('STORE_') && code !== 'KEY_STORE_REFUSED') throw error
+    const { cause, code, message } = asFailure(error)
+    if (signal?.aborted === true || !isOfTheData(code)) throw error
     const [, index] = / at index (\d+)$/.exec(message) ?? []
-    found({ index: index === undefined ? null : Number(index), part: 'database', what: message })
+    const why = cause instanceof Error ? cause.message : message
+    const what = code === 'BUG' ? `Cannot be read: ${why}` : message
+    found({ index: index === undefined ? null : Number(index), part: 'database', what })
   }
 }
 
@@ -312,21 +322,21 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
     tenant,
     ...(signal === undefined ? {} : { signal }),
   }
-  await part(found, async () => {
+  await part(found, signal, async () => {
     for (const what of await store.checkStructure()) found({ index: null, part: 'database', what })
   })
-  await part(found, async () => {
+  await part(found, signal, async () => {
     const file = trustFile ?? (await store.readTrustRoot(tenant.name))?.file
     if (file === undefined) throw new Failure('STORE_CORRUPT', `No trust root: ${tenant.name}`)
     await checkLog({ ...options, section: sectionOf(file, tenant) })
   })
-  await part(found, () => checkFilters(request, found, counted))
-  await part(found, () => checkIdempotency(request, found))
-  await part(found, () => checkApiKeys(request, tenant, found))
-  await part(found, () => checkTrustRoots(request, tenant, found))
-  await part(found, () => checkKeyStore(request, tenant, instance))
-  await part(found, () => checkKeyLife(request, tenant, found))
-  await part(found, () => checkRows(request, tenant, instance, found))
+  await part(found, signal, () => checkFilters(request, found, counted))
+  await part(found, signal, () => checkIdempotency(request, found))
+  await part(found, signal, () => checkApiKeys(request, tenant, found))
+  await part(found, signal, () => checkTrustRoots(request, tenant, found))
+  await part(found, signal, () => checkKeyStore(request, tenant, instance))
+  await part(found, signal, () => checkKeyLife(request, tenant, found))
+  await part(found, signal, () => checkRows(request, tenant, instance, found))
   const unchecked: string[] = []
   if (request.unseal === undefined)
     unchecked.push(

@@ -48,11 +48,11 @@ interface Check {
   readonly sql?: readonly string[]
   readonly signatures?: boolean
   readonly withPin?: boolean
-  /** Methods of the store whose index is broken: they give the first page for ever. */
-  readonly stuck?: 'listDecisions' | 'listIdempotency' | 'listKeptCheckpoints'
+  /** A method of the store that reads what is broken: a list gives its first page for ever, a row nothing but null. */
+  readonly stuck?: 'listDecisions' | 'listIdempotency' | 'listKeptCheckpoints' | 'readInstance'
 }
 
-/** A store one of whose lists begins anew wherever it is asked to go on. */
+/** A store one of whose lists begins anew wherever it is asked to go on, or whose instance is a row of nothing. */
 const stuckAt = (store: StoreReader, name: Check['stuck']): StoreReader =>
   new Proxy(store, {
     get(target, property) {
@@ -62,6 +62,8 @@ const stuckAt = (store: StoreReader, name: Check['stuck']): StoreReader =>
         return (of: string) => target.listIdempotency(of, 0, 50)
       if (property === name && property === 'listKeptCheckpoints')
         return (of: string) => target.listKeptCheckpoints(of, -1, 2)
+      if (property === name && property === 'readInstance')
+        return () => Promise.resolve({ createdAt: null, dev: false, id: null, origin: null })
       const value: unknown = Reflect.get(target, property)
       return typeof value === 'function' ? (value.bind(target) as unknown) : value
     },
@@ -317,6 +319,12 @@ describe('fsck', () => {
     ['listKeptCheckpoints', /^checkpoint null: Kept checkpoints are not listed in their order/],
   ] as const)('comes to an end where %s does not', async (stuck, expected) => {
     expect(told(await check({ stuck }))).toContainEqual(expect.stringMatching(expected))
+  })
+
+  it('names what cannot be read at all, and goes on', async () => {
+    const broken = await check({ stuck: 'readInstance' })
+    expect(told(broken)).toContainEqual(expect.stringMatching(/^database null: Cannot be read: /))
+    expect(broken.decisions).toBe(301)
   })
 
   it('comes to an end where the size is beyond anything', async () => {

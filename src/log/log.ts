@@ -96,6 +96,8 @@ interface Waiting {
 const clockToleranceMs = 5000
 /** Entries of one commit: half of a usual crowd of connections, so that one half is answered while the other is committed. */
 const batchEntries = 32
+/** Where the pin takes longer than this, as across a network, more entries share a commit. */
+const slowPinMs = 5
 const keepCheckpointEveryMs = 1000
 
 /** The sequencer of one log. `append` resolves only when the entry is durable, provable and pinned. */
@@ -115,6 +117,7 @@ export class Log {
   #broken: Failure | undefined
   #closing = false
   #lastKept = 0
+  #mostInBatch = batchEntries
 
   private constructor(parts: LogParts, head: LogHead, edge: ReadonlyMap<string, Uint8Array>) {
     this.#parts = parts
@@ -231,7 +234,7 @@ export class Log {
   /** Commits at once unless more is on its way: then the window is how long the first waits for the others. */
   #schedule(): void {
     if (this.#running !== undefined) return
-    if (this.#signing === 0 || this.#queue.length >= batchEntries) void this.flush()
+    if (this.#signing === 0 || this.#queue.length >= this.#mostInBatch) void this.flush()
     else this.#timer ??= setTimeout(() => void this.flush(), this.#parts.windowMs)
   }
 
@@ -241,7 +244,7 @@ export class Log {
       // batch before are answered before the next one blocks this thread.
       await new Promise((resolve) => setImmediate(resolve))
       if (this.#queue.length === 0) break
-      const batch = this.#queue.splice(0, batchEntries)
+      const batch = this.#queue.splice(0, this.#mostInBatch)
       try {
         const committed = this.#commit(batch)
         this.#committed = committed.catch(() => undefined)
@@ -348,8 +351,11 @@ export class Log {
 
   async #writePin(root: Uint8Array, size: number, epoch: number): Promise<void> {
     const { origin, pin } = this.#parts
+    const from = performance.now()
     try {
       await pin.write({ epoch, origin, root, size })
+      const isSlow = performance.now() - from > slowPinMs
+      this.#mostInBatch = isSlow ? limits.batchEntries : batchEntries
     } catch (cause) {
       // The entries are durable but not pinned: neither acknowledged nor lost.
       throw new Failure('LOG_STATE_UNKNOWN', 'Entries are stored but could not be pinned', {

@@ -64,6 +64,25 @@ describe('the queue', () => {
     await store.close()
   })
 
+  it('shares a commit among more where its pin is slow, up to what a commit may hold', async () => {
+    const { log, store } = await openLog({
+      pin: {
+        close: () => Promise.resolve(),
+        read: () => Promise.resolve(undefined),
+        write: () => new Promise((resolve) => setTimeout(resolve, 10)),
+      },
+    })
+    await log.append(entry(0))
+    const places = await Promise.all(
+      Array.from({ length: limits.batchEntries + 1 }, (_, n) => log.append(entry(n + 1))),
+    )
+    const sizes = places.map(({ size }) => size)
+    expect(sizes.slice(0, -1)).toEqual(Array(limits.batchEntries).fill(limits.batchEntries + 1))
+    expect(sizes.at(-1)).toBe(limits.batchEntries + 2)
+    await log.close()
+    await store.close()
+  })
+
   it('counts what is still being signed', async () => {
     const { log, store } = await openLog()
     let signed: (entry: SignedEntry) => void = () => undefined

@@ -274,7 +274,7 @@ describe('the dossiers of a period', () => {
     expect(failed(report)).toEqual(['period.complete'])
     // Also where it stands in front of the one that the dossier has.
     const first = reseal(sound, operatorHolds, (steps) => {
-      append(steps, 'decision', streams.block, decisionOf(streams.block), { seq: 0 })
+      append(steps, 'decision', streams.block, decisionOf(streams.block), { prev: null, seq: 0 })
     })
     const other = await forged(
       {},
@@ -285,7 +285,20 @@ describe('the dossiers of a period', () => {
       },
       first,
     )
-    expect(failed(other)).toContain('period.complete')
+    expect(failed(other)).toEqual(['period.complete'])
+    const both = await forged(
+      {},
+      (draft) => {
+        const { checkpoint, cited, entries, stream } = dossierAt(draft, 1)
+        const [one, two] = [0, 1].map((i) => entries.slice(i, i + 1))
+        draft.items = [
+          ...draft.items.with(1, { checkpoint, cited, entries: one ?? [], stream }),
+          { checkpoint, cited, entries: two ?? [], stream },
+        ]
+      },
+      first,
+    )
+    expect(both.problems[0]?.reason).toMatch(/^dossier\.place: .*stands twice/)
   })
 
   it('are refused when one is missing, doubled, in another place or of no decision', async () => {
@@ -387,21 +400,28 @@ describe('a decision that was erased after the period', () => {
   })
 
   it('is refused under a checkpoint that is not shown to add to the period’s', async () => {
-    const wrong: readonly (readonly [string, Partial<typeof later>])[] = [
-      ['no proof', { proof: [] }],
-      ['another proof', { proof: later.proof.toReversed() }],
-      ['a smaller size', { later: noteOf(grown, [], 9) }],
-      ['the same size', { later: noteOf(grown, [], 10), proof: [] }],
-      ['another log', { later: noteOf(world.fast.log) }],
-      ['no note', { later: 'nonsense' }],
-      ['a note that nobody signed', { later: note.replace(/\n— [^\n]*/, '') }],
+    const wrong: readonly (readonly [string, string, Partial<typeof later>])[] = [
+      ['no proof', 'period.later', { proof: [] }],
+      ['another proof', 'period.later', { proof: later.proof.toReversed() }],
+      ['a smaller size', 'period.later', { later: noteOf(grown, [], 9) }],
+      ['the same size', 'period.later', { later: noteOf(grown, [], 10), proof: [] }],
+      ['another log', 'period.later', { later: noteOf(world.fast.log) }],
+      ['no note', 'checkpoint.signatures', { later: 'nonsense' }],
+      ['no signature', 'checkpoint.signatures', { later: note.replace(/\n— [^\n]*/, '') }],
     ]
-    for (const [name, change] of wrong) {
+    for (const [name, check, change] of wrong) {
       const draft = draftOf()
       draft.items[1] = { ...later, ...change }
-      expect([name, (await read(draft)).verdict]).toEqual([name, 'invalid'])
+      const report = await read(draft)
+      expect([name, report.verdict, failed(report)[0]]).toEqual([name, 'invalid', check])
     }
   })
+})
+
+/** What an operator shows to others. */
+const forked = reseal(sound, operatorHolds, (steps) => {
+  const step = steps[8]
+  if (step !== undefined) step.time++
 })
 
 describe('the head of a period', () => {
@@ -441,6 +461,10 @@ describe('the head of a period', () => {
       'period.from',
       ({ head }) => (head.from.checkpoint = noteOf(world.fast.log, [], 9)),
     ],
+    'a first checkpoint of another tree of this log': [
+      'period.from',
+      ({ head }) => (head.from.checkpoint = noteOf(forked, [], 9)),
+    ],
     'a first checkpoint that nobody signed': [
       'period.from',
       ({ head }) => (head.from.checkpoint = (head.from.checkpoint ?? '').replace(/\n— [^\n]*/, '')),
@@ -467,6 +491,11 @@ describe('the head of a period', () => {
       trustingLater(world, 'each'),
     )
     expect([report.verdict, failed(report)[0]]).toEqual(['invalid', check])
+  })
+
+  it('is refused with a consistency proof from the beginning of the log', async () => {
+    const report = await forged({}, ({ head }) => (head.consistency = [new Uint8Array(32)]))
+    expect(failed(report)).toEqual(['period.consistency'])
   })
 
   it('is refused with a checkpoint before the log begins', async () => {
@@ -539,6 +568,14 @@ describe('a period file', () => {
     ]
     for (const [i, some] of refused.entries())
       expect([i, (await judge(sealPeriod(some))).verdict]).toEqual([i, 'invalid'])
+  })
+
+  it('is refused with a dossier behind a leaf, even where nothing was passed over', async () => {
+    const lines = linesOf(periodOf(sound))
+    const rich = lines[6] ?? ''
+    expect(rich).toContain(streams.rich)
+    const report = await judge(sealPeriod(lines.toSpliced(6, 1).toSpliced(9, 0, rich)))
+    expect(failed(report)).toEqual(['period.format'])
   })
 
   it('is refused when its end says something else of it', async () => {

@@ -37,6 +37,8 @@ const hasLine = (lines: readonly NoteLine[], { keyId, name }: Vkey): boolean =>
 export class LogWitnesses {
   readonly #parts: LogWitnessesParts
   readonly #alarmed = new Set<WitnessClient>()
+  /** Those that have said in this process how far they are: lines alone may be from before somebody else went on. */
+  readonly #heard = new Set<WitnessClient>()
   /** Sizes right behind announcements of trust roots, as of a step of their stream. */
   #announced: { readonly seq: number; readonly sizes: readonly number[] } = { seq: -1, sizes: [] }
   #quorumSize = 0
@@ -103,7 +105,7 @@ export class LogWitnesses {
     if (this.#quorumSize >= newest.size) this.#quorumAt = began
   }
 
-  /** Undefined where the note has the witness's lines already. */
+  /** Undefined where the note has the witness's lines already and it has been heard. */
   async #askOne(
     client: WitnessClient,
     { note, size }: StoredCheckpoint,
@@ -111,7 +113,8 @@ export class LogWitnesses {
     signal: AbortSignal | undefined,
   ): Promise<Asked | undefined> {
     const lines = linesOf(note)
-    if (client.endpoint.vkeys.every((vkey) => hasLine(lines, vkey))) return undefined
+    const known = size < logSize || this.#heard.has(client)
+    if (known && client.endpoint.vkeys.every((vkey) => hasLine(lines, vkey))) return undefined
     const asked = await client.cosign({
       logSize,
       note,
@@ -119,6 +122,7 @@ export class LogWitnesses {
       ...(signal === undefined ? {} : { signal }),
     })
     if (asked.outcome === 'contradicted') this.#alarmed.add(client)
+    else if (asked.outcome !== 'failed') this.#heard.add(client)
     this.#parts.told(asked)
     return asked
   }

@@ -165,13 +165,13 @@ export class Witnessing {
 
   /** How the logs stand with their witnesses, in one sentence without names; undefined where no log has any. */
   get summary(): string | undefined {
-    const { clock, everyMs = defaultEveryMs, timeoutMs = defaultTimeoutMs } = this.#parts
+    const { clock, everyMs = defaultEveryMs } = this.#parts
     const logs = [...this.#logs.values()].map(({ witnesses }) => witnesses)
     if (logs.length === 0) return undefined
     const alarmed = logs.filter(({ alarms }) => alarms > 0).length
     if (alarmed > 0) return `ALARM: a witness has seen another history of logs: ${alarmed}`
     const now = clock()
-    const usualMs = 2 * everyMs + timeoutMs
+    const usualMs = 2 * everyMs
     const owing = logs.filter(({ debt, quorumAt }) => debt > 0 && now - quorumAt > usualMs)
     if (owing.length === 0) return `ok (${logs.length} logs)`
     const entries = Math.max(...owing.map(({ debt }) => debt))

@@ -2,7 +2,9 @@ import { emptyRoot, nodeHash } from './hash.ts'
 import type { NodeReader } from './proof.ts'
 
 /** The perfect subtrees that a tree of `size` leaves consists of, largest first: one for each 1 in the binary form of its size. */
-export function perfectSubtrees(size: number): { readonly level: number; readonly index: number }[] {
+export function perfectSubtrees(
+  size: number,
+): { readonly level: number; readonly index: number }[] {
   const trees: { level: number; index: number }[] = []
   for (let level = 0, count = size; count > 0; level++, count = Math.floor(count / 2))
     if (count % 2 === 1) trees.unshift({ level, index: count - 1 })

@@ -186,6 +186,17 @@ describe('a witness that has seen another history', () => {
     await store.close()
   })
 
+  it('is asked even where it has cosigned all that is here', async () => {
+    const { test } = await witnessed()
+    await test.notarise(requestOf(1))
+    const clone = await copied(test)
+    const later = await test.reopen()
+    await later.notarise(requestOf(2))
+    await later.service.close()
+    const copy = later.reopen({ directory: clone })
+    await expect(copy).rejects.toMatchObject({ code: 'LOG_ROLLBACK' })
+  })
+
   it('while the log runs is an alarm, and the log goes on', async () => {
     const { test } = await witnessed()
     await test.notarise(requestOf(1))

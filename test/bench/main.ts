@@ -3,10 +3,11 @@
 // Measures, on this machine and in one run: floors (what the machine can do in the same formats with nothing around them), results (decisions by
 // `serve` over HTTP at 64 connections and in process, in both profiles; verifying a dossier) and the ratios between them. Floors and results take
 // turns, and every figure is the median of the rounds, ratios too: other work on the machine then moves both sides. Compare ratios, not figures.
+// Then what must not depend on how much is in the log: appending at 10^3 and 10^6 entries, memory at 10^4 and 10^6, starting at 10^6.
 //
 //   --json      one JSON object on stdout instead of tables; progress is on stderr in any case
-//   --quick     fewer and shorter rounds, under 40 s instead of 4 minutes; --smoke only shows that everything runs
-//   --dir       where to work; it must be on a disk (default: a temporary directory)
+//   --quick     fewer and shorter rounds and at most 10^5 entries, a minute instead of 6; --smoke only shows that everything runs
+//   --dir       where to work; it must be on a disk with 4 GB to spare (default: a temporary directory)
 //   --cpu-prof  leave V8 CPU profiles of the server's threads here
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
@@ -17,11 +18,20 @@ import { describeMachine } from './machine.ts'
 import { formatReport, summarize, type Report, type Round } from './report.ts'
 import { connections, Subjects } from './results.ts'
 import { measureRound, type Scale } from './round.ts'
+import { install } from './server.ts'
+import { measureSizes, type SizeScale } from './size.ts'
 
 const scales: Readonly<Record<'full' | 'quick' | 'smoke', Scale>> = {
   full: { rounds: 5, floorSeconds: 1, warmupSeconds: 0.5, seconds: 4, verifications: 200 },
   quick: { rounds: 3, floorSeconds: 0.4, warmupSeconds: 0.3, seconds: 1.2, verifications: 100 },
   smoke: { rounds: 1, floorSeconds: 0.05, warmupSeconds: 0.1, seconds: 0.2, verifications: 5 },
+}
+
+/** Sizes, and how often and how long is measured at them. */
+const sizes: Readonly<Record<keyof typeof scales, SizeScale>> = {
+  full: { small: 1000, middle: 10_000, large: 1_000_000, rounds: 7, appends: 1024, seconds: 4 },
+  quick: { small: 1000, middle: 10_000, large: 100_000, rounds: 3, appends: 512, seconds: 1.5 },
+  smoke: { small: 20, middle: 40, large: 300, rounds: 1, appends: 64, seconds: 0.2 },
 }
 
 const { values: flags } = parseArgs({
@@ -50,7 +60,8 @@ async function measure(directory: string): Promise<Report> {
     profileTo === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profileTo)}`]
   progress('starting')
   const floors = createFloors(directory)
-  const subjects = await Subjects.start(directory, nodeFlags)
+  const installed = await install(join(directory, 'installed'))
+  const subjects = await Subjects.start(directory, installed, nodeFlags)
   try {
     const take = (scale: Scale): Promise<Round> =>
       measureRound(floors, subjects, scale, () => {
@@ -65,6 +76,10 @@ async function measure(directory: string): Promise<Report> {
     }
     const checkpoint = await subjects.verify('checkpoint', scale.verifications)
     const each = await subjects.verify('each', scale.verifications)
+    progress(' sizes ')
+    const size = await measureSizes(directory, installed, sizes[mode], () => {
+      progress('.')
+    })
     return {
       v: 1,
       mode,
@@ -73,6 +88,7 @@ async function measure(directory: string): Promise<Report> {
       machine,
       sizes: { checkpoint: checkpoint.sizes, each: each.sizes },
       ...summarize(rounds, machine.cores),
+      size,
       verifyMs: { checkpoint: Number(checkpoint.ms.toFixed(3)), each: Number(each.ms.toFixed(3)) },
     }
   } finally {

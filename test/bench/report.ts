@@ -3,6 +3,7 @@ import { median, type Load } from './figures.ts'
 import type { Machine } from './machine.ts'
 import type { Sizes } from './results.ts'
 import { profiles, type Profile } from './server.ts'
+import type { SizeReport } from './size.ts'
 
 type Both<T> = Readonly<Record<Profile, T>>
 
@@ -41,6 +42,7 @@ export interface Report extends Round {
   readonly sizes: Both<Sizes>
   readonly verifyMs: Both<number>
   readonly ratios: Ratios
+  readonly size: SizeReport
 }
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits))
@@ -94,6 +96,13 @@ const loadCells = ({ p50Ms, p99Ms, perSecond }: Load): readonly number[] => [
   p99Ms,
 ]
 
+const sizeLines = ({ appendUs, entries, ratios, residentMb, startMs }: SizeReport): string[] => [
+  line('with so many entries', entries.small, entries.middle, entries.large, 'ratio'),
+  line('appending one, in process, us', appendUs.small, '', appendUs.large, ratios.append),
+  line('starting, ms', startMs.small, '', startMs.large, ratios.start),
+  line('resident memory, MB', '', residentMb.middle, residentMb.large, ratios.resident),
+]
+
 /** The report as tables. */
 export function formatReport(report: Report): string {
   const { connections, floors, http, inProcess, machine, ratios, sizes, verifyMs } = report
@@ -126,6 +135,8 @@ export function formatReport(report: Report): string {
     '',
     line('verifying a dossier', 'ms'),
     ...profiles.map((profile) => line(profile, verifyMs[profile])),
+    '',
+    ...sizeLines(report.size),
     '',
   ].join('\n')
 }

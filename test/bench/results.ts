@@ -1,7 +1,6 @@
 // The product measured: over HTTP as `serve` answers, in process as a library would use it, and a dossier verified offline.
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { serve } from '@hono/node-server'
 import type { Hono } from 'hono'
@@ -12,7 +11,13 @@ import { notarisedSchema } from '../../src/wire/decision.ts'
 import { loadTasks, median, type Load, type Span } from './figures.ts'
 import type { LoadOrder, LoadReport } from './load.ts'
 import { requestText } from './sample.ts'
-import { install, startServer, within, type Profile, type Server } from './server.ts'
+import {
+  copyInstallation,
+  startServer,
+  type Installation,
+  type Profile,
+  type Server,
+} from './server.ts'
 
 /** Requests at once. */
 export const connections = 64
@@ -25,8 +30,8 @@ export interface Sizes {
   readonly dossier: number
 }
 
-/** Asks the load generator. */
-class Generator {
+/** Asks the load generator, which is a process of its own. */
+export class Generator {
   readonly #child: ChildProcess = fork(join(import.meta.dirname, 'load.ts'))
 
   async load(order: LoadOrder): Promise<Load> {
@@ -54,11 +59,14 @@ export class Subjects {
     this.#service = service
   }
 
-  /** Makes two copies of one installation below a directory: one is served, one is opened here. `nodeFlags` are for the server. */
-  static async start(directory: string, nodeFlags: readonly string[]): Promise<Subjects> {
-    const served = await install(join(directory, 'served'))
-    cpSync(join(directory, 'served'), join(directory, 'opened'), { recursive: true })
-    const opened = within(join(directory, 'opened'), served)
+  /** Copies an installation twice below a directory: one copy is served, one is opened here. `nodeFlags` are for the server. */
+  static async start(
+    directory: string,
+    installed: Installation,
+    nodeFlags: readonly string[],
+  ): Promise<Subjects> {
+    const served = copyInstallation(installed, join(directory, 'served'))
+    const opened = copyInstallation(installed, join(directory, 'opened'))
     const composition = createComposition({ cwd: directory, env: {}, version: '0.0.0' })
     return new Subjects(
       served.tokens,

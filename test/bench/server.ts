@@ -1,7 +1,7 @@
 // The real thing under test: an installation made by the command line, served by `serve` as a process of its own, with its log in a file.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, cpSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { firstLineOf, runCountersign } from '../support/cli.ts'
 
@@ -41,16 +41,28 @@ export async function install(directory: string): Promise<Installation> {
   return { data, keys, tokens }
 }
 
-/** The same installation in another directory. */
-export const within = (directory: string, { tokens }: Installation): Installation => ({
-  data: join(directory, 'data'),
-  keys: join(directory, 'keys'),
-  tokens,
-})
+/** Copies an installation that nobody serves to a directory, in place of what is there. */
+export function copyInstallation(
+  { data, keys, tokens }: Installation,
+  directory: string,
+): Installation {
+  const copy = { data: join(directory, 'data'), keys: join(directory, 'keys'), tokens }
+  rmSync(directory, { recursive: true, force: true })
+  cpSync(data, copy.data, { recursive: true })
+  cpSync(keys, copy.keys, { recursive: true })
+  return copy
+}
+
+function residentMb(pid: number | undefined): number {
+  const [, kb] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid ?? 0}/status`, 'utf8')) ?? []
+  return Number(kb) / 1024
+}
 
 /** A server that listens. */
 export interface Server {
   readonly port: number
+  /** Memory that it has now, in MB. */
+  residentMb(): number
   close(): Promise<void>
 }
 
@@ -75,6 +87,7 @@ export async function startServer(
   const { url } = JSON.parse(await firstLineOf(child)) as { readonly url: string }
   return {
     port: Number(new URL(url).port),
+    residentMb: () => residentMb(child.pid),
     async close() {
       child.kill('SIGTERM')
       await ended

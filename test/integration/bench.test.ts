@@ -29,6 +29,10 @@ const promised = [
   ...of(of(['http', 'inProcess'], both), load),
   ...of(of(['ratios'], ['http', 'inProcess']), both),
   ...of(['verifyMs'], both),
+  ...of(['size.entries'], ['small', 'middle', 'large']),
+  ...of(['size.appendUs', 'size.startMs'], ['small', 'large']),
+  ...of(['size.residentMb'], ['middle', 'large']),
+  ...of(['size.ratios'], ['append', 'resident', 'start']),
 ]
 
 test('the benchmark prints every figure it promises, and ratios that follow from them', async () => {

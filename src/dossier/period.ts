@@ -11,7 +11,7 @@ import { statuses } from './matters.ts'
 import { firstIssue } from './statement.ts'
 
 /** Media type of a period file. */
-export const periodMediaType = 'application/vnd.countersign.period+jsonl'
+const periodMediaType = 'application/vnd.countersign.period+jsonl'
 
 /** The status of a decision. */
 export type Status = (typeof statuses)[number]

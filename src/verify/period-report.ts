@@ -68,7 +68,7 @@ export function decisiveCheck(checks: readonly Check[], verdict: Verdict): Check
 }
 
 /** A number with commas, the same in every locale. */
-export const withCommas = (n: number): string => String(n).replaceAll(/\B(?=(?:\d{3})+$)/g, ',')
+const withCommas = (n: number): string => String(n).replaceAll(/\B(?=(?:\d{3})+$)/g, ',')
 
 const plural = (n: number, one: string, many = `${one}s`): string =>
   `${withCommas(n)} ${n === 1 ? one : many}`

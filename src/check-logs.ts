@@ -1,14 +1,13 @@
 // Checking and mending logs beside or in the absence of a server: the adapters for `log fsck`, which reads one moment of the database, and for
 // `log rebuild`, which needs the database for itself and no key.
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { Failure } from './base/failure.ts'
 import type { CheckRequest, LogsRequest, RebuiltLog } from './cli/composition.ts'
 import { fsck, type FsckReport } from './decisions/fsck.ts'
 import type { KekProvider } from './kek/kek.ts'
 import { unsealKeyring } from './keyring/unseal.ts'
-import { PinFile, type Pin } from './log/pin.ts'
+import type { Pin } from './log/pin.ts'
 import { rebuildTiles } from './log/rebuild.ts'
+import { openPins } from './open-service.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import type { Instance, StoredKeys, StoreReader } from './store/store.ts'
 
@@ -16,17 +15,22 @@ import type { Instance, StoredKeys, StoreReader } from './store/store.ts'
 export interface LogPlace {
   readonly data: string
   readonly keys: string
+  /** Where pins are kept when not in the keys directory. */
+  readonly pin: string | undefined
 }
 
-async function readPin(keys: string, { id }: Instance, tenant: string): Promise<Pin | undefined> {
-  const path = join(keys, id, `${tenant}.pin`)
-  // Looking must not make one.
-  if (!existsSync(path)) return undefined
-  const file = new PinFile(path)
+async function readPins(
+  place: LogPlace,
+  { id }: Instance,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, Pin | undefined>> {
+  const pins = openPins(place, id)
   try {
-    return await file.read()
+    const read = new Map<string, Pin | undefined>()
+    for (const name of names) read.set(name, await pins.read(name))
+    return read
   } finally {
-    await file.close()
+    await pins.close()
   }
 }
 
@@ -61,22 +65,21 @@ async function unseal(
  * @throws {@link Failure} CONFIG_INVALID, INPUT_NOT_FOUND, STORE_*; what the signal was aborted with
  */
 export async function* checkLogs(
-  { data, keys }: LogPlace,
+  place: LogPlace,
   providers: readonly KekProvider[],
   { progress, signal, signatures, tenant, trustFile }: CheckRequest,
 ): AsyncGenerator<FsckReport, void> {
   // The pins are read first: a server that goes on meanwhile must not put them ahead of what is read.
-  const early = await openSqliteStore({ mode: 'read', path: data })
+  const early = await openSqliteStore({ mode: 'read', path: place.data })
   let instance: Instance
-  const pins = new Map<string, Pin | undefined>()
+  let pins: ReadonlyMap<string, Pin | undefined>
   try {
     instance = await instanceOf(early)
-    for (const name of await namesOf(early, tenant))
-      pins.set(name, await readPin(keys, instance, name))
+    pins = await readPins(place, instance, await namesOf(early, tenant))
   } finally {
     await early.close()
   }
-  const store = await openSqliteStore({ mode: 'read', path: data, snapshot: true })
+  const store = await openSqliteStore({ mode: 'read', path: place.data, snapshot: true })
   try {
     for (const [name, pin] of pins)
       yield await fsck({

@@ -2,8 +2,9 @@
 import { resolve } from 'node:path'
 import type { KnownHead } from './log/known-head.ts'
 import type { PinPlace } from './log/pin-place.ts'
-import { readPublishedHead } from './log/published-head.ts'
+import { findPublishedHead, readPublishedHead } from './log/published-head.ts'
 import { isS3Url } from './log/s3-folder.ts'
+import { witnessedLogId } from './log/witness-state.ts'
 
 /** The heads that are pinned. @throws {@link Failure} LOG_ROLLBACK when a pin is damaged, STORE_FAILED */
 export async function readPinnedHeads(pins: PinPlace): Promise<readonly KnownHead[]> {
@@ -24,4 +25,16 @@ export function readPublishedHeads(
   return Promise.all(
     places.map((place) => readPublishedHead(isUrl(place) ? place : resolve(cwd, place))),
   )
+}
+
+/** The heads that witnesses (base URLs) have cosigned of logs; of one that they do not know they know nothing. @throws {@link Failure} STORE_FAILED, INPUT_MALFORMED */
+export async function readWitnessedHeads(
+  witnesses: readonly string[],
+  origins: readonly string[],
+): Promise<readonly KnownHead[]> {
+  const places = witnesses.flatMap((url) =>
+    origins.map((origin) => `${url.replace(/\/+$/, '')}/${witnessedLogId(origin)}`),
+  )
+  const heads = await Promise.all(places.map(findPublishedHead))
+  return heads.flatMap((head) => head ?? [])
 }

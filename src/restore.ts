@@ -23,7 +23,7 @@ import {
 } from './decisions/check-backup.ts'
 import type { ServiceParts } from './decisions/local-service.ts'
 import { copyDurably, hashFile, syncPath, writeDurably } from './durable-files.ts'
-import { readPinnedHeads, readPublishedHeads } from './known-heads.ts'
+import { readPinnedHeads, readPublishedHeads, readWitnessedHeads } from './known-heads.ts'
 import type { KnownHead } from './log/known-head.ts'
 import {
   firstTenant,
@@ -93,12 +93,17 @@ async function copyDatabase(
 }
 
 async function knownHeads(
-  { cwd, published, settings }: RestoreOrder,
-  instance: string,
+  { cwd, published, settings, witnesses }: RestoreOrder,
+  { instance, logs }: BackupManifest,
 ): Promise<readonly KnownHead[]> {
   const pins = openPins(settings, instance)
+  const origins = logs.map(({ origin }) => origin)
   try {
-    return [...(await readPinnedHeads(pins)), ...(await readPublishedHeads(published, cwd))]
+    return [
+      ...(await readPinnedHeads(pins)),
+      ...(await readPublishedHeads(published, cwd)),
+      ...(await readWitnessedHeads(witnesses, origins)),
+    ]
   } finally {
     await pins.close()
   }
@@ -113,7 +118,7 @@ async function check(
   const store = await openSqliteStore({ mode: 'read', path })
   try {
     await checkBackup({ manifest, progress, signal, signatures, store })
-    const known = await knownHeads(order, manifest.instance)
+    const known = await knownHeads(order, manifest)
     const objections = await findObjections(store, known)
     const tenants = await store.listTenants()
     const { origin = '' } = (await store.readInstance()) ?? {}
@@ -273,12 +278,17 @@ export async function restore(order: RestoreOrder): Promise<Restored> {
   const { data } = order.settings
   if (existsSync(join(data, databaseName)))
     throw new Failure('INPUT_EXISTS', `There is a database already, move it away first: ${data}`)
+  const archive = join(data, archiveFolder)
+  if (order.newOrigin !== undefined && existsSync(archive))
+    throw new Failure('INPUT_EXISTS', `The old logs would go there, move it away: ${archive}`)
   await readManifest(order.backup)
   // Nobody else may restore or start there meanwhile.
   const release = await holdDirectory(data)
   const staging = join(data, 'restoring')
   try {
     await rm(staging, { force: true, recursive: true })
+    // Of an archive that was cut off before its database came.
+    await rm(join(data, archiveName), { force: true })
     await mkdir(staging, { mode: 0o700 })
     return await carryOut(order, staging)
   } finally {

@@ -18,7 +18,7 @@ export function defineBackup(program: Command, context: Context, outcome: Outcom
   const restore = define(
     program,
     'restore',
-    'Checks a backup from its entries up and makes it the database of a data directory that has none. Pins stay as they are: where they, or what was published, know more of a log than the backup holds, it is refused, for a log never goes back. Then --archive restores it for reading only; --new-origin does that too and founds an installation with new keys, API keys and trust roots beside it, whose logs name the ones they succeed.',
+    'Checks a backup from its entries up and makes it the database of a data directory that has none. Pins stay as they are: where they, or what was published or cosigned, know more of a log than the backup holds, it is refused, for a log never goes back. Then --archive restores it for reading only; --new-origin does that too and founds an installation with new keys, API keys and trust roots beside it, whose logs name the ones they succeed.',
     [
       'restore /mnt/backup/2026-11-21 --published s3://evidence/logs/default',
       'restore /mnt/backup/2026-11-21 --check',
@@ -28,8 +28,9 @@ export function defineBackup(program: Command, context: Context, outcome: Outcom
   asJson(writing(restore))
     .option(
       '--published <place...>',
-      'where the logs are published or witnessed: directory, s3://bucket/prefix or URL',
+      'where a log is published: directory, s3://bucket/prefix, or URL of its checkpoint’s place',
     )
+    .option('--witness <url...>', 'witnesses that are asked what they have cosigned')
     .addOption(
       new Option('--archive', 'restore it for reading only').conflicts(['newOrigin', 'check']),
     )

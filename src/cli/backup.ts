@@ -15,6 +15,7 @@ export interface BackupFlags extends GlobalFlags {
 /** Flags of `restore`. */
 export interface RestoreFlags extends GlobalFlags {
   readonly published?: readonly string[]
+  readonly witness?: readonly string[]
   readonly archive?: boolean
   readonly newOrigin?: string
   readonly check?: boolean
@@ -112,7 +113,7 @@ export async function restore(
   flags: RestoreFlags,
 ): Promise<number> {
   const { compose, err, out } = context
-  const { archive, check, json, newOrigin, published, signatures, ...globals } = flags
+  const { archive, check, json, newOrigin, published, signatures, witness, ...globals } = flags
   const checkOnly = check === true
   return measured(context, async ({ signal }, progress) => {
     const restored = await (
@@ -126,6 +127,7 @@ export async function restore(
       published: published ?? [],
       signal,
       signatures,
+      witnesses: witness ?? [],
     })
     if (json === true) await out.write(jsonLine(restored))
     else for (const text of describeRestored(restored, checkOnly)) await out.write(text)

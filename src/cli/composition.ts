@@ -190,8 +190,10 @@ export interface BackedUp {
 /** A backup that is to be restored. */
 export interface RestoreRequest {
   readonly backup: string
-  /** Where the logs are published or witnessed: directories, `s3://bucket/prefix`, URLs. */
+  /** Where the logs are published: directories, `s3://bucket/prefix`, URLs. */
   readonly published: readonly string[]
+  /** URLs of witnesses. */
+  readonly witnesses: readonly string[]
   /** Whether it is only to be read, whatever is known of its logs. */
   readonly archive: boolean
   /** Prefix of the origins of a new installation that goes on in its place. */

@@ -64,11 +64,18 @@ function headOfNote(bytes: Uint8Array, who: string): KnownHead {
 }
 
 /**
- * The tree head that is published in a place: a directory (absolute), `s3://bucket/prefix` or an HTTP URL under which `/checkpoint` is found.
- * @throws {@link Failure} INPUT_NOT_FOUND when nothing is published there, INPUT_MALFORMED, STORE_FAILED, CONFIG_INVALID
+ * The tree head that is published in a place: a directory (absolute), `s3://bucket/prefix` or an HTTP URL under which `/checkpoint` is found; undefined
+ * when nothing is published there.
+ * @throws {@link Failure} INPUT_MALFORMED, STORE_FAILED, CONFIG_INVALID
  */
-export async function readPublishedHead(place: string): Promise<KnownHead> {
+export async function findPublishedHead(place: string): Promise<KnownHead | undefined> {
   const bytes = await readBytes(place)
-  if (bytes === undefined) throw new Failure('INPUT_NOT_FOUND', `Nothing is published in ${place}`)
-  return headOfNote(bytes, place)
+  return bytes === undefined ? undefined : headOfNote(bytes, place)
+}
+
+/** As {@link findPublishedHead}. @throws {@link Failure} INPUT_NOT_FOUND when nothing is published there */
+export async function readPublishedHead(place: string): Promise<KnownHead> {
+  const head = await findPublishedHead(place)
+  if (head === undefined) throw new Failure('INPUT_NOT_FOUND', `Nothing is published in ${place}`)
+  return head
 }

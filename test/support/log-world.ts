@@ -191,6 +191,7 @@ export class LogWorld {
         report: quiet,
         settings: this.settings,
         signatures: false,
+        witnesses: [],
       })
     })
   }

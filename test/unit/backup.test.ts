@@ -9,6 +9,8 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
@@ -60,6 +62,7 @@ const restoring = (
     report: quiet,
     settings,
     signatures: true,
+    witnesses: [],
     ...change,
   })
 
@@ -226,6 +229,21 @@ describe('restoring', () => {
     // Nothing is known then: it is restored, and the start wants to know of a tree head.
     expect((await restoring(founded)).logs).toMatchObject([{ known: false }])
     expect((await failureOf(grow(founded, 1))).message).toContain('log repin')
+  })
+
+  it('refuses a backup that is behind what a witness has cosigned', async () => {
+    const founded = await foundInstallation()
+    await backUpTo(founded)
+    const [answer] = await grow(founded, 1)
+    lose(founded)
+    rmSync(founded.settings.keys, { recursive: true })
+    const witness = createServer((_, response) => response.end(answer?.checkpoint))
+    await new Promise<void>((resolve) => witness.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(witness.address() as AddressInfo).port}`
+    const refused = await failureOf(restoring(founded, { witnesses: [url] }))
+    witness.close()
+    expect(refused.code).toBe('LOG_ROLLBACK')
+    expect(refused.message).toContain('knows log.example/default at size 7')
   })
 
   it('refuses a backup that contradicts what was published, at the same size or below', async () => {

@@ -95,8 +95,14 @@ describe('restore', () => {
         signatures: true,
       },
     ])
-    await run(['restore', 'b', '--archive', '--no-signatures'], asking(restored, asked))
-    expect(asked.at(-1)).toMatchObject({ archive: true, published: [], signatures: false })
+    const flags = ['--archive', '--no-signatures', '--witness', 'https://w.example']
+    await run(['restore', 'b', ...flags], asking(restored, asked))
+    expect(asked.at(-1)).toMatchObject({
+      archive: true,
+      published: [],
+      signatures: false,
+      witnesses: ['https://w.example'],
+    })
   })
 
   it('says of which log nothing is known elsewhere', async () => {

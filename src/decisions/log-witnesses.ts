@@ -42,6 +42,8 @@ export class LogWitnesses {
   /** Sizes right behind announcements of trust roots, as of a step of their stream. */
   #announced: { readonly seq: number; readonly sizes: readonly number[] } = { seq: -1, sizes: [] }
   #quorumSize = 0
+  /** Size up to which nobody lacks anything. */
+  #settledSize = -1
   #quorumAt: number
   #running: Promise<void> | undefined
 
@@ -82,27 +84,28 @@ export class LogWitnesses {
   async #ask(signal: AbortSignal | undefined): Promise<void> {
     const began = this.#parts.clock()
     const newest = this.#parts.newest()
-    if (newest === undefined) return
+    if (newest === undefined || newest.size === this.#settledSize) return
     const targets = await this.#targets(newest)
     const gathered = new Map<StoredCheckpoint, NoteLine[]>()
-    const { clients, mayAsk } = this.#parts
-    await Promise.all(
-      clients
-        .filter((client) => !this.#alarmed.has(client) && mayAsk(client.endpoint.url))
-        .map(async (client) => {
-          for (const target of targets) {
-            const asked = await this.#askOne(client, target, newest.size, signal)
-            if (asked === undefined || asked.outcome === 'passed') continue
-            if (asked.outcome !== 'cosigned') return
-            gathered.set(target, [...(gathered.get(target) ?? []), ...asked.lines])
-          }
-        }),
+    const answered = await Promise.all(
+      this.#parts.clients.map(async (client) => {
+        if (this.#alarmed.has(client)) return true
+        if (!this.#parts.mayAsk(client.endpoint.url)) return false
+        for (const target of targets) {
+          const asked = await this.#askOne(client, target, newest.size, signal)
+          if (asked === undefined || asked.outcome === 'passed') continue
+          if (asked.outcome !== 'cosigned') return asked.outcome === 'contradicted'
+          gathered.set(target, [...(gathered.get(target) ?? []), ...asked.lines])
+        }
+        return true
+      }),
     )
     for (const target of targets) {
       const quorum = await this.#keep(target, gathered.get(target) ?? [])
       if (quorum) this.#quorumSize = Math.max(this.#quorumSize, target.size)
     }
     if (this.#quorumSize >= newest.size) this.#quorumAt = began
+    if (answered.every((all) => all)) this.#settledSize = newest.size
   }
 
   /** Undefined where the note has the witness's lines already and it has been heard. */

@@ -110,7 +110,7 @@ export async function proveConsistency(
 }
 
 /**
- * A leaf with its proof under the newest checkpoint as a C2SP tlog-proof, the leaf's bytes as its extra data.
+ * A leaf with its proof under the newest checkpoint, one that witnesses have cosigned where it stands under one, as a C2SP tlog-proof, the leaf's bytes as its extra data.
  * @throws {@link Failure} INPUT_NOT_FOUND
  */
 export async function exportTlogProof(
@@ -118,8 +118,11 @@ export async function exportTlogProof(
   tenant: string,
   index: number,
 ): Promise<string> {
-  const last = await lastCheckpoint(store, tenant)
-  if (index >= last.size) throw beyond('index', index, last.size)
+  const newest = await lastCheckpoint(store, tenant)
+  if (index >= newest.size) throw beyond('index', index, newest.size)
+  const witnessed = await store.readWitnessedCheckpoint(tenant)
+  const covers = witnessed !== undefined && index < witnessed.size && witnessed.size <= newest.size
+  const last = covers ? witnessed : newest
   const [leaf] = await store.readLeaves(tenant, index, index + 1)
   const nodes = await loadNodes(store, tenant, last.size, [index])
   const proof = inclusionProof(index, last.size, nodes)

@@ -23,7 +23,7 @@ export type FinalProof = readonly Uint8Array[]
 /** A checkpoint that counts as far as it was looked at, and who else vouches for it. */
 export interface JudgedCheckpoint {
   readonly checkpoint: Checkpoint
-  /** How many witnesses of the trust root have cosigned. */
+  /** How many witnesses of the trust root have cosigned, by their names. */
   readonly witnesses: number
   /** The earliest cosignature, seconds since 1970, or null. */
   readonly cosignedAt: number | null
@@ -184,6 +184,8 @@ export function judgeCheckpoint(
   const cosigned = lines.filter(
     ({ timestamp, vkey }) => witnessKeys.includes(vkey) && timestamp !== 0,
   )
+  // Two keys under one name are one witness.
+  const witnesses = new Set(cosigned.map(({ vkey }) => vkey.name)).size
   const holds = quorumHolds(
     policy,
     cosigned.map(({ vkey }) => vkey),
@@ -193,18 +195,18 @@ export function judgeCheckpoint(
     checks.add(
       'checkpoint.witnesses',
       'pass',
-      `${cosigned.length} of ${witnessKeys.length} witnesses have cosigned`,
+      `${witnesses} of ${new Set(witnessKeys.map(({ name }) => name)).size} witnesses have cosigned`,
     )
   else
     checks.add(
       'checkpoint.witnesses',
       'unprovable',
-      `The witness quorum is missing: ${cosigned.length} have cosigned`,
+      `The witness quorum is missing: ${witnesses} have cosigned`,
     )
   const times = cosigned.flatMap(({ timestamp }) => (timestamp === undefined ? [] : [timestamp]))
   return {
     checkpoint,
-    witnesses: cosigned.length,
+    witnesses,
     cosignedAt: times.length === 0 ? null : Math.min(...times),
   }
 }

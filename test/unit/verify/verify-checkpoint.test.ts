@@ -192,6 +192,19 @@ describe('witnesses', () => {
     expect(verifyDossier(cosigners(), policy('quorum none\n')).assurance).toBe('operator')
   })
 
+  it('are counted once, however many keys they have', () => {
+    const both = { ...third, name: one.name }
+    const lines = sectionOf(log, [one, both]).witnesses.split('\n').slice(0, 2).join('\n')
+    const trust = trusting(world, 'each', (section) => {
+      section.witnesses = `${lines}\nquorum none\n`
+    })
+    const report = verifyDossier(cosigners(one, both), trust)
+    expect(report).toMatchObject({ assurance: 'witnessed(1)', verdict: 'valid' })
+    expect(report.checks.find(({ name }) => name === 'checkpoint.witnesses')?.reason).toBe(
+      '1 of 1 witnesses have cosigned',
+    )
+  })
+
   it('make up the quorum or do not', () => {
     expect(verdictOf('quorum w0\n', one)).toBe('valid')
     expect(verdictOf('quorum w0\n', two, third)).toBe('unprovable')

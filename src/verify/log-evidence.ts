@@ -18,7 +18,7 @@ import { Checks } from './report.ts'
 import { claimedCheckpoint, judgeCheckpoint } from './verify-checkpoint.ts'
 
 /** What a log is accused of. */
-export const logClaims = Object.freeze([
+const logClaims = Object.freeze([
   /** Two checkpoints that no one tree has. */
   'fork',
   /** A checkpoint that contradicts a tree head of the trust root. */
@@ -35,7 +35,7 @@ export const logClaims = Object.freeze([
   'leaf',
 ] as const)
 
-/** One of {@link logClaims}. */
+/** One of them. */
 export type LogClaim = (typeof logClaims)[number]
 
 /** A leaf with the proof that it stands in the tree of the (first) note. */

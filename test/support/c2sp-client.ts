@@ -39,6 +39,7 @@ function readVkey(text: string): Vkey {
 
 const spki = {
   1: Buffer.from('302a300506032b6570032100', 'hex'),
+  4: Buffer.from('302a300506032b6570032100', 'hex'),
   6: Buffer.from('30820532300b06096086480165030403110382052100', 'hex'),
 } as const
 
@@ -56,13 +57,18 @@ function lineHolds(
   blob: Buffer,
   { origin, root, size }: { origin: string; root: string; size: number },
 ): boolean {
-  if (type !== 1 && type !== 6) throw new Error(`Signature type ${type} is not one of a log`)
+  if (type !== 1 && type !== 4 && type !== 6)
+    throw new Error(`Signature type ${type} is not one that we know`)
   const key = createPublicKey({
     format: 'der',
     key: Buffer.concat([spki[type], raw]),
     type: 'spki',
   })
   if (type === 1) return verify(null, Buffer.from(text), key, blob)
+  if (type === 4) {
+    const timed = `cosignature/v1\ntime ${blob.readBigUInt64BE(0)}\n${text}`
+    return verify(null, Buffer.from(timed), key, blob.subarray(8))
+  }
   const message = Buffer.concat([
     Buffer.from('subtree/v1\n\0'),
     short(name),
@@ -96,7 +102,7 @@ export function readCheckpoint(note: string, vkeys: readonly string[]): WalkedCh
     if (key === undefined) continue
     if (!lineHolds(key, text, bytes.subarray(4), { origin, root, size }))
       throw new Error(`Line of ${key.name} does not verify`)
-    signedBy.push(key.type === 1 ? 'Ed25519' : 'ML-DSA-44')
+    signedBy.push(key.type === 6 ? 'ML-DSA-44' : 'Ed25519')
   }
   if (signedBy.length !== keys.length) throw new Error(`Signed by ${signedBy.join()} only`)
   return { origin, root, signedBy, size }

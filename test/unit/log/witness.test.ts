@@ -14,6 +14,7 @@ import { createWitness, openWitness, peekWitness, type Witness } from '../../../
 import { witnessedLogId } from '../../../src/log/witness-state.ts'
 import { parseCheckpointVkey, verifyCheckpoint } from '../../../src/merkle/checkpoint.ts'
 import { formatNoteLine, formatVkey, parseNote, type Vkey } from '../../../src/merkle/note.ts'
+import { readCheckpoint } from '../../support/c2sp-client.ts'
 import { temporaryDirectory } from '../../support/service.ts'
 import { WitnessedTestLog } from '../../support/witnessed-log.ts'
 
@@ -75,6 +76,20 @@ describe('a witness', () => {
       checkpoint: { size: 12 },
       lines: { length: 4 },
     })
+  })
+
+  it('cosigns so that a client written from the standard’s text alone takes its lines', async () => {
+    const { witness } = await foundKnowing()
+    const note = log.note(6)
+    const { body } = witness.addCheckpoint(log.ask(0, 6, note))
+    const vkeys = [...log.vkeys, ...witness.vkeys.map(formatVkey)]
+    expect(readCheckpoint(note + body, vkeys)).toMatchObject({
+      signedBy: ['Ed25519', 'ML-DSA-44', 'Ed25519', 'ML-DSA-44'],
+      size: 6,
+    })
+    const later = log.note(7).split('\n\n')[0] ?? ''
+    const moved = `${later}\n\n${body}`
+    expect(() => readCheckpoint(moved, witness.vkeys.map(formatVkey))).toThrow('does not verify')
   })
 
   it('cosigns the empty tree, and only with its one root', async () => {

@@ -1,7 +1,7 @@
 // Taking a period out for an auditor: a file that verifies, an index and a summary beside it.
 import { resolve } from 'node:path'
 import { asFailure } from '../base/failure.ts'
-import type { PeriodStep } from '../decisions/period-export.ts'
+import type { PeriodStep } from '../decisions/period-state.ts'
 import type { PeriodRequest } from '../decisions/period-plan.ts'
 import type { ExportRecord, Service } from '../decisions/service.ts'
 import type { Status } from '../dossier/period.ts'

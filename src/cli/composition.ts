@@ -1,8 +1,8 @@
 // What the command line needs from the composition root: it hands over flags and gets services, and never sees an adapter.
 import type { FsckReport } from '../decisions/fsck.ts'
 import type { FailureCode } from '../base/failure.ts'
-import type { PeriodState, PeriodStep } from '../decisions/period-export.ts'
 import type { PeriodRequest } from '../decisions/period-plan.ts'
+import type { PeriodState, PeriodStep } from '../decisions/period-state.ts'
 import type { Service } from '../decisions/service.ts'
 import type { PeriodHead } from '../dossier/period.ts'
 import type { Secret } from '../crypto/secret.ts'

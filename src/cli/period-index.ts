@@ -1,5 +1,5 @@
 // The index of a period export, for a spreadsheet (RFC 4180): a line for each entry. It proves nothing; it says where to look.
-import type { PeriodRow } from '../decisions/period-export.ts'
+import type { PeriodRow } from '../decisions/period-state.ts'
 import { printable } from './terminal.ts'
 
 const columns = [

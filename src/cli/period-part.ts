@@ -4,7 +4,7 @@ import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { fromUtf8, utf8 } from '../base/bytes.ts'
-import { periodStart, type PeriodState } from '../decisions/period-export.ts'
+import { periodStart, type PeriodState } from '../decisions/period-state.ts'
 import {
   formatPeriodEnd,
   formatPeriodHead,

@@ -1,6 +1,6 @@
 // The summary of a period export: one page that needs nothing from anywhere, holds no script, and lets nothing that a stranger wrote act as markup.
 import { basename } from 'node:path'
-import type { PeriodTally } from '../decisions/period-export.ts'
+import type { PeriodTally } from '../decisions/period-state.ts'
 import type { PeriodHead } from '../dossier/period.ts'
 import { counted } from './progress.ts'
 import { printable } from './terminal.ts'

@@ -3,7 +3,7 @@
 import { decodeBase64, encodeBase64 } from '../base/base64.ts'
 import { encodeHex, equalBytes, fromUtf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
-import { kindsOfStream, type Kind } from '../dossier/kinds.ts'
+import { kindsOfStream } from '../dossier/kinds.ts'
 import { formatLaterCheckpoint, type PeriodHead } from '../dossier/period.ts'
 import { ProofReader } from '../log/proof-reader.ts'
 import { parseCheckpoint, type Checkpoint } from '../merkle/checkpoint.ts'
@@ -13,75 +13,10 @@ import { parseNote } from '../merkle/note.ts'
 import { verifyInclusion } from '../merkle/proof.ts'
 import type { StoredEntry, StoreReader } from '../store/store.ts'
 import { matterOf } from './checked.ts'
+import { plus, tallied, type PeriodRow, type PeriodState, type PeriodStep } from './period-state.ts'
 import { assembleDossier, lastCheckpoint, preferWitnessed } from './prove.ts'
 
-/** An entry that is neither a decision nor its execution. */
-export interface NotedEntry {
-  readonly index: number
-  readonly time: number
-  readonly kind: Kind
-  readonly stream: string
-}
-
-/** What an export has come across so far. */
-export interface PeriodTally {
-  readonly kinds: Readonly<Record<string, number>>
-  /** Decisions that were selected, by status; `erased` where it is not known any more. */
-  readonly statuses: Readonly<Record<string, number>>
-  readonly dossiers: number
-  readonly times: { readonly first: number; readonly last: number } | null
-  /** The first entries that are neither a decision nor its execution, and how many there are. */
-  readonly noted: readonly NotedEntry[]
-  readonly notedCount: number
-}
-
-/** How far an export has come; plain JSON. */
-export interface PeriodState {
-  readonly section: 'dossiers' | 'leaves' | 'done'
-  /** Index of the next entry to read. */
-  readonly next: number
-  /** Lines of the file so far, the head among them. */
-  readonly lines: number
-  /** Note of the newer checkpoint that dossiers of erased decisions stand under. */
-  readonly later: string | null
-  /** Base64 of the edge of the tree of the leaves so far. */
-  readonly frontier: readonly string[]
-  readonly tally: PeriodTally
-}
-
-/** What is told of an entry in the index of an export. */
-export interface PeriodRow {
-  readonly index: number
-  readonly time: number
-  readonly kind: Kind
-  readonly stream: string
-  readonly seq: number
-  /** Hex. */
-  readonly leafHash: string
-  /** Whether its stream's dossier is in the file. */
-  readonly selected: boolean
-  /** Line of the file that holds the dossier, where it begins with this entry. */
-  readonly line: number | null
-  /** Of a decision that was selected: what it says, unless it is erased. */
-  readonly decision: {
-    readonly status: string
-    readonly actor: string
-    readonly action: string
-  } | null
-  readonly erased: boolean
-}
-
-/** A part of an export. */
-export interface PeriodStep {
-  /** Lines of the period file without their line feeds. */
-  readonly lines: readonly Uint8Array[]
-  readonly rows: readonly PeriodRow[]
-  /** How far the export is once these are written. */
-  readonly state: PeriodState
-}
-
 const chunk = { dossiers: 64, leaves: 1024 }
-const mostNoted = 500
 
 /** The checkpoint of a note of our own. */
 function checkpointOf(note: string): Checkpoint {
@@ -89,35 +24,6 @@ function checkpointOf(note: string): Checkpoint {
   const checkpoint = typeof parsed === 'string' ? parsed : parseCheckpoint(parsed.text)
   if (typeof checkpoint === 'string') throw new Failure('STORE_CORRUPT', checkpoint)
   return checkpoint
-}
-
-/** Where every export begins: behind its head. */
-export const periodStart = ({ from }: PeriodHead): PeriodState => ({
-  frontier: from.frontier.map(encodeBase64),
-  later: null,
-  lines: 1,
-  next: from.size,
-  section: 'dossiers',
-  tally: { dossiers: 0, kinds: {}, noted: [], notedCount: 0, statuses: {}, times: null },
-})
-
-const plus = (counts: Readonly<Record<string, number>>, name: string): Record<string, number> => ({
-  ...counts,
-  [name]: (counts[name] ?? 0) + 1,
-})
-
-function tallied(tally: PeriodTally, { index, kind, stream, time }: StoredEntry): PeriodTally {
-  const plain = kind === 'decision' || kind === 'execution'
-  return {
-    ...tally,
-    kinds: plus(tally.kinds, kind),
-    noted:
-      plain || tally.noted.length === mostNoted
-        ? tally.noted
-        : [...tally.noted, { index, kind, stream, time }],
-    notedCount: tally.notedCount + (plain ? 0 : 1),
-    times: { first: tally.times?.first ?? time, last: time },
-  }
 }
 
 /** A tree with its note, under which dossiers are made. */
@@ -341,7 +247,7 @@ function lacksErasure(steps: readonly StoredEntry[]): boolean {
 
 /**
  * The lines of a period behind its head and before its end, in steps.
- * @param state {@link periodStart}, or that of a step after which another process stopped
+ * @param state of `periodStart`, or that of a step after which another process stopped
  * @throws {@link Failure} STORE_* when the database does not hold what was signed
  */
 export const exportPeriod = (

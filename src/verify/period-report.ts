@@ -75,9 +75,9 @@ const plural = (n: number, one: string, many = `${one}s`): string =>
 
 /** What somebody who looks for trouble wants to hear of, in this order. */
 const worthTelling: readonly (readonly [kind: string, one: string, many: string])[] = [
-  ['override', 'override', 'overrides'],
+  ['override', 'override step', 'override steps'],
   ['escalation', 'escalation step', 'escalation steps'],
-  ['approval', 'approval', 'approvals'],
+  ['approval', 'approval step', 'approval steps'],
   ['erasure', 'erasure', 'erasures'],
 ]
 

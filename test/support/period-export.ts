@@ -1,12 +1,8 @@
 import { createHash } from 'node:crypto'
 import { utf8 } from '../../src/base/bytes.ts'
-import {
-  exportPeriod,
-  periodStart,
-  type PeriodRow,
-  type PeriodState,
-} from '../../src/decisions/period-export.ts'
+import { exportPeriod } from '../../src/decisions/period-export.ts'
 import { planPeriod, type PeriodRequest } from '../../src/decisions/period-plan.ts'
+import { periodStart, type PeriodRow, type PeriodState } from '../../src/decisions/period-state.ts'
 import { formatPeriodEnd, formatPeriodHead, type PeriodHead } from '../../src/dossier/period.ts'
 import type { StoreReader } from '../../src/store/store.ts'
 

@@ -141,7 +141,7 @@ describe('a period', () => {
     })
     const report = await forged({}, undefined, more)
     expect(report).toMatchObject({ dossiers: { inconclusive: 1 }, verdict: 'inconclusive' })
-    expect(report.summary).toContain('none missing, none added; 1 override; 6 dossiers')
+    expect(report.summary).toContain('none missing, none added; 1 override step; 6 dossiers')
   })
 
   it('shows selection by status to be the exporter’s word, and holds the dossiers to it', async () => {

@@ -5,7 +5,7 @@ import { decodeBase64Url, encodeBase64Url } from '../base/base64.ts'
 import { Failure } from '../base/failure.ts'
 import { equalConstantTime, randomBytes, sha256 } from '../crypto/hash.ts'
 import { labels } from '../crypto/labels.ts'
-import type { Caller } from '../dossier/matters.ts'
+import type { AdminMatter, Caller } from '../dossier/matters.ts'
 import type { LogHead, StoredApiKey, StoreReader } from '../store/store.ts'
 import { scopes, type ApiKeyView, type Scope } from '../wire/decision.ts'
 import { enterAdmin } from './admin-entry.ts'
@@ -44,31 +44,30 @@ export interface LoggedKey {
   readonly revokedAt: number | null
 }
 
-/** What the admin entries said when they were last read; forgotten at every act, of which only this process can be the author. */
-const books = new WeakMap<Room, Promise<ReadonlyMap<string, LoggedKey>>>()
+/** What the admin entries say, by room: read once, and carried on at every act, of which only this process can be the author. */
+const books = new WeakMap<Room, Promise<Map<string, LoggedKey>>>()
+
+/** Carries a book of API keys on by what an admin entry says. */
+function carryOn(book: Map<string, LoggedKey>, matter: Omit<AdminMatter, 'by'>): void {
+  const { action, subject, time } = matter
+  const { owner, scopes: granted, sha256: hash } = matter.detail
+  const known = book.get(subject)
+  if (action === 'apikey.create')
+    book.set(subject, { createdAt: time, owner, revokedAt: null, scopes: granted, sha256: hash })
+  else if (action === 'apikey.revoke' && known !== undefined)
+    book.set(subject, { ...known, revokedAt: time })
+}
 
 /** The API keys as the log tells them: a row that somebody put into the database is nobody's key. */
 export async function readLoggedKeys(
   store: StoreReader,
   tenant: string,
   head: LogHead,
-): Promise<ReadonlyMap<string, LoggedKey>> {
+): Promise<Map<string, LoggedKey>> {
   const book = new Map<string, LoggedKey>()
   for (const entry of await readCheckedStream(store, tenant, 'admin', head)) {
     const matter = matterOf(entry, 'admin')
-    if (matter === undefined) continue
-    const { owner, scopes: granted, sha256: hash } = matter.detail
-    const known = book.get(matter.subject)
-    if (matter.action === 'apikey.create')
-      book.set(matter.subject, {
-        createdAt: matter.time,
-        owner,
-        revokedAt: null,
-        scopes: granted,
-        sha256: hash,
-      })
-    else if (matter.action === 'apikey.revoke' && known !== undefined)
-      book.set(matter.subject, { ...known, revokedAt: matter.time })
+    if (matter !== undefined) carryOn(book, matter)
   }
   return book
 }
@@ -133,8 +132,10 @@ async function administer(
 ): Promise<void> {
   // The row says when, and must say what the log says.
   const time = apiKey.revokedAt ?? apiKey.createdAt
-  await enterAdmin(room, { action, by, detail, subject, time }, [{ apiKey, type: 'apiKey' }])
-  books.delete(room)
+  const matter = { action, by, detail, subject, time }
+  await enterAdmin(room, matter, [{ apiKey, type: 'apiKey' }])
+  const book = await books.get(room)
+  if (book !== undefined) carryOn(book, matter)
 }
 
 /** Makes an API key; the token is given once and kept nowhere. */

@@ -50,6 +50,21 @@ function checkChain(entries: readonly StoredEntry[], stream: string): void {
   }
 }
 
+async function checkInclusion(
+  store: StoreReader,
+  tenant: string,
+  entries: readonly StoredEntry[],
+  head: LogHead,
+): Promise<void> {
+  const indexes = entries.map(({ index }) => index)
+  const nodes = await loadNodes(store, tenant, head.size, indexes)
+  for (const entry of entries) {
+    const proof = inclusionProof(entry.index, head.size, nodes)
+    if (!verifyInclusion(entry.index, head.size, entry.leafHash, proof, head.root))
+      throw corrupt(entry, 'inclusion')
+  }
+}
+
 /**
  * All entries of a stream, each held against its leaf and the leaf against the head.
  * @throws {@link Failure} STORE_CORRUPT naming the first index that is wrong
@@ -63,14 +78,22 @@ export async function readCheckedStream(
   const entries = (await store.readStream(tenant, stream)).filter(({ index }) => index < head.size)
   if (entries.length === 0) return entries
   checkChain(entries, stream)
-  const indexes = entries.map(({ index }) => index)
-  const nodes = await loadNodes(store, tenant, head.size, indexes)
-  for (const entry of entries) {
-    const proof = inclusionProof(entry.index, head.size, nodes)
-    if (!verifyInclusion(entry.index, head.size, entry.leafHash, proof, head.root))
-      throw corrupt(entry, 'inclusion')
-  }
+  await checkInclusion(store, tenant, entries, head)
   return entries
+}
+
+/** As {@link readCheckedStream}, of the first entry alone, however long the stream. @throws {@link Failure} STORE_CORRUPT */
+export async function readCheckedStart(
+  store: StoreReader,
+  tenant: string,
+  stream: string,
+  head: LogHead,
+): Promise<StoredEntry | undefined> {
+  const first = await store.readStreamStart(tenant, stream)
+  if (first === undefined || first.index >= head.size) return undefined
+  checkChain([first], stream)
+  await checkInclusion(store, tenant, [first], head)
+  return first
 }
 
 /** The matter of a checked entry, or undefined when it is erased. @throws {@link Failure} STORE_CORRUPT */

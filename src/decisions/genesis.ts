@@ -6,7 +6,7 @@ import type { AdminMatter, Caller, KeyMatter } from '../dossier/matters.ts'
 import { Failure } from '../base/failure.ts'
 import { logVkeys } from '../merkle/checkpoint.ts'
 import { formatVkey } from '../merkle/note.ts'
-import { matterOf, readCheckedStream } from './checked.ts'
+import { matterOf, readCheckedStart } from './checked.ts'
 import { enter, type Room } from './room.ts'
 import { publishTrustRoot } from './trust.ts'
 
@@ -94,7 +94,7 @@ export const hasGenesis = async (store: Room['store'], tenant: string): Promise<
  */
 export async function checkTenant(room: Room): Promise<void> {
   const { instance, log, store, tenant } = room
-  const [first] = await readCheckedStream(store, tenant.name, 'admin', log.head)
+  const first = await readCheckedStart(store, tenant.name, 'admin', log.head)
   const matter = first === undefined ? undefined : matterOf(first, 'admin')
   const said = JSON.stringify([matter?.action, matter?.subject, matter?.detail])
   const is = JSON.stringify([

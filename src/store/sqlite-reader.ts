@@ -58,6 +58,12 @@ export class SqliteReader implements port.StoreReader {
     )
   }
 
+  readStreamStart(tenant: string, stream: string): Promise<port.StoredEntry | undefined> {
+    return this.#of(tenant, 'read the start of a stream', undefined, (id) =>
+      map(this.#reads.streamStart.get(id, stream), rows.toEntry),
+    )
+  }
+
   readStreamHead(tenant: string, stream: string): Promise<port.StreamHead | undefined> {
     return this.#of(tenant, 'read the head of a stream', undefined, (id) =>
       map(this.#reads.streamHead.get(id, stream), (row) => ({

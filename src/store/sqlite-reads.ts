@@ -34,6 +34,9 @@ export const prepareReads = (db: Preparing) => ({
   stream: db.prepare<[tenant: number, stream: string], rows.EntryRow>(
     `${entry} WHERE tenant = ? AND stream = ? ORDER BY seq`,
   ),
+  streamStart: db.prepare<[tenant: number, stream: string], rows.EntryRow>(
+    `${entry} WHERE tenant = ? AND stream = ? AND seq = 0`,
+  ),
   streamHead: db.prepare<[tenant: number, stream: string], { seq: number; leaf_hash: Uint8Array }>(
     'SELECT seq, leaf_hash FROM entries WHERE tenant = ? AND stream = ? ORDER BY seq DESC LIMIT 1',
   ),

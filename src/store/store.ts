@@ -222,6 +222,8 @@ export interface StoreReader {
   readLeaves(tenant: string, start: number, end: number): Promise<readonly Uint8Array[]>
   /** All entries of a stream, by seq. */
   readStream(tenant: string, stream: string): Promise<readonly StoredEntry[]>
+  /** The first entry of a stream, at seq 0. */
+  readStreamStart(tenant: string, stream: string): Promise<StoredEntry | undefined>
   readStreamHead(tenant: string, stream: string): Promise<StreamHead | undefined>
   listDecisions(tenant: string, query: DecisionQuery): Promise<readonly DecisionRow[]>
   readTile(tenant: string, level: number, n: number): Promise<Uint8Array | undefined>

@@ -81,7 +81,7 @@ export function commitContract(db: StoreCase): void {
       expect(await db.store.readEntry('acme', 4)).toBeUndefined()
     })
 
-    it('reads a stream by seq, and its head', async () => {
+    it('reads a stream by seq, its start and its head', async () => {
       await append(db.store, 'acme', [{ stream: 's' }, { stream: 'other' }])
       const { entries } = await append(db.store, 'acme', [
         { stream: 's', seq: 1, kind: 'execution', filter: null },
@@ -95,6 +95,10 @@ export function commitContract(db: StoreCase): void {
       const leafHash = entries[0]?.leafHash
       expect(await db.store.readStreamHead('acme', 's')).toEqual({ seq: 1, leafHash })
       expect(await db.store.readStreamHead('acme', 'none')).toBeUndefined()
+      const [start] = await db.store.readStream('acme', 's')
+      expect(start?.index).toBe(0)
+      expect(await db.store.readStreamStart('acme', 's')).toEqual(start)
+      expect(await db.store.readStreamStart('acme', 'none')).toBeUndefined()
     })
 
     it('may hold no entry at all', async () => {

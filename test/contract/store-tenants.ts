@@ -76,6 +76,7 @@ export function tenantContract(db: StoreCase): void {
       expect(await db.store.readEntries('nobody', 0, 1)).toEqual([])
       expect(await db.store.readLeaves('nobody', 0, 1)).toEqual([])
       expect(await db.store.readStream('nobody', 's')).toEqual([])
+      expect(await db.store.readStreamStart('nobody', 's')).toBeUndefined()
       expect(await db.store.readStreamHead('nobody', 's')).toBeUndefined()
       expect(await db.store.listDecisions('nobody', { limit: 1 })).toEqual([])
       expect(await db.store.readTile('nobody', 0, 0)).toBeUndefined()

@@ -9,6 +9,7 @@ import { randomBytes } from '../../../src/crypto/hash.ts'
 import { Secret } from '../../../src/crypto/secret.ts'
 import { createEnvironmentKek } from '../../../src/kek/environment.ts'
 import { PinFile, type Pin } from '../../../src/log/pin.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { verifyDossier } from '../../../src/verify/verify-dossier.ts'
 import { countUnwraps, layCopies } from '../../support/many-tenants.ts'
 import {
@@ -211,5 +212,42 @@ describe('a tenant that is not opened at start', () => {
     expect(unwraps() - before).toBe(1)
     expect(await codeOf(decide(again, 'a'))).toBe('none')
     expect(unwraps() - before).toBe(2)
+  })
+})
+
+describe('the administration of a tenant', () => {
+  it('is read once, however much of it there is, and carried on from act to act', async () => {
+    const reads: string[] = []
+    const wrapStore = (store: Store): Store =>
+      new Proxy(store, {
+        get(target, name) {
+          const value: unknown = Reflect.get(target, name)
+          if (typeof value !== 'function') return value
+          return (...args: readonly unknown[]): unknown => {
+            if (name === 'readStream') reads.push(String(args[1]))
+            return Reflect.apply(value, target, args)
+          }
+        },
+      })
+    const test = await foundTestService({ wrapStore })
+    const { service } = test
+    const make = (owner: string) => service.createApiKey('default', owner, ['log:read'], founder)
+    const [first, second] = [await make('a'), await make('b')]
+    expect(await codeOf(service.authenticate(first.token))).toBe('none')
+    const third = await make('c')
+    expect(await service.authenticate(third.token)).toMatchObject({ caller: { owner: 'c' } })
+    await service.revokeApiKey('default', second.apiKey.id, founder)
+    expect(await codeOf(service.authenticate(second.token))).toBe('AUTH_INVALID')
+    expect(await codeOf(service.authenticate(first.token))).toBe('none')
+    expect(reads.filter((stream) => stream === 'admin')).toHaveLength(1)
+
+    // What the book says of a revoked key holds against the row, also while the service runs.
+    edit(test, 'UPDATE api_keys SET revoked_at = NULL')
+    expect(await codeOf(service.authenticate(second.token))).toBe('AUTH_INVALID')
+    expect(await codeOf(service.authenticate(third.token))).toBe('none')
+    // And the log says the same to whoever reads it anew.
+    const again = await test.reopen()
+    expect(await codeOf(again.service.authenticate(second.token))).toBe('AUTH_INVALID')
+    expect(await codeOf(again.service.authenticate(third.token))).toBe('none')
   })
 })

@@ -83,7 +83,10 @@ export async function startServer(
   closeSync(fd)
   const ended = once(child, 'exit')
   // Whatever ends the measurement, the server does not outlive it.
-  process.once('exit', () => child.kill())
+  const end = (): void => {
+    child.kill()
+  }
+  process.once('exit', end)
   const { url } = JSON.parse(await firstLineOf(child)) as { readonly url: string }
   return {
     port: Number(new URL(url).port),
@@ -91,6 +94,7 @@ export async function startServer(
     async close() {
       child.kill('SIGTERM')
       await ended
+      process.off('exit', end)
     },
   }
 }

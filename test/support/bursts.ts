@@ -72,10 +72,10 @@ export class Bursts {
     rmSync(this.home, { force: true, recursive: true })
   }
 
-  /** A fresh copy of the installation. */
-  copy(): string {
+  /** A copy of the installation as it was founded, or of another copy. */
+  copy(from = this.#founded): string {
     const directory = join(this.home, `copy-${++this.#copies}`)
-    cpSync(this.#founded, directory, { recursive: true })
+    cpSync(from, directory, { recursive: true })
     return directory
   }
 

@@ -72,16 +72,13 @@ export async function serveWitness(
   }
 }
 
-/** The verifier keys by which a log may still sign. */
-const activeVkeys = ({ asOf, logKeys }: OriginSection): readonly string[] =>
+/** The verifier keys of what a witness may still be asked to cosign: also of older ones whose last checkpoint lies beyond what it has. */
+const usableVkeys = ({ logKeys }: OriginSection, cosigned: number): readonly string[] =>
   logKeys
-    .filter(({ revokedAt, to }) => revokedAt === null && (to === null || to > asOf.size))
+    .filter(({ revokedAt, to }) => revokedAt === null && (to === null || to - 1 > cosigned))
     .map(({ vkey }) => vkey)
 
-async function readTrusted(
-  { err, io }: Context,
-  name: string,
-): Promise<readonly (readonly [origin: string, vkeys: readonly string[]])[]> {
+async function readTrusted({ err, io }: Context, name: string): Promise<readonly OriginSection[]> {
   const file = await readBounded(io.cwd, name, limits.trustRootBytes)
   const trustRoot = parseTrustRoot(file)
   const problem =
@@ -89,7 +86,7 @@ async function readTrusted(
   if (typeof trustRoot === 'string' || problem !== undefined)
     throw new Failure('INPUT_INVALID', `Trust root cannot be used: ${problem ?? ''}`)
   err.note(`trust root ${fingerprint(file)}  ${printable(name)}  version ${trustRoot.version}\n`)
-  return trustRoot.origins.map((section) => [section.origin, activeVkeys(section)] as const)
+  return trustRoot.origins
 }
 
 const viewLog = ({ latest, origin, vkeys }: WitnessedLog) => ({
@@ -115,10 +112,14 @@ export async function addLog(
   const { io, out } = context
   if ((trust === undefined) === (origin === undefined))
     throw new Usage('Either --trust or an origin with its verifier keys is expected')
-  const wanted =
-    trust === undefined ? [[origin ?? '', vkeys] as const] : await readTrusted(context, trust)
+  const sections = trust === undefined ? [] : await readTrusted(context, trust)
   const witness = await openWitness(resolve(io.cwd, state), Date.now)
   try {
+    const known = new Map(witness.logs().map((log) => [log.origin, log.latest?.size ?? 0]))
+    const wanted =
+      origin === undefined
+        ? sections.map((one) => [one.origin, usableVkeys(one, known.get(one.origin) ?? 0)] as const)
+        : [[origin, vkeys] as const]
     for (const [name, keys] of wanted) {
       const log = witness.putLog(name, keys)
       await out.write(json === true ? jsonLine(viewLog(log)) : formatTable([logRow(log)]))

@@ -94,6 +94,9 @@ export class LogWitnesses {
         for (const target of targets) {
           const asked = await this.#askOne(client, target, newest.size, signal)
           if (asked === undefined || asked.outcome === 'passed') continue
+          // A witness that was told of newer log keys only cannot take what older ones signed, and shall not stay there for ever.
+          if (asked.outcome === 'failed' && asked.status === 403 && target.size < newest.size)
+            continue
           if (asked.outcome !== 'cosigned') return asked.outcome === 'contradicted'
           gathered.set(target, [...(gathered.get(target) ?? []), ...asked.lines])
         }

@@ -197,7 +197,7 @@ export class Witnessing {
     const { outcome, url } = asked
     const { clock, everyMs = defaultEveryMs, report } = this.#parts
     if (this.#closing.signal.aborted) return
-    if (outcome === 'failed' && asked.unreachable) {
+    if (outcome === 'failed' && asked.status === null) {
       const waitMs = Math.min(mostWaitMs, 2 * (this.#away.get(url)?.waitMs ?? everyMs / 2))
       this.#away.set(url, { until: clock() + waitMs, waitMs })
     } else this.#away.delete(url)

@@ -38,7 +38,12 @@ export type Asked = {
 } & (
   | { readonly outcome: 'cosigned'; readonly lines: readonly NoteLine[] }
   /** It gave nothing that counts; it may do so another time. */
-  | { readonly outcome: 'failed'; readonly reason: string; readonly unreachable: boolean }
+  | {
+      readonly outcome: 'failed'
+      readonly reason: string
+      /** Of its HTTP answer; null where none came. */
+      readonly status: number | null
+    }
   /** It has cosigned a larger tree of this log already, and does not go back. */
   | { readonly outcome: 'passed'; readonly size: number }
   /** It says that it has cosigned a history that is not this one. */
@@ -122,7 +127,9 @@ export class WitnessClient {
     const asked = await this.#ask(request, checkpoint, first)
     if (typeof asked !== 'number') return asked
     const again = await this.#ask(request, checkpoint, asked)
-    return typeof again === 'number' ? this.#failed('Witness changes its size meanwhile') : again
+    return typeof again === 'number'
+      ? this.#failed('Witness changes its size meanwhile', 409)
+      : again
   }
 
   /** What became of it, or the size that the witness has in place of `old`. */
@@ -133,14 +140,14 @@ export class WitnessClient {
     try {
       answer = await this.#post(body, signal)
     } catch (error) {
-      return this.#failed(reasonOf(error), true)
+      return this.#failed(reasonOf(error), null)
     }
     const { status } = answer
     if (status === 200) return this.#take(note, checkpoint, answer.body)
     if (status === 409) return this.#resynchronise(answer, checkpoint.size, request.logSize, old)
     if (status === 422)
       return this.#contradicted(old, `Witness has another history than this log at size ${old}`)
-    return this.#failed(explanations[status] ?? `Witness answers with status ${status}`)
+    return this.#failed(explanations[status] ?? `Witness answers with status ${status}`, status)
   }
 
   async #post(body: string, signal: AbortSignal | undefined): Promise<Answer> {
@@ -164,13 +171,14 @@ export class WitnessClient {
     old: number,
   ): Asked | number {
     const told = type.split(';')[0]?.trim() === sizeType ? parseTreeSize(body) : undefined
-    if (told === undefined) return this.#failed('Witness does not say which size it has')
+    if (told === undefined) return this.#failed('Witness does not say which size it has', 409)
     if (told > logSize)
       return this.#contradicted(
         told,
         `Witness has cosigned a larger log than this one: ${told} > ${logSize}`,
       )
-    if (told === old) return this.#failed(`Witness does not take the size that it has: ${told}`)
+    if (told === old)
+      return this.#failed(`Witness does not take the size that it has: ${told}`, 409)
     this.#size = told
     return told > size ? this.#passed(told) : told
   }
@@ -179,13 +187,13 @@ export class WitnessClient {
   #take(note: string, checkpoint: Checkpoint, body: Uint8Array): Asked {
     const { url, vkeys } = this.endpoint
     const lines = parseCosignatures(body)
-    if (typeof lines === 'string') return this.#failed(lines)
+    if (typeof lines === 'string') return this.#failed(lines, 200)
     const parsed = parseNote(note)
     const text = typeof parsed === 'string' ? '' : parsed.text
     const verified = verifyCheckpoint(formatNote(text, lines), vkeys)
-    if ('reason' in verified) return this.#failed(verified.reason)
+    if ('reason' in verified) return this.#failed(verified.reason, 200)
     if (verified.lines.some(({ timestamp }) => timestamp === undefined || timestamp < 1))
-      return this.#failed('Witness cosigns without a time')
+      return this.#failed('Witness cosigns without a time', 200)
     this.#size = checkpoint.size
     const own = verified.lines.map(({ vkey }) => vkey)
     return {
@@ -195,8 +203,8 @@ export class WitnessClient {
     }
   }
 
-  #failed(reason: string, unreachable = false): Asked {
-    return { outcome: 'failed', reason, unreachable, url: this.endpoint.url }
+  #failed(reason: string, status: number | null): Asked {
+    return { outcome: 'failed', reason, status, url: this.endpoint.url }
   }
 
   #passed(size: number): Asked {

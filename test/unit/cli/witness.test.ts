@@ -2,9 +2,13 @@ import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { formatTrustRoot } from '../../../src/dossier/trust-root.ts'
 import { openWitness } from '../../../src/log/witness.ts'
+import { logVkeys } from '../../../src/merkle/checkpoint.ts'
+import { formatVkey } from '../../../src/merkle/note.ts'
 import { parseWitnessPolicy } from '../../../src/merkle/witness-policy.ts'
 import { createWorld } from '../../support/forge-world.ts'
+import { fixedLog } from '../../support/merkle-signers.ts'
 import { temporaryDirectory } from '../../support/service.ts'
 import { WitnessedTestLog } from '../../support/witnessed-log.ts'
 import { run } from './harness.ts'
@@ -51,6 +55,38 @@ describe('witness add-log', () => {
     const { logs } = JSON.parse(status.stdout) as { logs: { origin: string; vkeys: string[] }[] }
     expect(logs.length).toBeGreaterThan(1)
     for (const { vkeys } of logs) expect(vkeys).toHaveLength(2)
+  })
+
+  it('takes older keys along as long as it has not cosigned all that they signed', async () => {
+    const { cwd } = await made()
+    const { trust } = createWorld()
+    const [section] = trust.origins
+    if (section === undefined) throw new Error('No log')
+    const head = { root: section.asOf.root, size: 2 }
+    const older = section.logKeys.map((key) => ({ ...key, final: head, to: 3 }))
+    const newer = logVkeys(section.origin, fixedLog(90)).map((vkey) => ({
+      final: null,
+      from: 3,
+      revokedAt: null,
+      to: null,
+      vkey: formatVkey(vkey),
+    }))
+    const rotated = { ...section, logKeys: [...older, ...newer] }
+    const revoked = {
+      ...section,
+      logKeys: [...older.map((key) => ({ ...key, revokedAt: 3 })), ...newer],
+    }
+    for (const [one, count] of [
+      [rotated, 4],
+      [revoked, 2],
+    ] as const) {
+      writeFileSync(join(cwd, 'trust.json'), formatTrustRoot({ ...trust, origins: [one] }))
+      const ran = await run(
+        ['witness', 'add-log', '--trust', 'trust.json', '--state', 'w', '--json'],
+        { cwd },
+      )
+      expect((JSON.parse(ran.stdout) as { vkeys: string[] }).vkeys).toHaveLength(count)
+    }
   })
 
   it('wants one of both, and a trust root that is one', async () => {

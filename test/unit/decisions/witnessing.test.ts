@@ -110,6 +110,24 @@ describe('a log with witnesses', () => {
   })
 })
 
+describe('a witness that was away while the log keys were exchanged', () => {
+  it('is not stuck where it does not take the older key', async () => {
+    const { test, witnesses } = await witnessed()
+    const [only] = witnesses
+    if (only === undefined) throw new Error('No witness')
+    await test.notarise(requestOf(1))
+    await until(async () => (await health(test)) === 'ok (1 logs)')
+    only.up = false
+    await test.service.orderKeys(tenant, { order: 'rotate', purpose: 'log' }, founder)
+    const { id } = await test.notarise(requestOf(2))
+    // It is told of the newest keys only.
+    only.learn(await test.service.readTrustRoot(tenant))
+    only.up = true
+    await until(async () => (await reportOf(test, id)).ok)
+    expect(await reportOf(test, id)).toMatchObject({ assurance: 'witnessed(1)' })
+  })
+})
+
 describe('the witness policy', () => {
   it('that changes is published at the next start, and one that does not is not', async () => {
     const { test, witnessPolicy, witnesses } = await witnessed()

@@ -210,7 +210,7 @@ describe('a hostile witness', () => {
     expect(await client.cosign(at(5))).toEqual({
       outcome: 'failed',
       reason: 'Witness does not answer in time',
-      unreachable: true,
+      status: null,
       url,
     })
     const gone = new WitnessClient({ url: 'http://127.0.0.1:1', vkeys: [] }, { timeoutMs: 100 })

@@ -1,7 +1,9 @@
-// Verifying a period file from the disk: read once, piece by piece, however large it is.
+// Evidence from the disk or a pipe: opened once, and judged piece by piece where it is a period, however large that is.
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { concat } from '../base/bytes.ts'
+import { limits } from '../base/limits.ts'
 import { periodLineOf } from '../dossier/period.ts'
 import { verifyPeriod, type PeriodOptions, type PeriodReport } from '../verify/index.ts'
 import type { Context } from './command.ts'
@@ -23,31 +25,70 @@ export async function isPeriodFile(cwd: string, name: string): Promise<boolean> 
   }
 }
 
-/** Judges a period file, telling on a terminal how far it is. @throws {@link Usage} when it cannot be read */
-export async function judgePeriodFile(
+/** The pieces of a file. @throws {@link Usage} when it cannot be read */
+async function* read(path: string, name: string): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    for await (const piece of createReadStream(path, { highWaterMark: 1 << 18 }))
+      yield piece as Uint8Array
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error'
+    throw new Usage(`File cannot be read (${code}): ${name}`)
+  }
+}
+
+/** So many bytes of what is read, or a little more, or all when there are fewer. */
+async function take(pieces: AsyncGenerator<Uint8Array>, bytes: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for (let length = 0; length < bytes;) {
+    const next = await pieces.next()
+    if (next.done === true) break
+    parts.push(next.value)
+    length += next.value.length
+  }
+  return concat(...parts)
+}
+
+/** What a file holds: a period, still to be read, or anything else, whole but for what is too large to be a dossier. */
+export type Evidence =
+  { readonly file: Uint8Array } | { readonly period: AsyncIterable<Uint8Array> }
+
+/** Opens a file, which may be a pipe. @throws {@link Usage} when it cannot be read */
+export async function openEvidence(cwd: string, name: string): Promise<Evidence> {
+  const pieces = read(resolve(cwd, name), name)
+  const opening = await take(pieces, openingBytes)
+  if (periodLineOf(opening) !== 'head') {
+    const file = concat(opening, await take(pieces, limits.dossierBytes + 1 - opening.length))
+    await pieces.return()
+    return { file }
+  }
+  async function* period(): AsyncGenerator<Uint8Array> {
+    yield opening
+    yield* pieces
+  }
+  return { period: period() }
+}
+
+/** Judges a period as it is read, telling on a terminal how far it is. @throws {@link Usage} when it cannot be read */
+export async function judgePeriod(
   { err, io }: Context,
   name: string,
+  period: AsyncIterable<Uint8Array>,
   trust: Uint8Array,
   options: PeriodOptions,
 ): Promise<PeriodReport> {
-  const path = resolve(io.cwd, name)
-  const { size } = await stat(path)
+  const { size } = await stat(resolve(io.cwd, name))
   const meter = new Meter(err, 'bytes read')
-  async function* pieces(): AsyncGenerator<Uint8Array> {
+  async function* metered(): AsyncGenerator<Uint8Array> {
     let done = 0
-    try {
-      for await (const piece of createReadStream(path, { highWaterMark: 1 << 18 })) {
-        yield piece as Uint8Array
-        done += (piece as Uint8Array).length
-        meter.show(done, size)
-      }
-    } catch (cause) {
-      const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error'
-      throw new Usage(`File cannot be read (${code}): ${name}`)
+    for await (const piece of period) {
+      yield piece
+      done += piece.length
+      // Of a pipe nobody knows how much it still holds.
+      meter.show(done, Math.max(done, size))
     }
   }
   try {
-    return await verifyPeriod(pieces(), trust, options)
+    return await verifyPeriod(metered(), trust, options)
   } finally {
     meter.clear()
   }

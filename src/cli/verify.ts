@@ -20,7 +20,7 @@ import type { Context } from './command.ts'
 import { exitCodes, Usage } from './complain.ts'
 import { expectReadable, readBounded } from './files.ts'
 import { jsonLine, printable } from './terminal.ts'
-import { isPeriodFile, judgePeriodFile } from './verify-period.ts'
+import { isPeriodFile, judgePeriod, openEvidence } from './verify-period.ts'
 
 /** Flags of `verify`. */
 export interface VerifyFlags {
@@ -163,11 +163,11 @@ async function judge(
   trustSha256: string | undefined,
   directory: string | undefined,
 ): Promise<AnyReport> {
-  const { cwd } = context.io
   const options = trustSha256 === undefined ? {} : { trustSha256 }
+  const evidence = await openEvidence(context.io.cwd, name)
   // A period brings the leaves that it is held against with it.
-  if (await isPeriodFile(cwd, name)) return judgePeriodFile(context, name, trust, options)
-  const file = await readBounded(cwd, name, limits.dossierBytes)
+  if ('period' in evidence) return judgePeriod(context, name, evidence.period, trust, options)
+  const { file } = evidence
   if (isTlogProof(file)) return verifyTlogProof(file, trust, options)
   return verifyDossier(file, trust, {
     ...options,

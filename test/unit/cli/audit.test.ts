@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import {
@@ -12,6 +13,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -270,6 +272,19 @@ describe('verify of a period', () => {
     const { code, stdout } = await verify('a.jsonl', 'dropped', '--json')
     expect(code).toBe(3)
     expect(stdout.split('\n').map((line) => line.slice(0, 10))).toHaveLength(3)
+  })
+
+  it('takes it from a pipe as from a file, and a dossier too', async () => {
+    await audit(['--status', 'BLOCK', '-o', 'a.jsonl'])
+    writeFileSync(join(cwd, 'one.json'), read('a.jsonl').split('\n')[1] ?? '')
+    for (const name of ['a.jsonl', 'one.json']) {
+      const pipe = `${name}.pipe`
+      execFileSync('mkfifo', [join(cwd, pipe)])
+      const writing = writeFile(join(cwd, pipe), read(name))
+      const { code, stdout } = await verify(pipe)
+      await writing
+      expect([code, stdout]).toEqual([0, expect.stringMatching(/^valid /)])
+    }
   })
 
   it('takes dossiers out of it one by one', async () => {

@@ -5,6 +5,7 @@ const has = (command: string): boolean =>
   spawnSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }).status === 0
 
 const packages: Readonly<Record<string, string>> = {
+  cc: 'gcc',
   strace: 'strace',
   unshare: 'util-linux',
   mount: 'mount',

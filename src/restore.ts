@@ -7,13 +7,10 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { encodeBase64 } from './base/base64.ts'
-import { encodeHex, utf8 } from './base/bytes.ts'
 import { canonicalBytes } from './base/canonical-json.ts'
 import { Failure } from './base/failure.ts'
 import { manifestName } from './back-up.ts'
 import type { RestoreRequest, Restored } from './cli/composition.ts'
-import { localCaller } from './cli/principal.ts'
-import { sha256 } from './crypto/hash.ts'
 import { parseBackupManifest, type BackupManifest } from './decisions/backup-manifest.ts'
 import {
   checkBackup,
@@ -25,18 +22,11 @@ import type { ServiceParts } from './decisions/local-service.ts'
 import { copyDurably, hashFile, syncPath, writeDurably } from './durable-files.ts'
 import { readPinnedHeads, readPublishedHeads, readWitnessedHeads } from './known-heads.ts'
 import type { KnownHead } from './log/known-head.ts'
-import {
-  firstTenant,
-  foundService,
-  makeKekFile,
-  openPins,
-  wantsKekFile,
-  type ServiceSettings,
-} from './open-service.ts'
+import { openPins, type ServiceSettings } from './open-service.ts'
 import { archiveName, databaseName } from './store/sqlite-database.ts'
 import { holdDirectory } from './store/sqlite-lock.ts'
 import { openSqliteStore } from './store/sqlite.ts'
-import type { Tenant } from './store/store.ts'
+import { foundSuccessor, refuseOldOrigin, type Predecessor } from './succession.ts'
 
 type Report = ServiceParts['report']
 
@@ -49,12 +39,7 @@ export interface RestoreOrder extends RestoreRequest {
 }
 
 /** A backup that was checked, and what is known of its logs. */
-interface Checked {
-  readonly manifest: BackupManifest
-  readonly tenants: readonly Tenant[]
-  /** Prefix of the logs' origins. */
-  readonly origin: string
-  readonly known: readonly KnownHead[]
+interface Checked extends Predecessor {
   readonly objections: readonly Objection[]
 }
 
@@ -152,60 +137,6 @@ const archiveNote = ({ manifest, objections }: Checked): Uint8Array =>
     v: 1,
   })
 
-/** Founds the installation that goes on, in `data`, and lets each of its logs name the one before it. */
-async function foundSuccessor(
-  { report, settings }: RestoreOrder,
-  { known, manifest, tenants }: Checked,
-  origin: string,
-  data: string,
-): Promise<NonNullable<Restored['successor']>> {
-  const before = (name: string): Tenant | undefined =>
-    tenants.find((tenant) => tenant.name === name)
-  const first = before(firstTenant)
-  const founding = {
-    origin,
-    profile: first?.profile ?? 'each',
-    public: first?.public ?? false,
-  } as const
-  if (settings.kek === 'memory' || settings.kek === 'in_memory')
-    throw new Failure('CONFIG_INVALID', 'Memory keys die with this process: configure others')
-  const kekFile = wantsKekFile(settings) ? makeKekFile(settings.keys) : null
-  const usable = kekFile === null ? settings : { ...settings, kekFile }
-  const { provider, service } = await foundService({ ...usable, data }, founding, report)
-  try {
-    const logs: { readonly tenant: string; readonly origin: string }[] = []
-    for (const { name, profile, public: isPublic } of tenants) {
-      if (name !== firstTenant)
-        await service.createTenant(name, { profile, public: isPublic }, localCaller())
-      const log = manifest.logs.find((one) => one.name === name)
-      if (log === undefined) continue
-      const { checkpoint, origin: old, root, size } = log
-      const detail = {
-        checkpoint: checkpoint === null ? null : encodeHex(sha256(utf8(checkpoint))),
-        instance: manifest.instance,
-        known: known
-          .filter((head) => head.origin === old)
-          .map((head) => ({ root: encodeBase64(head.root), size: head.size, who: head.who })),
-        origin: old,
-        root: encodeBase64(root),
-        size,
-      }
-      await service.recordAct(name, { action: 'log.succeed', detail, subject: name }, localCaller())
-    }
-    for (const { name, origin: made } of await service.listTenants())
-      logs.push({ origin: made, tenant: name })
-    return { instance: service.instance.id, kekFile, logs, provider }
-  } finally {
-    await service.close()
-  }
-}
-
-function refuseOldOrigin({ origin, tenants }: Checked, wanted: string): void {
-  const same = tenants.find((tenant) => `${wanted}/${tenant.name}` === tenant.origin)
-  if (wanted === origin || same !== undefined)
-    throw new Failure('INPUT_INVALID', `New origin is the old one: ${wanted}`, { field: 'origin' })
-}
-
 /** Puts what was made where it belongs, the database last. */
 async function place(data: string, staging: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
@@ -254,7 +185,12 @@ async function carryOut(order: RestoreOrder, staging: string): Promise<Restored>
   if (newOrigin !== undefined) {
     refuseOldOrigin(checked, newOrigin)
     await writeDurably(join(copy, archiveName), archiveNote(checked))
-    const successor = await foundSuccessor(order, checked, newOrigin, staging)
+    const successor = await foundSuccessor(
+      { ...settings, data: staging },
+      checked,
+      newOrigin,
+      order.report,
+    )
     await place(settings.data, staging, [archiveFolder, databaseName])
     return { ...restored, archive: join(settings.data, archiveFolder), successor }
   }

@@ -1,6 +1,6 @@
 // Pins in S3, in another failure domain than the database. There is no lock: each pin takes the place of the one that was read or is refused, so that of
 // two writers on copies of one log the second cannot go on. A write costs a round trip, and every commit waits for it.
-import { encodeHex, equalBytes } from '../base/bytes.ts'
+import { encodeHex } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { randomBytes } from '../crypto/hash.ts'
 import type { PinPlace } from './pin-place.ts'
@@ -84,8 +84,7 @@ export class PinsInS3 implements PinPlace {
           : await this.#folder.replace(path, bytes, there.etag)
       if (etag !== undefined) return { ...record, bytes, etag }
       const now = await this.find(tenant)
-      if (now !== undefined && equalBytes(now.bytes, bytes)) return now
-      // An earlier write of this process may arrive after it was given up.
+      // This write, its answer lost, or an earlier one of this process that was given up and arrived all the same.
       if (now?.writer !== this.#writer) break
       there = now
     }

@@ -175,4 +175,13 @@ describe('a start with the clock', () => {
     })
     expect(await grow(installation, 1)).toHaveLength(1)
   })
+
+  it('further behind is refused before anybody is answered, where tenants are opened at the start', async () => {
+    const installation = await foundInstallation()
+    const [last] = await grow(installation, 1)
+    vi.spyOn(Date, 'now').mockReturnValue((last?.time ?? 0) - 5001)
+    const started = await failureOf(openLocalService(installation.settings, quiet))
+    vi.restoreAllMocks()
+    expect(started.code).toBe('LOG_CLOCK')
+  })
 })

@@ -137,11 +137,11 @@ describe('a period', () => {
 
   it('with an entry of a kind that is not understood is inconclusive', async () => {
     const more = reseal(sound, operatorHolds, (steps) => {
-      append(steps, 'override', streams.block, { any: 'thing' })
+      append(steps, 'escalation', streams.block, { any: 'thing' })
     })
     const report = await forged({}, undefined, more)
     expect(report).toMatchObject({ dossiers: { inconclusive: 1 }, verdict: 'inconclusive' })
-    expect(report.summary).toContain('none missing, none added; 1 override step; 6 dossiers')
+    expect(report.summary).toContain('none missing, none added; 1 escalation step; 6 dossiers')
   })
 
   it('shows selection by status to be the exporter’s word, and holds the dossiers to it', async () => {
@@ -392,6 +392,14 @@ describe('a decision that was erased after the period', () => {
       to: 10,
       verdict: 'erased',
     })
+  })
+
+  it('may bring its checkpoint again and again, which is told once', async () => {
+    const draft = draftOf()
+    draft.items.splice(1, 0, later, later)
+    const { checks, verdict } = await read(draft)
+    expect(verdict).toBe('erased')
+    expect(checks.filter(({ name }) => name === 'period.later')).toHaveLength(1)
   })
 
   it('is bad without the proof of its erasure', async () => {

@@ -195,6 +195,7 @@ export class LocalService implements Service {
         await service.#checkTenants()
         return service
       } catch (error) {
+        service.#witnessing.abandon()
         await service.#leaveRooms()
         await service.#opening.closeKeys()
         release()

@@ -179,6 +179,13 @@ export class Witnessing {
     return `quorum is missing for ${owing.length} of ${logs.length} logs: up to ${entries} entries for ${seconds} s`
   }
 
+  /** Ends without asking any more. */
+  abandon(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    this.#closing.abort()
+  }
+
   /** Asks once more for what is owed, within the time of a request, and ends. */
   async close(): Promise<void> {
     clearInterval(this.#timer)

@@ -407,6 +407,29 @@ describe('a server that lies', () => {
     expect(await look()).toMatchObject({ from: 10, outcome: 'verified', size: 20 })
   })
 
+  it('and answers without end, or never, is bounded', async () => {
+    const server = createServer(({ url }, response) => {
+      response.flushHeaders()
+      if (url === '/slow/checkpoint') return
+      const more = (): void => {
+        while (response.write(Buffer.alloc(65_536, 'x')));
+      }
+      response.on('drain', more)
+      more()
+    })
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    onTestFinished(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    await expect(new LogSource({ timeoutMs: 5000, url }).checkpoint()).rejects.toMatchObject({
+      code: 'INPUT_TOO_LARGE',
+    })
+    const slow = new LogSource({ timeoutMs: 100, url: `${url}/slow` })
+    await expect(slow.checkpoint()).rejects.toMatchObject({ code: 'LOG_BUSY' })
+  })
+
   it('or is away is tried again', async () => {
     const served = new Served().grow(10).sign()
     const { at, look } = await watch(served)

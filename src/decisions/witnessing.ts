@@ -26,7 +26,7 @@ export const noWitnesses = 'quorum none\n'
 const defaultEveryMs = 2000
 const defaultTimeoutMs = 3000
 /** How long a witness that cannot be reached is left alone, at most. */
-const mostWaitMs = 10_000
+const mostWaitMs = 5000
 const lanes = 8
 
 /** The policy of a text. @throws {@link Failure} CONFIG_INVALID, also for a witness whose address is none */

@@ -138,9 +138,7 @@ class PeriodExport {
     }
     const entries = all.filter(({ index }) => index < tree.checkpoint.size)
     lines.push(
-      await assembleDossier(stream, entries, tree.note, (index) =>
-        this.#prove(tree, entries, index),
-      ),
+      await assembleDossier(stream, entries, tree.note, (entry) => this.#prove(tree, entry)),
     )
     this.#go({
       lines: this.#state.lines + 1,
@@ -153,14 +151,9 @@ class PeriodExport {
     return this.#state.lines
   }
 
-  async #prove(tree: Tree, entries: readonly StoredEntry[], index: number): Promise<Uint8Array[]> {
-    const { checkpoint, proofs } = tree
-    const entry = entries.find((one) => one.index === index)
+  async #prove({ checkpoint, proofs }: Tree, { index, leaf }: StoredEntry): Promise<Uint8Array[]> {
     const proof = await proofs.prove(index)
-    const good =
-      entry !== undefined &&
-      verifyInclusion(index, checkpoint.size, leafHash(entry.leaf), proof, checkpoint.root)
-    if (!good)
+    if (!verifyInclusion(index, checkpoint.size, leafHash(leaf), proof, checkpoint.root))
       throw new Failure('STORE_CORRUPT', `Entry is not the one of the signed tree: ${index}`)
     return proof
   }

@@ -51,16 +51,18 @@ async function keptCheckpoint(
   return checkpoint
 }
 
-/** The bytes of a dossier of the entries of a stream, each with the proof that `prove` finds for its index in the tree of the note. */
+/** The bytes of a dossier of the entries of a stream, each with the proof that `prove` finds for it in the tree of the note. */
 export async function assembleDossier(
   stream: string,
   stored: readonly StoredEntry[],
   note: string,
-  prove: (index: number) => readonly Uint8Array[] | Promise<readonly Uint8Array[]>,
+  prove: (entry: StoredEntry) => readonly Uint8Array[] | Promise<readonly Uint8Array[]>,
 ): Promise<Uint8Array> {
   const entries: DossierEntry[] = []
-  for (const { index, leaf, payload, signature } of stored)
-    entries.push({ index, leaf, payload, proof: await prove(index), signature })
+  for (const entry of stored) {
+    const { index, leaf, payload, signature } = entry
+    entries.push({ index, leaf, payload, proof: await prove(entry), signature })
+  }
   return formatDossier({ stream, entries, cited: [], checkpoint: note })
 }
 
@@ -100,5 +102,5 @@ export async function exportDossier(
     size,
     stored.map(({ index }) => index),
   )
-  return assembleDossier(stream, stored, note, (index) => inclusionProof(index, size, nodes))
+  return assembleDossier(stream, stored, note, ({ index }) => inclusionProof(index, size, nodes))
 }

@@ -110,6 +110,31 @@ async function put(target: PublishTarget, path: string, bytes: Uint8Array): Prom
   }
 }
 
+/** Files that are put at a time: each costs a round trip or a sync. */
+const lanes = 8
+
+/** Puts what a tree of `size` has and a published one of `from` has not; gives how many files were new. */
+async function putTiles(options: PublishOptions, from: number, size: number): Promise<number> {
+  const { progress, signal, store, target, tenant } = options
+  const tiles = newTiles(from, size)
+  let files = 0
+  let done = from
+  const lane = async (): Promise<void> => {
+    // A lane that fails ends the generator, and with it the others.
+    for (const tile of tiles) {
+      signal?.throwIfAborted()
+      const path = `tile/${tilePath(tile.level, tile.n, tile.width)}`
+      if (await put(target, path, await readTile(store, tenant, tile))) files++
+      if (tile.level === 0) done = Math.max(done, Math.min(size, (tile.n + 1) * width))
+      progress(done - from, size - from)
+    }
+  }
+  const ends = await Promise.allSettled(Array.from({ length: lanes }, lane))
+  const failed = ends.find((end) => end.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+  return files
+}
+
 /** That what was published is the beginning of this log. */
 async function checkPublished(
   { store, tenant }: PublishOptions,
@@ -156,7 +181,7 @@ async function readLast(options: PublishOptions): Promise<StoredCheckpoint | und
  * target throws
  */
 export async function publishLog(options: PublishOptions): Promise<Published> {
-  const { progress, signal, store, target, tenant } = options
+  const { target, tenant } = options
   const last = await readLast(options)
   const note = last === undefined ? 'no checkpoint' : parseNote(last.note)
   const checkpoint = typeof note === 'string' ? note : parseCheckpoint(note.text)
@@ -166,14 +191,7 @@ export async function publishLog(options: PublishOptions): Promise<Published> {
   const published = before === undefined ? undefined : parsePublished(before)
   if (published !== undefined) await checkPublished(options, published, checkpoint)
   const from = published?.size ?? 0
-  let files = 0
-  for (const tile of newTiles(from, checkpoint.size)) {
-    signal?.throwIfAborted()
-    const path = `tile/${tilePath(tile.level, tile.n, tile.width)}`
-    if (await put(target, path, await readTile(store, tenant, tile))) files++
-    if (tile.level === 0)
-      progress(Math.min(checkpoint.size, (tile.n + 1) * width) - from, checkpoint.size - from)
-  }
+  const files = await putTiles(options, from, checkpoint.size)
   // Until here nobody has been told of the new tiles; from here on all of them are there.
   if (published?.size !== checkpoint.size)
     await target.replace(checkpointPath, utf8(last.note), before)

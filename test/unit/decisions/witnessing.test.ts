@@ -85,6 +85,27 @@ describe('a log with witnesses', () => {
     expect(test.events).toContain('witness.recovered')
   })
 
+  it.each([
+    [5000, true],
+    [5001, false],
+  ])(
+    'serves what was cosigned of %i ms ago in the place of what came later: %s',
+    async (ms, is) => {
+      let now = Date.now()
+      const { test, witnesses } = await witnessed(1, { clock: () => now })
+      await test.notarise(requestOf(1))
+      const store = await openSqliteStore({ mode: 'read', path: join(test.directory, 'data') })
+      const { size } = (await test.service.listTenants())[0] ?? {}
+      await until(async () => (await store.readWitnessedCheckpoint(tenant))?.size === size)
+      const { time = 0 } = (await store.readWitnessedCheckpoint(tenant)) ?? {}
+      await store.close()
+      for (const one of witnesses) one.up = false
+      await test.notarise(requestOf(2))
+      now = time + ms
+      expect((await test.service.readCheckpoint(tenant)).includes('— w0.example')).toBe(is)
+    },
+  )
+
   it('asks once more before it closes', async () => {
     const { test } = await witnessed(1, { witnessEveryMs: 3_600_000 })
     const { id } = await test.notarise(requestOf(1))

@@ -10,6 +10,7 @@ import type { ServiceParts } from './decisions/local-service.ts'
 import { parseTrustRoot, standingAt } from './dossier/trust-root.ts'
 import { parseDossier } from './dossier/v1.ts'
 import { standingTo } from './log/known-head.ts'
+import { parsePinFile } from './log/pin.ts'
 import { verifyCheckpoint, type Checkpoint } from './merkle/checkpoint.ts'
 import {
   expectInstallation,
@@ -25,9 +26,18 @@ import { claimedCheckpoint } from './verify/verify-checkpoint.ts'
 /** A tree head that somebody outside knows of one of our logs. */
 interface Stated {
   readonly tenant: Tenant
-  readonly checkpoint: Checkpoint
-  readonly note: string
+  readonly head: Checkpoint
+  /** By which both keys of the log vouch for it; undefined for a pin. */
+  readonly note: string | undefined
+  /** Of the key manifest, where a pin tells it. */
+  readonly epoch: number
 }
+
+/** A statement as it was read: of a pin, or of a note. */
+type Claim = Pick<Stated, 'epoch' | 'head' | 'note'>
+
+const isNeither = (name: string): Failure =>
+  new Failure('INPUT_MALFORMED', `Not a checkpoint, dossier or pin: ${name}`)
 
 function noteOf({ bytes, name }: HeadStatement): string {
   const dossier = parseDossier(bytes)
@@ -35,8 +45,17 @@ function noteOf({ bytes, name }: HeadStatement): string {
   try {
     return fromUtf8(bytes)
   } catch {
-    throw new Failure('INPUT_MALFORMED', `Neither a checkpoint nor a dossier: ${name}`)
+    throw isNeither(name)
   }
+}
+
+function claimOf(statement: HeadStatement): Claim {
+  const pin = parsePinFile(statement.bytes)
+  if (pin !== undefined) return { epoch: pin.epoch, head: pin, note: undefined }
+  const note = noteOf(statement)
+  const head = claimedCheckpoint(note)
+  if (typeof head === 'string') throw isNeither(statement.name)
+  return { epoch: 0, head, note }
 }
 
 /** That both log keys of its size have signed a note, by the trust root that the database holds. */
@@ -61,22 +80,19 @@ async function isOwn(
 
 async function readStatement(store: StoreReader, statement: HeadStatement): Promise<Stated> {
   const { name } = statement
-  const note = noteOf(statement)
-  const checkpoint = claimedCheckpoint(note)
-  if (typeof checkpoint === 'string')
-    throw new Failure('INPUT_MALFORMED', `Neither a checkpoint nor a dossier: ${name}`)
-  const { origin, size } = checkpoint
+  const claim = claimOf(statement)
+  const { origin, size } = claim.head
   const tenant = (await store.listTenants()).find((one) => one.origin === origin)
   if (tenant === undefined)
     throw new Failure('INPUT_NOT_FOUND', `The log of ${name} is not here: ${origin}`)
   const refuse = (why: string): Failure =>
     new Failure('LOG_ROLLBACK', `Database of ${origin} ${why}, bring the right one back: ${name}`)
-  const standing = await standingTo(store, tenant.name, tenant.head, checkpoint)
+  const standing = await standingTo(store, tenant.name, tenant.head, claim.head)
   if (standing === 'behind') throw refuse(`has ${tenant.head.size} entries and not ${size}`)
   if (standing === 'forked') throw refuse(`has another root at size ${size}`)
-  if (!(await isOwn(store, tenant, note, size)))
+  if (claim.note !== undefined && !(await isOwn(store, tenant, claim.note, size)))
     throw new Failure('INPUT_INVALID', `Not signed by both log keys of ${origin}: ${name}`)
-  return { checkpoint, note, tenant }
+  return { ...claim, tenant }
 }
 
 async function readStatements(
@@ -118,19 +134,18 @@ export async function repin(
   const newest = new Map<string, Stated>()
   for (const stated of await readStatements(settings, statements)) {
     const known = newest.get(stated.tenant.name)
-    if (known === undefined || known.checkpoint.size < stated.checkpoint.size)
+    if (known === undefined || known.head.size < stated.head.size)
       newest.set(stated.tenant.name, stated)
   }
-  const pins = [...newest].map(
-    ([name, { checkpoint }]) => [name, { ...checkpoint, epoch: 0 }] as const,
-  )
+  const pins = [...newest].map(([name, { epoch, head }]) => [name, { ...head, epoch }] as const)
   const service = await openServiceStating(settings, new Map(pins), report)
   try {
     const done: Repinned[] = []
-    for (const [tenant, { checkpoint, note }] of newest) {
-      const { origin, root, size } = checkpoint
+    for (const [tenant, { head, note }] of newest) {
+      const { origin, root, size } = head
       const detail = {
-        checkpoint: encodeHex(sha256(utf8(note))),
+        by: note === undefined ? 'pin' : 'checkpoint',
+        checkpoint: note === undefined ? null : encodeHex(sha256(utf8(note))),
         root: encodeBase64(root),
         size,
       }

@@ -228,7 +228,7 @@ export interface Restored {
   } | null
 }
 
-/** A file that states a tree head: a signed checkpoint, or a dossier with one. */
+/** A file that states a tree head: a signed checkpoint, a dossier with one, or a pin. */
 export interface HeadStatement {
   readonly name: string
   readonly bytes: Uint8Array

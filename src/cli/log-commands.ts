@@ -40,12 +40,13 @@ function defineRepin({ context, log, outcome, program }: Defining): void {
   const command = define(
     log,
     'repin',
-    'Pins a log again whose pin is lost: the last tree head that is known of it elsewhere stands for the pin. Give the newest checkpoint that was published, cosigned or handed out, or the newest dossier; from this same data directory it would prove nothing. Where the database does not hold that head, it is refused. The log tells of it. No server may run meanwhile.',
+    'Pins a log again whose pin is lost: the last tree head that is known of it elsewhere stands for the pin. Give the newest checkpoint that was published, cosigned or handed out, or the newest dossier; from this same data directory it would prove nothing. Where pins are to be kept elsewhere from now on, give the pin itself. Where the database does not hold that head, it is refused. The log tells of it. No server may run meanwhile.',
     [
       'log repin --checkpoint published/checkpoint',
       'log repin --checkpoint newest.dossier.json other-log.dossier.json --json',
+      'log repin --pin s3://evidence/pins --checkpoint keys/0197…/default.pin',
     ],
-  ).requiredOption('--checkpoint <file...>', 'signed checkpoint or dossier, one for each log')
+  ).requiredOption('--checkpoint <file...>', 'signed checkpoint, dossier or pin, one for each log')
   asJson(writing(command))
   act(program, command, outcome, async (options: RepinFlags) =>
     (await import('./repin.ts')).repin(context, options),

@@ -91,6 +91,18 @@ function formatSlot(record: PinRecord): Uint8Array {
   return slot
 }
 
+/** The newest whole record of a pin file's bytes, if any. */
+function newestSlot(file: Uint8Array): PinRecord | undefined {
+  return [file.subarray(0, slotBytes), file.subarray(slotBytes)]
+    .map(parsePinRecord)
+    .filter((slot) => slot !== undefined)
+    .sort((a, b) => b.count - a.count)
+    .at(0)
+}
+
+/** The pin that a pin file or a pin object holds, if any. */
+export const parsePinFile = (bytes: Uint8Array): Pin | undefined => newestSlot(bytes)?.pin
+
 /** A pin in a file of two slots. */
 export class PinFile implements PinStore {
   readonly #path: string
@@ -110,11 +122,7 @@ export class PinFile implements PinStore {
     const file = new Uint8Array(2 * slotBytes)
     const length = readSync(fd, file, 0, file.length, 0)
     if (length === 0) return undefined
-    const slots = [file.subarray(0, slotBytes), file.subarray(slotBytes)].map(parsePinRecord)
-    const newest = slots
-      .filter((slot) => slot !== undefined)
-      .sort((a, b) => b.count - a.count)
-      .at(0)
+    const newest = newestSlot(file)
     if (newest === undefined)
       throw new Failure('LOG_ROLLBACK', `Pin file holds no whole pin, restore it: ${this.#path}`)
     this.#count = newest.count

@@ -84,6 +84,36 @@ describe('a log whose pin is lost', () => {
     ])
   })
 
+  it('is pinned in another place by the pin from the one before, and by no older pin than the database can follow', async () => {
+    const moved = await foundInstallation()
+    const older = readFileSync(pinOf(moved))
+    await grow(moved, 2)
+    const pin = readFileSync(pinOf(moved))
+    const elsewhere = { ...moved.settings, pin: join(moved.home, 'pins') }
+    await expect(grow({ settings: elsewhere }, 1)).rejects.toThrow('is missing')
+    expect(await repin(elsewhere, quiet, [stating(older), stating(pin)])).toMatchObject([
+      { size: 9, stated: 8 },
+    ])
+    expect((await grow({ settings: elsewhere }, 1))[0]?.index).toBe(9)
+    const torn = Buffer.from(pin)
+    torn.fill(0x5a, 0, 200)
+    torn.fill(0x5a, 4096, 4296)
+    expect((await refusalOf(moved, stating(torn))).code).toBe('INPUT_MALFORMED')
+  })
+
+  it('is not pinned by the pin of a database that is ahead of this one', async () => {
+    const { home, instance, origin, settings } = await foundInstallation()
+    cpSync(settings.data, join(home, 'old'), { recursive: true })
+    await grow({ settings }, 1)
+    const pin = readFileSync(join(settings.keys, instance, 'default.pin'))
+    const old = { ...settings, data: join(home, 'old'), pin: join(home, 'pins') }
+    const refused = await refusalOf({ home, instance, origin, settings: old }, stating(pin))
+    expect(refused).toMatchObject({
+      code: 'LOG_ROLLBACK',
+      message: expect.stringContaining('has 6 entries and not 7') as string,
+    })
+  })
+
   it('is pinned together with others that lost theirs, each by its own checkpoint', async () => {
     const lost = await foundInstallation()
     const service = await openLocalService(lost.settings, quiet)

@@ -1,6 +1,6 @@
 // The dossiers of a period: each is judged as it would be alone, under a checkpoint that was judged once for all of them.
 import { kindsOfStream } from '../dossier/kinds.ts'
-import type { DecisionMatter } from '../dossier/matters.ts'
+import { isKnownKind, matters, type DecisionMatter } from '../dossier/matters.ts'
 import { parseDossier, type Dossier } from '../dossier/v1.ts'
 import type { PeriodGround } from './period-ground.ts'
 import { decisiveCheck, mostProblems, type PeriodProblem } from './period-report.ts'
@@ -8,6 +8,7 @@ import { Checks, type Verdict } from './report.ts'
 import type { StreamCounts } from './stream-counts.ts'
 import type { JudgedCheckpoint } from './verify-checkpoint.ts'
 import { judgeContent } from './verify-dossier.ts'
+import type { JudgedEntry } from './verify-entry.ts'
 
 /** A newer checkpoint that dossiers may stand under. */
 interface Later {
@@ -27,6 +28,7 @@ export class PeriodDossiers {
     valid: 0,
   }
   readonly #statuses: Record<string, number> = {}
+  readonly #steps: Record<string, Record<string, number>> = {}
   readonly #problems: PeriodProblem[] = []
   #submitted = false
   #later: Later | undefined
@@ -50,6 +52,10 @@ export class PeriodDossiers {
 
   get statuses(): Readonly<Record<string, number>> {
     return this.#statuses
+  }
+
+  get steps(): Readonly<Record<string, Readonly<Record<string, number>>>> {
+    return this.#steps
   }
 
   get problems(): readonly PeriodProblem[] {
@@ -103,6 +109,7 @@ export class PeriodDossiers {
     this.#newest = Math.max(this.#newest, ...indexes)
     this.#judgePlace(checks, dossier.stream, indexes)
     this.#judgeStatus(checks, decision)
+    for (const entry of entries) this.#countStep(entry)
   }
 
   #checkpointOf({ checkpoint }: Dossier): JudgedCheckpoint | undefined {
@@ -132,6 +139,18 @@ export class PeriodDossiers {
       `Stream begins in the period at index ${first}`,
       `Dossier is not in its place, or stands twice: index ${first}`,
     )
+  }
+
+  /** Counts what an entry of the period says has happened, where its kind is understood. */
+  #countStep({ index, leaf: { kind }, statement }: JudgedEntry): void {
+    const { head, to } = this.#ground
+    if (index < head.from.size || index >= to.checkpoint.size || !isKnownKind(kind)) return
+    const { data } = matters[kind].safeParse(statement?.predicate.matter)
+    if (data === undefined) return
+    const what = 'event' in data ? data.event : 'phase' in data ? data.phase : undefined
+    if (what === undefined) return
+    const counts = (this.#steps[kind] ??= {})
+    counts[what] = (counts[what] ?? 0) + 1
   }
 
   #judgeStatus(checks: Checks, decision: DecisionMatter | undefined): void {

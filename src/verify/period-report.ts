@@ -43,6 +43,8 @@ export interface PeriodReport {
   readonly dossiers: DossierCounts
   /** Decisions of the dossiers by status; of erased ones it is not known. */
   readonly statuses: Readonly<Record<string, number>>
+  /** What entries of the period in the dossiers say has happened, by kind and event. */
+  readonly steps: Readonly<Record<string, Readonly<Record<string, number>>>>
   /** Whether each dossier is known to hold every entry of its stream, and up to which size. */
   readonly complete: 'no' | `as of size ${number}`
   /** The first dossiers that are not valid, 100 at most. */
@@ -83,12 +85,18 @@ const worthTelling: readonly (readonly [kind: string, one: string, many: string]
 
 type Told = Pick<
   PeriodReport,
-  'complete' | 'dossiers' | 'entries' | 'from' | 'kinds' | 'to' | 'whole'
+  'complete' | 'dossiers' | 'entries' | 'from' | 'kinds' | 'steps' | 'to' | 'whole'
 >
+
+const formatSteps = (steps: Readonly<Record<string, number>> = {}): string => {
+  const names = Object.keys(steps).sort()
+  const told = names.map((name) => `${withCommas(steps[name] ?? 0)} ${name}`).join(', ')
+  return told === '' ? '' : ` (${told})`
+}
 
 /** One sentence for a person; empty when not even the head could be read. */
 export function summarise(report: Told): string {
-  const { complete, dossiers, entries, from, kinds, to, whole } = report
+  const { complete, dossiers, entries, from, kinds, steps, to, whole } = report
   if (from === null || to === null) return ''
   const where = to > from ? `from index ${withCommas(from)} to ${withCommas(to - 1)}` : 'at all'
   const parts = [
@@ -96,7 +104,7 @@ export function summarise(report: Told): string {
   ]
   const told = worthTelling.flatMap(([kind, one, many]) => {
     const n = kinds[kind] ?? 0
-    return n === 0 ? [] : [plural(n, one, many)]
+    return n === 0 ? [] : [`${plural(n, one, many)}${formatSteps(steps[kind])}`]
   })
   if (told.length > 0) parts.push(told.join(', '))
   const all = Object.values(dossiers).reduce((sum, n) => sum + n, 0)

@@ -6,6 +6,7 @@ import { limits } from '../../../src/base/limits.ts'
 import { parseDossier } from '../../../src/dossier/v1.ts'
 import { consistencyProof } from '../../../src/merkle/proof.ts'
 import { verifyDossier, verifyPeriod, type PeriodReport } from '../../../src/verify/index.ts'
+import { summarise } from '../../../src/verify/period-report.ts'
 import { operatorHolds, reseal } from '../../support/forge.ts'
 import { dossierOf, noteOf } from '../../support/forge-dossier.ts'
 import {
@@ -67,6 +68,7 @@ describe('a period', () => {
       problems: [],
       selected: null,
       statuses: { ALLOW: 5, BLOCK: 1 },
+      steps: { execution: { started: 4 } },
       to: 16,
       verdict: 'valid',
       whole: true,
@@ -177,6 +179,34 @@ describe('a period', () => {
 
 const another = (bytes: Uint8Array): Uint8Array =>
   utf8(fromUtf8(bytes).replace(/\d(?=,"v":1)/, (digit) => (digit === '0' ? '1' : '0')))
+
+describe('the sentence on a period', () => {
+  it('tells what has happened to overrides and escalations, as far as it is known', () => {
+    const told = {
+      complete: 'as of size 18204' as const,
+      dossiers: { ...none, valid: 3 },
+      entries: 18_204,
+      from: 0,
+      kinds: { approval: 6, decision: 18_194, escalation: 1, override: 3 },
+      steps: { override: { expired: 1, executed: 2 } },
+      to: 18_204,
+      whole: true,
+    }
+    expect(summarise(told)).toBe(
+      '18,204 entries from index 0 to 18,203: none missing, none added; 3 override steps (2 executed, 1 expired), 1 escalation step, 6 approval steps; 3 dossiers, each complete as of size 18204',
+    )
+    const [one, cut] = [
+      { ...told, dossiers: { ...none, erased: 1 }, entries: 1, kinds: {}, to: 1 },
+      { ...told, complete: 'no' as const, whole: false },
+    ]
+    expect(summarise(one)).toBe(
+      '1 entry from index 0 to 0: none missing, none added; 1 dossier, complete as of size 18204',
+    )
+    expect(summarise(cut)).toContain('18,203: not those of the log; 3 override')
+    expect(summarise({ ...told, from: 7, to: 7 })).toContain(' at all: ')
+    expect(summarise({ ...told, from: null })).toBe('')
+  })
+})
 
 describe('the leaves of a period', () => {
   const changes: Readonly<Record<string, (leaves: Uint8Array[]) => Uint8Array[]>> = {

@@ -316,7 +316,7 @@ export class LocalService implements Service {
     const published = this.#published.get(tenant)
     if (published !== undefined && Math.abs(now - published.at) < publishEveryMs)
       return published.note
-    const newest = await this.#read(tenant, (reading) => reading.readCheckpoint(tenant))
+    const newest = await this.#read(tenant, (reading) => reading.readCheckpoint(tenant, now))
     // What witnesses have cosigned may lie behind what was served while they were away.
     const note =
       published !== undefined && treeSizeOf(newest) < treeSizeOf(published.note)

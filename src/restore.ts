@@ -212,8 +212,11 @@ async function carryOut(order: RestoreOrder, staging: string): Promise<Restored>
 export async function restore(order: RestoreOrder): Promise<Restored> {
   if (order.checkOnly) return checkInPlace(order)
   const { data } = order.settings
-  if (existsSync(join(data, databaseName)))
-    throw new Failure('INPUT_EXISTS', `There is a database already, move it away first: ${data}`)
+  // SQLite would play the WAL of another database into this one.
+  const left = ['', '-wal', '-shm', '-journal'].map((end) => join(data, databaseName + end))
+  const found = left.find((file) => existsSync(file))
+  if (found !== undefined)
+    throw new Failure('INPUT_EXISTS', `There is a database already, move it away first: ${found}`)
   const archive = join(data, archiveFolder)
   if (order.newOrigin !== undefined && existsSync(archive))
     throw new Failure('INPUT_EXISTS', `The old logs would go there, move it away: ${archive}`)

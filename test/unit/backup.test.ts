@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -299,6 +300,13 @@ describe('restoring', () => {
     const founded = await foundInstallation()
     await backUpTo(founded)
     expect((await failureOf(restoring(founded))).code).toBe('INPUT_EXISTS')
+    // What is left of a database counts as one: SQLite would play its WAL into another.
+    for (const left of ['countersign.db-wal', 'countersign.db-shm']) {
+      rmSync(founded.settings.data, { recursive: true })
+      mkdirSync(founded.settings.data)
+      writeFileSync(join(founded.settings.data, left), '')
+      expect((await failureOf(restoring(founded))).message).toContain(left)
+    }
     lose(founded)
     const backup = join(founded.home, 'nothing')
     expect((await failureOf(restoring(founded, { backup }))).code).toBe('INPUT_NOT_FOUND')

@@ -193,7 +193,9 @@ export async function publishLog(options: PublishOptions): Promise<Published> {
   const from = published?.size ?? 0
   const files = await putTiles(options, from, checkpoint.size)
   // Until here nobody has been told of the new tiles; from here on all of them are there.
-  if (published?.size !== checkpoint.size)
-    await target.replace(checkpointPath, utf8(last.note), before)
+  // Witnesses may have cosigned it since.
+  const bytes = utf8(last.note)
+  if (published?.size !== checkpoint.size || bytes.length > (before?.length ?? 0))
+    await target.replace(checkpointPath, bytes, before)
   return { files, from, origin: checkpoint.origin, size: checkpoint.size }
 }

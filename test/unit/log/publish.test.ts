@@ -190,6 +190,31 @@ describe('publishing into a directory', () => {
     }
   })
 
+  it('publishes a checkpoint again that witnesses have cosigned since, and never one with less', async () => {
+    const test = await foundTestService()
+    const directory = temporaryDirectory()
+    const target = new PublishDirectory(directory)
+    const at = (): string => readFileSync(join(directory, 'checkpoint'), 'utf8')
+    await fill(test, 3)
+    await publish(test, target)
+    const bare = at()
+    await test.service.close()
+    const store = await openSqliteStore({ mode: 'write', path: join(test.directory, 'data') })
+    const last = await store.readLastCheckpoint(tenant)
+    if (last === undefined) throw new Error('No checkpoint')
+    const note = `${last.note}— w.example AAAAAAAA\n`
+    await store.keepCosigned(tenant, { ...last, note }, true)
+    await store.close()
+    expect(await publish(test, target)).toMatchObject({ files: 0 })
+    expect(at()).toBe(note)
+    const again = await openSqliteStore({ mode: 'write', path: join(test.directory, 'data') })
+    await again.keepCosigned(tenant, last, false)
+    await again.close()
+    await publish(test, target)
+    expect(at()).toBe(note)
+    expect(bare).toBe(last.note)
+  })
+
   it('says that a directory cannot be written', async () => {
     const test = await foundTestService()
     const directory = temporaryDirectory()

@@ -6,7 +6,7 @@ import type { OriginSection } from '../dossier/trust-root.ts'
 import { createWitness, openWitness, peekWitness } from '../log/witness.ts'
 import type { WitnessedLog } from '../log/witness-state.ts'
 import { formatVkey, type Vkey } from '../merkle/note.ts'
-import { checkpointKeysProblem } from '../verify/check-trust-root.ts'
+import { sectionsProblem } from '../verify/check-trust-root.ts'
 import { fingerprint, parseTrustRoot } from '../verify/index.ts'
 import type { Context } from './command.ts'
 import type { WitnessFlags } from './composition.ts'
@@ -81,8 +81,7 @@ const usableVkeys = ({ logKeys }: OriginSection, cosigned: number): readonly str
 async function readTrusted({ err, io }: Context, name: string): Promise<readonly OriginSection[]> {
   const file = await readBounded(io.cwd, name, limits.trustRootBytes)
   const trustRoot = parseTrustRoot(file)
-  const problem =
-    typeof trustRoot === 'string' ? trustRoot : checkpointKeysProblem(trustRoot)?.reason
+  const problem = typeof trustRoot === 'string' ? trustRoot : sectionsProblem(trustRoot)?.reason
   if (typeof trustRoot === 'string' || problem !== undefined)
     throw new Failure('INPUT_INVALID', `Trust root cannot be used: ${problem ?? ''}`)
   err.note(`trust root ${fingerprint(file)}  ${printable(name)}  version ${trustRoot.version}\n`)

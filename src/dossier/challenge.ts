@@ -187,3 +187,12 @@ export function parseChallenge(text: string): Challenge | string {
     return `Challenge: ${error instanceof Error ? error.message : 'unreadable'}`
   }
 }
+
+/** The label of the first line in which a text is another than a challenge; undefined when they are the same, byte for byte. */
+export function challengeDifference(challenge: string, text: string): string | undefined {
+  if (challenge === text) return undefined
+  const [ours, theirs] = [challenge.split('\n'), text.split('\n')]
+  const at = ours.findIndex((line, i) => line !== theirs[i])
+  const label = lines[at - 1]?.[0]
+  return label !== undefined && theirs[at]?.startsWith(`${label}: `) === true ? label : 'form'
+}

@@ -4,6 +4,8 @@ import { z } from 'zod'
 import { decodeBase64 } from '../base/base64.ts'
 import { isUuid } from '../base/uuid.ts'
 import type { Kind } from './kinds.ts'
+import { overrideEvents } from './override-events.ts'
+import { endorsementSchema, mostEndorsements, rosterSchema } from './roster.ts'
 
 const count = z.int().min(0)
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/)
@@ -160,8 +162,41 @@ const admin = z.strictObject({
   time: count,
 })
 
+const roster = z.strictObject({
+  /** `recovery`: recovery keys ask for a version, which may come when their delay has passed. */
+  event: z.enum(['version', 'recovery']),
+  roster: rosterSchema,
+  endorsements: z.array(endorsementSchema).min(1).max(mostEndorsements),
+  by: caller,
+  time: count,
+})
+
+const told = { by: caller, time: count }
+const { executed, expired, opened, rejected, revoked, signed } = overrideEvents
+
+const override = z.discriminatedUnion('event', [
+  opened.extend(told),
+  rejected.extend(told),
+  revoked.extend(told),
+  // Nobody lets a request expire: the log's own clock does.
+  expired.extend({ ...told, by: z.null() }),
+  executed.extend(told),
+])
+
+const approval = signed.extend(told)
+
 /** The schemas of the matters this version writes and understands. */
-export const matters = Object.freeze({ decision, execution, erasure, key, trust, admin })
+export const matters = Object.freeze({
+  decision,
+  execution,
+  approval,
+  override,
+  erasure,
+  roster,
+  key,
+  trust,
+  admin,
+})
 
 /** A kind whose matter this version understands. */
 export type KnownKind = keyof typeof matters
@@ -173,6 +208,12 @@ export type ExecutionMatter = z.infer<typeof execution>
 export type ErasureMatter = z.infer<typeof erasure>
 /** The matter of a key event. */
 export type KeyMatter = z.infer<typeof key>
+/** The matter of a step of the roster. */
+export type RosterMatter = z.infer<typeof roster>
+/** The matter of a step of an override that is no signature. */
+export type OverrideMatter = z.infer<typeof override>
+/** The matter of an approver's signature. */
+export type ApprovalMatter = z.infer<typeof approval>
 /** The matter of a trust root version. */
 export type TrustMatter = z.infer<typeof trust>
 /** The matter of an administrative act. */

@@ -44,7 +44,8 @@ const person = z.strictObject({
   keys: z.array(personKey).min(1).max(rosterLimits.keysOfAPerson),
 })
 
-const schema = z.strictObject({
+/** The form of a roster; whether it is one at all is said by {@link readRoster}. */
+export const rosterSchema = z.strictObject({
   v: z.literal(1),
   version: z.int().min(1),
   /** Hex SHA-256 of the version before; null at version 1. */
@@ -59,8 +60,19 @@ const schema = z.strictObject({
     .nullable(),
 })
 
+/** A signature of a roster's text. */
+export const endorsementSchema = z.strictObject({
+  ...keyFields.shape,
+  signature: z.string().min(1).max(16_384),
+})
+
+/** How many signatures come with a version. */
+export const mostEndorsements = 1024
+
+/** A signature of a roster's text. */
+export type Endorsement = Readonly<z.infer<typeof endorsementSchema>>
 /** A version of a roster. */
-export type Roster = Readonly<z.infer<typeof schema>>
+export type Roster = Readonly<z.infer<typeof rosterSchema>>
 /** Somebody who may approve. */
 export type Person = Roster['people'][number]
 /** A key of a person. */
@@ -120,7 +132,7 @@ export const rosterDigest = (roster: Roster): string => encodeHex(sha256(formatR
 
 /** The roster of parsed JSON, or why it is none. */
 export function readRoster(value: unknown): Roster | string {
-  const parsed = schema.safeParse(value)
+  const parsed = rosterSchema.safeParse(value)
   if (!parsed.success) return `Not a v1 roster: ${firstIssue(parsed.error)}`
   if (formatRoster(parsed.data).length > rosterLimits.bytes)
     return `Roster has more than ${rosterLimits.bytes} bytes`

@@ -9,6 +9,7 @@ import { limits } from '../base/limits.ts'
 import { isUuid } from '../base/uuid.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { kinds } from './kinds.ts'
+import { endorsementSchema, mostEndorsements, rosterSchema } from './roster.ts'
 import { firstIssue } from './statement.ts'
 
 const position = z.int().min(0)
@@ -18,8 +19,8 @@ const root32 = z
   .refine((text) => decodeBase64(text)?.length === 32, '32 bytes in base64 expected')
 const treeHead = z.strictObject({ size: position, root: root32 })
 
-/** How many keys a section may name; a log key has two verifier keys. */
-export const trustedKeys = Object.freeze({ logKeys: 256, keys: 1024 })
+/** How many keys and rosters a section may name; a log key has two verifier keys. */
+export const trustedKeys = Object.freeze({ logKeys: 256, keys: 1024, rosters: 256 })
 
 const logKey = z.strictObject({
   vkey: z.string().max(8192),
@@ -44,6 +45,17 @@ const signingKey = z.strictObject({
   revokedAt: position.nullable(),
 })
 
+const rosterVersion = z.strictObject({
+  /** Leaf index from which it counts: that of its entry. */
+  from: position,
+  /** Leaf time of its entry, ms since 1970. */
+  time: position,
+  /** Leaf time of the entry by which recovery keys asked for it; null where leads brought it. */
+  askedAt: position.nullable(),
+  roster: rosterSchema,
+  endorsements: z.array(endorsementSchema).min(1).max(mostEndorsements),
+})
+
 const originSection = z.strictObject({
   origin: z.string().min(1).max(255),
   instance: z.string().refine(isUuid, 'UUID in lower case expected'),
@@ -52,7 +64,8 @@ const originSection = z.strictObject({
   asOf: treeHead,
   logKeys: z.array(logKey).min(1).max(trustedKeys.logKeys),
   keys: z.array(signingKey).min(1).max(trustedKeys.keys),
-  rosters: z.array(z.never()),
+  /** Every version of the roster, the first first. */
+  rosters: z.array(rosterVersion).max(trustedKeys.rosters),
   /** Witness, group and quorum lines of a C2SP tlog-policy. */
   witnesses: z.string().max(262_144),
 })
@@ -74,6 +87,8 @@ export type OriginSection = z.infer<typeof originSection>
 export type TrustedLogKey = z.infer<typeof logKey>
 /** A key that signs entries. */
 export type TrustedSigningKey = z.infer<typeof signingKey>
+/** A version of the roster, and by what right it counts. */
+export type TrustedRoster = z.infer<typeof rosterVersion>
 /** Size and root of a tree. */
 export type TreeHead = z.infer<typeof treeHead>
 

@@ -15,10 +15,11 @@ import { parseCheckpointVkey } from '../merkle/checkpoint.ts'
 import { ed25519Note, mlDsa44Cosignature } from '../merkle/note-signature.ts'
 import type { Vkey } from '../merkle/note.ts'
 import { parseWitnessPolicy, type WitnessPolicy } from '../merkle/witness-policy.ts'
+import { rostersProblem } from './check-rosters.ts'
 
 /** What is wrong with a trust root, under the name of the check that says so. */
 export interface TrustProblem {
-  readonly check: 'trust-root.keys' | 'trust-root.witnesses'
+  readonly check: 'trust-root.keys' | 'trust-root.rosters' | 'trust-root.witnesses'
   readonly reason: string
 }
 
@@ -68,11 +69,13 @@ export function readCheckpointKeys({
     : { logKeys: keys, policy }
 }
 
-/** The first section whose checkpoints could not be judged, and why. */
-export function checkpointKeysProblem({ origins }: TrustRoot): TrustProblem | undefined {
+/** The first section whose checkpoints or rosters could not be judged by, and why. */
+export function sectionsProblem({ origins }: TrustRoot): TrustProblem | undefined {
   for (const section of origins) {
     const read = readCheckpointKeys(section)
     if ('reason' in read) return read
+    const reason = rostersProblem(section)
+    if (reason !== undefined) return { check: 'trust-root.rosters', reason }
   }
   return undefined
 }
@@ -107,4 +110,4 @@ export function signingKeysProblem({ origins }: TrustRoot): TrustProblem | undef
 
 /** The first thing that is wrong with a trust root beyond its format, or undefined. */
 export const checkTrustRoot = (trustRoot: TrustRoot): TrustProblem | undefined =>
-  checkpointKeysProblem(trustRoot) ?? signingKeysProblem(trustRoot)
+  sectionsProblem(trustRoot) ?? signingKeysProblem(trustRoot)

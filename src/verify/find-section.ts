@@ -6,7 +6,7 @@ import {
   type TrustRoot,
 } from '../dossier/trust-root.ts'
 import type { Checkpoint } from '../merkle/checkpoint.ts'
-import { checkpointKeysProblem } from './check-trust-root.ts'
+import { sectionsProblem } from './check-trust-root.ts'
 import type { Checks } from './report.ts'
 
 /** The trust root of a file, or undefined when it is none. */
@@ -28,9 +28,9 @@ export function readTrustRoot(
   return undefined
 }
 
-/** Whether the log keys and witnesses of a trust root are what they are named. */
-export function expectCheckpointKeys(checks: Checks, trustRoot: TrustRoot): boolean {
-  const problem = checkpointKeysProblem(trustRoot)
+/** Whether the log keys and witnesses of a trust root are what they are named, and its rosters follow from each other. */
+export function expectSections(checks: Checks, trustRoot: TrustRoot): boolean {
+  const problem = sectionsProblem(trustRoot)
   if (problem !== undefined) checks.add(problem.check, 'fail', problem.reason)
   return problem === undefined
 }

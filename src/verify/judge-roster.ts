@@ -7,6 +7,7 @@ import { leadRoles } from '../dossier/challenge.ts'
 import {
   formatRosterText,
   rosterDigest,
+  type Endorsement,
   type Person,
   type PersonKey,
   type Roster,
@@ -15,13 +16,6 @@ import {
 
 /** Log time between the moment recovery keys ask for a version and the moment it may count, in ms. */
 export const recoveryDelayMs = 7 * 86_400_000
-
-/** A signature of a roster's text. */
-export interface Endorsement {
-  readonly kind: ApproverKeyKindName
-  readonly key: string
-  readonly signature: string
-}
 
 /** What is known when a version is to be judged. */
 export interface RosterStep {

@@ -63,6 +63,10 @@ function sectionProblem(older: OriginSection, newer: OriginSection): string | un
     const problem = logKeyProblem(key, after, known)
     if (problem !== undefined) return `Log key ${problem}: ${key.vkey.slice(0, 80)}`
   }
+  if (!sameJson(newer.rosters.slice(0, older.rosters.length), older.rosters))
+    return `A roster is missing or is another: ${older.origin}`
+  if (newer.rosters.slice(older.rosters.length).some(({ from }) => from < known))
+    return `A roster was added before size ${known}: ${older.origin}`
   // The older file knows every key up to its size.
   const keyids = new Set(older.keys.map(({ keyid }) => keyid))
   const vkeys = new Set(older.logKeys.map(({ vkey }) => vkey))

@@ -1,42 +1,21 @@
 // The story of an override: what may happen after what, and by whom. One function says for each event why it may not happen; the workflow asks it
 // before it appends, and the verifier asks it again of what stands in a dossier, so that nobody has to believe that the workflow asked. Every reason
 // is a guard of its own with a name, and each guard can be taken away alone, which is how the tests show that each is needed.
-import { z } from 'zod'
 import { utf8 } from '../base/bytes.ts'
-import { approverKeyKinds, type ApproverKeyKindName } from '../crypto/approver-keys.ts'
-import { leadRoles, parseChallenge, type Challenge } from '../dossier/challenge.ts'
+import { approverKeyKinds } from '../crypto/approver-keys.ts'
+import {
+  challengeDifference,
+  leadRoles,
+  parseChallenge,
+  type Challenge,
+} from '../dossier/challenge.ts'
 import type { DecisionMatter } from '../dossier/matters.ts'
+import type { OverrideEvent } from '../dossier/override-events.ts'
 import type { Person, Roster, RosterPlace } from '../dossier/roster.ts'
 import { keyProblem } from './judge-roster.ts'
 
 /** A role of those that overrule together. */
 export type LeadRole = (typeof leadRoles)[number]
-
-const kindNames = Object.keys(approverKeyKinds) as readonly ApproverKeyKindName[]
-const name = z.string().min(1).max(256)
-const request = z.string().regex(/^[0-9a-f]{64}$/)
-const reason = z.string().min(1).max(2048)
-
-/** What may happen, as an entry says it; `request` is the nonce of the challenge. */
-export const overrideEventSchema = z.discriminatedUnion('event', [
-  z.strictObject({ event: z.literal('opened'), request, challenge: z.string().max(4096) }),
-  z.strictObject({
-    event: z.literal('signed'),
-    request,
-    person: name,
-    role: z.enum(leadRoles),
-    kind: z.enum(kindNames),
-    key: z.string().min(1).max(8192),
-    signature: z.string().min(1).max(16_384),
-  }),
-  z.strictObject({ event: z.literal('rejected'), request, person: name, reason }),
-  z.strictObject({ event: z.literal('revoked'), request, reason }),
-  z.strictObject({ event: z.literal('expired'), request }),
-  z.strictObject({ event: z.literal('executed'), request }),
-])
-
-/** Something that happens to a request. */
-export type OverrideEvent = z.infer<typeof overrideEventSchema>
 
 /** The states of a request, the last four final. */
 export type OverrideStatus =
@@ -92,7 +71,8 @@ type Guards = {
   readonly [E in OverrideEvent['event']]: Readonly<Record<string, Guard<E>>>
 }
 
-const isOpen = (request: OverrideRequest | undefined): request is OverrideRequest =>
+/** Whether anything may still happen to a request. */
+export const isOpen = (request: OverrideRequest | undefined): request is OverrideRequest =>
   request !== undefined && ['pending', 'partial', 'approved'].includes(request.status)
 
 const unless = (holds: boolean, why: string): string | undefined => (holds ? undefined : why)
@@ -144,16 +124,19 @@ const opening: Guards['opened'] = {
         Object.keys(effect).length === 2,
       'Effect is not to allow what was decided otherwise',
     ),
-  'challenge is of this log': ({ challenge: { instance, origin, tenant }, scene: { place } }) =>
-    unless(
-      instance === place.instance && origin === place.origin && tenant === place.tenant,
-      'Challenge is of another instance, log or tenant',
-    ),
+  'challenge is of this log': ({ challenge, scene: { place } }) => {
+    const other = (['instance', 'tenant', 'origin'] as const).find(
+      (name) => challenge[name] !== place[name],
+    )
+    return other && `Challenge is of another ${other}`
+  },
   'challenge is of this decision': ({ challenge, scene: { decision } }) =>
     unless(
       decision === undefined ||
         (challenge.decision === decision.matter.id && challenge.decisionLeaf === decision.leaf),
-      'Challenge is of another decision',
+      challenge.decision === decision?.matter.id
+        ? 'Challenge is of another decision leaf'
+        : 'Challenge is of another decision',
     ),
   'challenge names the gates that failed': ({ challenge, scene: { decision } }) =>
     unless(
@@ -211,10 +194,13 @@ const signing: Guards['signed'] = {
     ),
   'person did not ask': ({ challenge, event }) =>
     unless(!challenge.requesters.includes(event.person), 'Whoever asked may not sign'),
-  'signature is good': ({ before, event: { key, kind, signature } }) => {
-    if (before === undefined) return 'There is no such request'
-    const judged = approverKeyKinds[kind].verify(key, utf8(before.text), signature)
-    return judged.verdict === 'valid' ? undefined : `Signature: ${judged.reason}`
+  'challenge is the one opened': ({ before, event }) => {
+    const other = challengeDifference(before?.text ?? '', event.challenge)
+    return other && `What was signed is another challenge, by its ${other}`
+  },
+  'signature is good': ({ event: { challenge, key, kind, person, signature } }) => {
+    const judged = approverKeyKinds[kind].verify(key, utf8(challenge), signature)
+    return judged.verdict === 'valid' ? undefined : `Signature of ${person}: ${judged.reason}`
   },
 }
 

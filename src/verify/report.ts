@@ -1,6 +1,8 @@
 // What a verification says. Bad evidence is a value: a report names every check with its outcome, says what could not be checked, and never turns
 // silence into assent.
 
+import type { OverrideSignature, OverrideStatus } from './override-story.ts'
+
 /** How a check came out; from `pass` downward each is worse for the verdict. */
 export type Outcome = 'pass' | 'erased' | 'inconclusive' | 'unprovable' | 'fail'
 
@@ -28,6 +30,20 @@ export interface EntryReport {
   readonly erased: boolean
 }
 
+/** What came of a request to overrule the decision: of the one that was executed, else of the last. */
+export interface OverrideReport {
+  /** Nonce of its challenge, hex. */
+  readonly request: string
+  readonly status: OverrideStatus
+  /** Version of the roster by which the signatures count. */
+  readonly roster: number
+  /** Who signed, by their ids in the roster. */
+  readonly signatures: readonly OverrideSignature[]
+  /** Deadlines, ms since 1970; judged by leaf times, which are the operator's word. */
+  readonly approveBy: number
+  readonly executeBy: number
+}
+
 /** The result of verifying a dossier. */
 export interface Report {
   readonly verdict: Verdict
@@ -37,8 +53,10 @@ export interface Report {
   readonly stream: string | null
   readonly origin: string | null
   readonly tenant: string | null
-  /** Status of the decision, when there is one that could be read. */
+  /** Status of the decision, when there is one that could be read; `ALLOW by override` where it was overruled. */
   readonly status: string | null
+  /** Null where nobody asked to overrule it, or that could not be judged. */
+  readonly override: OverrideReport | null
   readonly treeSize: number | null
   readonly entries: readonly EntryReport[]
   /** Who vouches that everybody sees the same log: the operator alone, or k witnesses. */

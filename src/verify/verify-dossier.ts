@@ -4,7 +4,7 @@ import { fingerprint, type OriginSection, type TrustRoot } from '../dossier/trus
 import type { DecisionMatter } from '../dossier/matters.ts'
 import { parseDossier, type Dossier } from '../dossier/v1.ts'
 import { signingKeysProblem } from './check-trust-root.ts'
-import { expectCheckpointKeys, findSection, readTrustRoot } from './find-section.ts'
+import { expectSections, findSection, readTrustRoot } from './find-section.ts'
 import { judgeCompleteness } from './verify-completeness.ts'
 import {
   claimedCheckpoint,
@@ -15,7 +15,7 @@ import {
 } from './verify-checkpoint.ts'
 import { judgeEntry, type JudgedEntry } from './verify-entry.ts'
 import { judgeStream } from './verify-stream.ts'
-import { Checks, type EntryReport, type Report } from './report.ts'
+import { Checks, type EntryReport, type OverrideReport, type Report } from './report.ts'
 
 /** What may be given along with a dossier. */
 export interface VerifyOptions {
@@ -35,6 +35,7 @@ interface Findings {
   dossier: Dossier | undefined
   entries: readonly JudgedEntry[]
   decision: DecisionMatter | undefined
+  override: OverrideReport | null
   complete: Report['complete']
 }
 
@@ -106,6 +107,7 @@ function judgeDistinct(checks: Checks, { cited, entries }: Dossier): boolean {
 interface Content {
   readonly entries: readonly JudgedEntry[]
   readonly decision: DecisionMatter | undefined
+  readonly override: OverrideReport | null
   /** Whether the rules of the stream could be held against it. */
   readonly whole: boolean
 }
@@ -118,18 +120,18 @@ export function judgeContent(
   section: OriginSection,
 ): Content {
   // Before any signature of an entry is looked at, for the same entry is as easily named ten thousand times as once.
-  if (!judgeDistinct(checks, dossier)) return { decision: undefined, entries: [], whole: false }
+  const unread = { decision: undefined, override: null, whole: false }
+  if (!judgeDistinct(checks, dossier)) return { ...unread, entries: [] }
   const entries = dossier.entries.flatMap((entry, i) => {
     const one = judgeEntry(checks, `entries[${i}]`, entry, section, judged.checkpoint)
     return one === undefined ? [] : [one]
   })
   // An entry that could not be read has failed already; the rules of the stream are for whole streams.
-  if (entries.length !== dossier.entries.length)
-    return { decision: undefined, entries, whole: false }
+  if (entries.length !== dossier.entries.length) return { ...unread, entries }
   const cited = judgeCited(checks, dossier, judged, section)
-  const decision = judgeStream(checks, dossier.stream, entries)
+  const { decision, override } = judgeStream(checks, dossier.stream, entries, section)
   judgeCitations(checks, decision, cited)
-  return { decision, entries, whole: true }
+  return { decision, entries, override, whole: true }
 }
 
 /** Last, so that what is told first of a key that is not the one named is which entry it was to sign. */
@@ -148,7 +150,7 @@ function inspect(
   const trustRoot = readTrustRoot(checks, trustFile, options.trustSha256)
   if (trustRoot === undefined) return
   found.trustRoot = trustRoot
-  if (!expectCheckpointKeys(checks, trustRoot)) return
+  if (!expectSections(checks, trustRoot)) return
   const dossier = parseDossier(file)
   if (typeof dossier === 'string') {
     checks.add('dossier.format', 'fail', dossier)
@@ -165,6 +167,7 @@ function inspect(
   const content = judgeContent(checks, dossier, judged, section)
   found.entries = content.entries
   found.decision = content.decision
+  found.override = content.override
   if (!content.whole) return
   if (options.leaves !== undefined)
     found.complete = judgeCompleteness(
@@ -176,7 +179,16 @@ function inspect(
     )
 }
 
-function notesOf({ trustRoot, section, judged, decision, complete, entries }: Findings): string[] {
+const isoOf = (time: number): string => new Date(time).toISOString()
+
+/** Who overruled, until when he might, and by whose clock. */
+function noteOnOverride({ approveBy, executeBy, signatures, status }: OverrideReport): string {
+  const signed = signatures.map(({ person, role }) => `${person} as ${role}`).join(' and ')
+  return `Override is ${status}, signed by ${signed || 'nobody'}; approve by ${isoOf(approveBy)}, execute by ${isoOf(executeBy)}, judged by the log’s clock, which is the operator’s`
+}
+
+function notesOf(found: Findings): string[] {
+  const { trustRoot, section, judged, decision, complete, entries, override } = found
   const notes: string[] = []
   if (trustRoot?.dev === true)
     notes.push('Development installation: its keys protect nothing, this proves nothing to others')
@@ -188,6 +200,7 @@ function notesOf({ trustRoot, section, judged, decision, complete, entries }: Fi
     notes.push(
       'Later entries of this stream are not excluded: compare with the log’s own leaves to know',
     )
+  if (override !== null) notes.push(noteOnOverride(override))
   if (decision?.source === 'submitted')
     notes.push(`Status was submitted by ${decision.caller.owner}, not evaluated by Countersign`)
   if (entries.some(({ index }) => index >= section.asOf.size))
@@ -222,6 +235,7 @@ export function verifyDossier(
     dossier: undefined,
     entries: [],
     decision: undefined,
+    override: null,
     complete: 'no',
   }
   try {
@@ -243,7 +257,11 @@ export function verifyDossier(
     stream: found.dossier?.stream ?? null,
     origin: found.section?.origin ?? null,
     tenant: found.section?.tenant ?? null,
-    status: found.decision?.status ?? null,
+    status:
+      found.override?.status === 'executed'
+        ? 'ALLOW by override'
+        : (found.decision?.status ?? null),
+    override: found.override,
     treeSize: found.judged?.checkpoint.size ?? null,
     entries: found.entries.map(entryReport),
     assurance:

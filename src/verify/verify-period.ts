@@ -11,7 +11,7 @@ import {
 } from '../dossier/period.ts'
 import { fingerprint, type TrustRoot } from '../dossier/trust-root.ts'
 import { signingKeysProblem } from './check-trust-root.ts'
-import { expectCheckpointKeys, readTrustRoot } from './find-section.ts'
+import { expectSections, readTrustRoot } from './find-section.ts'
 import { LineReader } from './line-reader.ts'
 import { PeriodDossiers } from './period-dossiers.ts'
 import { judgeGround, judgeLater, type PeriodGround } from './period-ground.ts'
@@ -58,7 +58,7 @@ class PeriodReading {
     this.#options = options
     const trustRoot = readTrustRoot(this.#checks, trustFile, options.trustSha256)
     this.#trustRoot = trustRoot
-    if (trustRoot === undefined || !expectCheckpointKeys(this.#checks, trustRoot))
+    if (trustRoot === undefined || !expectSections(this.#checks, trustRoot))
       this.#section = 'stopped'
   }
 

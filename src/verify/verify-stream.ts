@@ -2,7 +2,10 @@
 // log; these rules show that together they are one story.
 import { kindsOfStream } from '../dossier/kinds.ts'
 import { matters, type DecisionMatter, type ExecutionMatter } from '../dossier/matters.ts'
-import type { Checks } from './report.ts'
+import type { OriginSection } from '../dossier/trust-root.ts'
+import { judgeOverrides, type JudgedOverrides } from './judge-overrides.ts'
+import { judgeRosterStream } from './judge-roster-stream.ts'
+import type { Checks, OverrideReport } from './report.ts'
 import type { JudgedEntry } from './verify-entry.ts'
 
 function judgeChain(checks: Checks, stream: string, entries: readonly JudgedEntry[]): void {
@@ -83,12 +86,23 @@ function misuse(
 function judgeExecutions(
   checks: Checks,
   stream: string,
-  decision: DecisionMatter | undefined,
+  decided: DecisionMatter | undefined,
+  { executedAt, unknown }: JudgedOverrides,
   entries: readonly JudgedEntry[],
 ): void {
   const executions = entries.filter(({ leaf }) => leaf.kind === 'execution')
-  if (executions.length === 0) return
+  const [first] = executions
+  if (first === undefined) return
   const name = 'stream.executions'
+  if (unknown !== undefined && decided?.status !== 'ALLOW') {
+    checks.add(name, unknown, 'It cannot be said whether the decision was overruled before')
+    return
+  }
+  const overruled = executedAt !== undefined && first.leaf.seq > executedAt
+  const decision =
+    decided !== undefined && overruled
+      ? { ...decided, maxUses: 1, status: 'ALLOW' as const }
+      : decided
   const read = executions.flatMap(({ statement }) => {
     const { data } = matters.execution.safeParse(statement?.predicate.matter)
     return data === undefined ? [] : [data]
@@ -135,16 +149,29 @@ function judgeErasures(checks: Checks, stream: string, entries: readonly JudgedE
     )
 }
 
+/** What the entries of a stream tell together. */
+interface JudgedStream {
+  readonly decision: DecisionMatter | undefined
+  readonly override: OverrideReport | null
+}
+
 /** Judges the entries of a stream together; gives the decision when there is one to read. */
 export function judgeStream(
   checks: Checks,
   stream: string,
   entries: readonly JudgedEntry[],
-): DecisionMatter | undefined {
+  section: OriginSection,
+): JudgedStream {
   judgeChain(checks, stream, entries)
   const kinds = kindsOfStream(stream)
-  const decision = kinds.includes('decision') ? judgeDecision(checks, stream, entries) : undefined
-  if (kinds.includes('execution')) judgeExecutions(checks, stream, decision, entries)
+  if (!kinds.includes('decision')) {
+    if (kinds.includes('roster')) judgeRosterStream(checks, section, entries)
+    judgeErasures(checks, stream, entries)
+    return { decision: undefined, override: null }
+  }
+  const decision = judgeDecision(checks, stream, entries)
+  const overrides = judgeOverrides(checks, section, entries, decision)
+  judgeExecutions(checks, stream, decision, overrides, entries)
   judgeErasures(checks, stream, entries)
-  return decision
+  return { decision, override: overrides.report }
 }

@@ -6,7 +6,7 @@ import { fingerprint, type OriginSection, type TrustRoot } from '../dossier/trus
 import { leafHash } from '../merkle/hash.ts'
 import { verifyInclusion } from '../merkle/proof.ts'
 import { parseTlogProof } from '../merkle/tlog-proof.ts'
-import { expectCheckpointKeys, findSection, readTrustRoot } from './find-section.ts'
+import { expectSections, findSection, readTrustRoot } from './find-section.ts'
 import { Checks, type Report } from './report.ts'
 import { claimedCheckpoint, judgeCheckpoint, type JudgedCheckpoint } from './verify-checkpoint.ts'
 
@@ -50,7 +50,7 @@ function inspect(
 ): void {
   const { checks } = found
   found.trustRoot = readTrustRoot(checks, trustFile, trustSha256)
-  if (found.trustRoot === undefined || !expectCheckpointKeys(checks, found.trustRoot)) return
+  if (found.trustRoot === undefined || !expectSections(checks, found.trustRoot)) return
   const text = readText(file)
   const parsed =
     text === undefined ? 'Proof is not UTF-8 of a dossier’s size' : parseTlogProof(text)
@@ -137,6 +137,7 @@ export function verifyTlogProof(
     notes: notesOf(found),
     ok: checks.verdict === 'valid',
     origin: section?.origin ?? null,
+    override: null,
     status: null,
     stream: leaf?.stream ?? null,
     tenant: section?.tenant ?? null,

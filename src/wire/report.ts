@@ -17,6 +17,15 @@ const entryReportSchema = z.strictObject({
   erased: z.boolean(),
 })
 
+const overrideReportSchema = z.strictObject({
+  request: z.string(),
+  status: z.enum(['pending', 'partial', 'approved', 'executed', 'rejected', 'revoked', 'expired']),
+  roster: z.int(),
+  signatures: z.array(z.strictObject({ person: z.string(), role: z.string() })),
+  approveBy: z.int(),
+  executeBy: z.int(),
+})
+
 /** The result of verifying a dossier. Only `valid` is a yes. */
 export const reportSchema = z
   .strictObject({
@@ -27,6 +36,7 @@ export const reportSchema = z
     origin: z.string().nullable(),
     tenant: z.string().nullable(),
     status: z.string().nullable(),
+    override: overrideReportSchema.nullable(),
     treeSize: z.int().nullable(),
     entries: z.array(entryReportSchema),
     /** `operator`, or `witnessed(k)`. */

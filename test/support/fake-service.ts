@@ -56,6 +56,7 @@ const report: Report = {
   notes: [],
   ok: false,
   origin: null,
+  override: null,
   status: null,
   stream: null,
   tenant: null,

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  challengeDifference,
   challengeLimits,
   formatChallenge,
   parseChallenge,
@@ -148,5 +149,35 @@ Execute by: 2026-09-21T14:23:20.000Z
     expect(() => formatChallenge({ ...good, executeBy: good.approveBy })).not.toThrow()
     expect(() => formatChallenge({ ...good, requesters: [] })).toThrow()
     expect(() => formatChallenge({ ...good, justification: '\ud800' })).toThrow()
+  })
+})
+
+describe('the difference of two challenges', () => {
+  const text = formatChallenge(good)
+
+  it.each([
+    ['Instance', { instance: good.decision ?? '' }],
+    ['Tenant', { tenant: 'other' }],
+    ['Origin', { origin: 'log.example/other' }],
+    ['Effect', { effect: { action: 'override', status: 'BLOCK' } }],
+    ['Decision', { decision: good.instance }],
+    ['Decision leaf', { decisionLeaf: 'ac'.repeat(32) }],
+    ['Failed gates', { failedGates: ['risk'] }],
+    ['Justification', { justification: 'Customer  waits' }],
+    ['Requested by', { requesters: ['bob'] }],
+    ['Roster', { roster: { ...good.roster, version: 4 } }],
+    ['Nonce', { nonce: 'ee'.repeat(32) }],
+    ['Approve by', { approveBy: good.approveBy - 1 }],
+    ['Execute by', { executeBy: good.executeBy + 1 }],
+  ] satisfies readonly (readonly [string, Partial<Challenge>])[])('is %s', (label, change) => {
+    expect(challengeDifference(text, formatChallenge({ ...good, ...change }))).toBe(label)
+  })
+
+  it('is none between equal ones, and the form where it is in no value', () => {
+    expect(challengeDifference(text, text)).toBeUndefined()
+    for (const other of ['', text.trimEnd(), `${text}\n`, text.replace('Nonce', 'Once')])
+      expect(challengeDifference(text, other)).toBe('form')
+    expect(challengeDifference('', text)).toBe('form')
+    expect(challengeDifference(text, text.replace('v1', 'v2'))).toBe('form')
   })
 })

@@ -10,12 +10,33 @@ const hex = (bytes: number): string => 'ab'.repeat(bytes)
 const text = (length: number): string => 'x'.repeat(length)
 const many = <T>(count: number, item: T): T[] => Array.from({ length: count }, () => item)
 
+const by = { id: 'a', owner: 'b', type: 'local' }
+const person = {
+  id: 'ann',
+  keys: [{ key: 'k', kind: 'Ed25519', notAfter: null, notBefore: 0, revoked: false }],
+  roles: ['risk_lead'],
+}
+const roster = { people: [person], previous: null, recovery: null, v: 1, version: 1 }
+const endorsement = { key: 'k', kind: 'SSHSIG', signature: 's' }
+
 const good: Readonly<Record<KnownKind, Draft>> = {
   admin: {
     action: 'tenant.create',
     by: { id: 'cli', owner: 'founder', type: 'local' },
     detail: { anything: [1] },
     subject: 'acme',
+    time: 0,
+  },
+  approval: {
+    by,
+    challenge: 'c',
+    event: 'signed',
+    key: 'k',
+    kind: 'BIP-340',
+    person: 'ann',
+    request: hex(32),
+    role: 'risk_lead',
+    signature: 's',
     time: 0,
   },
   decision: decisionOf(id),
@@ -33,6 +54,8 @@ const good: Readonly<Record<KnownKind, Draft>> = {
     version: 1,
     vkeys: ['one', 'two'],
   },
+  override: { by, challenge: 'c', event: 'opened', request: hex(32), time: 0 },
+  roster: { by, endorsements: [endorsement], event: 'version', roster, time: 0 },
   trust: { previous: null, sha256: hex(32), time: 0, version: 1 },
 }
 
@@ -61,6 +84,36 @@ const bounds: Readonly<
       [0, Number.MAX_SAFE_INTEGER],
       [-1, 0.5, '0', null, 2 ** 53],
     ],
+  },
+  approval: {
+    by: [[by], [null, {}]],
+    challenge: [
+      ['', text(4096)],
+      [text(4097), null],
+    ],
+    event: [['signed'], ['opened', null]],
+    key: [
+      ['k', text(8192)],
+      ['', text(8193)],
+    ],
+    kind: [
+      ['Ed25519', 'SSHSIG', 'BIP-340', 'BIP-322', 'id-MLDSA65-Ed25519-SHA512'],
+      ['RSA', null],
+    ],
+    person: [
+      ['p', text(256)],
+      ['', text(257)],
+    ],
+    request: [[hex(32)], [hex(31), 'AB'.repeat(32), null]],
+    role: [
+      ['risk_lead', 'security_lead'],
+      ['reviewer', null],
+    ],
+    signature: [
+      ['s', text(16_384)],
+      ['', text(16_385)],
+    ],
+    time: [[0], [-1, null]],
   },
   decision: {
     caller: [
@@ -276,6 +329,46 @@ const bounds: Readonly<
       [many(9, 'v'), [''], [text(8193)], 'v'],
     ],
   },
+  override: {
+    by: [[by], [null, {}]],
+    challenge: [
+      ['', text(4096)],
+      [text(4097), null],
+    ],
+    event: [['opened'], ['signed', 'closed', null]],
+    request: [[hex(32)], [hex(31), null]],
+    time: [[0], [-1, null]],
+  },
+  roster: {
+    by: [[by], [null, {}]],
+    endorsements: [
+      [[endorsement], many(1024, endorsement)],
+      [
+        [],
+        many(1025, endorsement),
+        [{ ...endorsement, kind: 'RSA' }],
+        [{ ...endorsement, signature: text(16_385) }],
+        [{ ...endorsement, more: 1 }],
+      ],
+    ],
+    event: [
+      ['version', 'recovery'],
+      ['applied', null],
+    ],
+    roster: [
+      [roster, { ...roster, recovery: { keys: [{ key: 'k', kind: 'SSHSIG' }], threshold: 1 } }],
+      [
+        { ...roster, v: 2 },
+        { ...roster, version: 0 },
+        { ...roster, people: [] },
+        { ...roster, more: 1 },
+        { ...roster, people: [{ ...person, roles: ['king'] }] },
+        { ...roster, people: [{ ...person, keys: [] }] },
+        null,
+      ],
+    ],
+    time: [[0], [-1, null]],
+  },
   trust: {
     previous: [
       [null, hex(32)],
@@ -317,6 +410,40 @@ describe('the matter of a key', () => {
     expect(accepts('key', { reason: '' })).toBe(false)
     expect(accepts('key', { by: { id: 'cli', owner: 'root', type: 'local' } })).toBe(true)
     expect(accepts('key', { by: { id: 'cli', owner: 'root', type: 'other' } })).toBe(false)
+  })
+})
+
+describe('the matter of an override', () => {
+  const request = hex(32)
+  const steps: Readonly<Record<string, Draft>> = {
+    executed: { by, event: 'executed', maxUses: 1, request, status: 'ALLOW', time: 0 },
+    expired: { by: null, event: 'expired', request, time: 0 },
+    rejected: { by, event: 'rejected', person: 'ann', reason: 'No', request, time: 0 },
+    revoked: { by, event: 'revoked', reason: 'No', request, time: 0 },
+  }
+  const takes = (step: Draft): boolean => matters.override.safeParse(step).success
+
+  it.each(Object.entries(steps))('that was %s is this and no more or less', (_, step) => {
+    expect(takes(step)).toBe(true)
+    expect(takes({ ...step, more: 1 })).toBe(false)
+    for (const name of Object.keys(step)) {
+      const rest = Object.entries(step).filter(([member]) => member !== name)
+      expect([name, takes(Object.fromEntries(rest))]).toEqual([name, false])
+    }
+  })
+
+  it.each([
+    ['executed', 'maxUses', 2],
+    ['executed', 'maxUses', null],
+    ['executed', 'status', 'BLOCK'],
+    ['executed', 'by', null],
+    ['expired', 'by', by],
+    ['rejected', 'reason', ''],
+    ['rejected', 'reason', text(2049)],
+    ['rejected', 'person', ''],
+    ['revoked', 'reason', text(2049)],
+  ])('that was %s has not this for %s: %s', (event, member, value) => {
+    expect(takes({ ...steps[event], [member]: value })).toBe(false)
   })
 })
 

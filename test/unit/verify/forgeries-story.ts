@@ -380,7 +380,26 @@ const ofFirstSteps = (world: World): Forgery[] => [
       },
     }),
   ),
-  ...(['escalation', 'approval', 'override'] as const).flatMap((kind: Kind) => [
+  ...(['approval', 'override'] as const).flatMap((kind: Kind) => [
+    refused(`an ${kind} that is none`, 'entries[1].matter', () =>
+      attack(world, 'each', block, {
+        holds: operatorHolds,
+        steps(steps) {
+          append(steps, kind, block, { anything: true })
+        },
+      }),
+    ),
+    ends('erased', `an ${kind} that was erased`, 'stream.override', () =>
+      attack(world, 'each', block, {
+        holds: operatorHolds,
+        steps(steps) {
+          append(steps, kind, block, { anything: true }, { erased: true })
+          append(steps, 'erasure', block, erasureOf(block, [1]))
+        },
+      }),
+    ),
+  ]),
+  ...(['escalation'] as const).flatMap((kind: Kind) => [
     ends('inconclusive', `an ${kind}, which this version does not know`, 'entries[1].matter', () =>
       attack(world, 'each', block, {
         holds: operatorHolds,

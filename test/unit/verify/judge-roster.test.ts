@@ -12,12 +12,12 @@ import {
   formatRoster,
   readRoster,
   rosterDigest,
+  type Endorsement,
   type Roster,
 } from '../../../src/dossier/roster.ts'
 import {
   judgeRosterStep,
   recoveryDelayMs,
-  type Endorsement,
   type RosterStep,
 } from '../../../src/verify/judge-roster.ts'
 

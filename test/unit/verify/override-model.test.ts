@@ -5,11 +5,11 @@ import { ed25519 } from '../../../src/crypto/ed25519.ts'
 import { Secret } from '../../../src/crypto/secret.ts'
 import { formatChallenge, type Challenge } from '../../../src/dossier/challenge.ts'
 import type { DecisionMatter } from '../../../src/dossier/matters.ts'
+import type { OverrideEvent } from '../../../src/dossier/override-events.ts'
 import { rosterDigest, type Roster } from '../../../src/dossier/roster.ts'
 import {
   advanceOverride,
   overrideGuards,
-  type OverrideEvent,
   type OverrideRequest,
   type OverrideScene,
 } from '../../../src/verify/override-story.ts'
@@ -178,9 +178,10 @@ const signs = (
   person: string,
   role: 'risk_lead' | 'security_lead',
   right: boolean,
-  more: { key?: string; signature?: string } = {},
+  more: { challenge?: string; key?: string; signature?: string } = {},
 ): Attempt => ({
   event: {
+    challenge: more.challenge ?? text,
     event: 'signed',
     key: keyOf(more.key ?? person),
     kind: 'Ed25519',
@@ -244,6 +245,10 @@ const attempts: readonly Attempt[] = [
   signs('under another challenge', 'ann', 'risk_lead', false, {
     signature: signatureOf('ann', otherText),
   }),
+  signs('what is another challenge', 'ann', 'risk_lead', false, {
+    challenge: otherText,
+    signature: signatureOf('ann', otherText),
+  }),
   ...['ann', 'bob', 'alice', 'cyd', 'zoe', 'carl'].map((person): Attempt => ({
     event: { event: 'rejected', person, reason: 'No', request: nonce },
     name: `reject by ${person}`,
@@ -271,7 +276,7 @@ const attempts: readonly Attempt[] = [
       unfinished(facts) && at(facts) > (complete(facts) ? times.atExecute : times.atApprove),
   },
   {
-    event: { event: 'executed', request: nonce },
+    event: { event: 'executed', maxUses: 1, request: nonce, status: 'ALLOW' },
     name: 'execute',
     owner: 'carl',
     right: (facts) =>

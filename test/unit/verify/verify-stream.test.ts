@@ -112,7 +112,6 @@ describe('a system stream', () => {
   it('of a kind that is not known yet is inconclusive', () => {
     for (const [stream, kind] of [
       ['policies', 'policy'],
-      ['roster', 'roster'],
       ['admin', 'anchor'],
     ] as const) {
       const report = logged('each', stream, (steps) => {

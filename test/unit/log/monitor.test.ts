@@ -407,6 +407,23 @@ describe('a server that lies', () => {
     expect(await look()).toMatchObject({ from: 10, outcome: 'verified', size: 20 })
   })
 
+  it('or wants a key is given it, and told apart from one that is away', async () => {
+    const server = createServer(({ headers }, response) => {
+      response.statusCode = headers.authorization === 'Bearer good' ? 200 : 401
+      response.end('note')
+    })
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    onTestFinished(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const read = (token?: string) => new LogSource({ timeoutMs: 5000, token, url }).checkpoint()
+    expect(await read('good')).toBe('note')
+    for (const token of ['bad', undefined])
+      await expect(read(token)).rejects.toMatchObject({ code: 'AUTH_INVALID' })
+  })
+
   it('and answers without end, or never, is bounded', async () => {
     const server = createServer(({ url }, response) => {
       response.flushHeaders()

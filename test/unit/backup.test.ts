@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
 import { canonicalize } from '../../src/base/canonical-json.ts'
-import { asFailure, type Failure } from '../../src/base/failure.ts'
+import { asFailure, Failure } from '../../src/base/failure.ts'
 import { backUp } from '../../src/back-up.ts'
 import type { BackedUp, Restored } from '../../src/cli/composition.ts'
 import { Reading } from '../../src/decisions/reading.ts'
@@ -35,7 +35,7 @@ import {
   quiet,
   type Installation,
 } from '../support/installation.ts'
-import { founder, principalOf, requestOf } from '../support/service.ts'
+import { founder, foundTestService, principalOf, requestOf } from '../support/service.ts'
 
 const nothing = { progress: quiet, signal: new AbortController().signal }
 
@@ -164,6 +164,41 @@ describe('a backup', () => {
     const nowhere = backUp({ ...order, ...nothing, data: join(founded.home, 'none'), to })
     expect((await failureOf(nowhere)).code).toBe('CONFIG_INVALID')
     expect(readdirSync(founded.home).filter((name) => name.startsWith('other'))).toEqual([])
+  })
+
+  it('is sound with a tenant in it whose founding was cut off', async () => {
+    let commits = Infinity
+    const test = await foundTestService({
+      wrapStore: (store) =>
+        new Proxy(store, {
+          get(target, name) {
+            if (name === 'commit' && commits-- <= 0)
+              return () => Promise.reject(new Failure('STORE_FULL', 'Injected'))
+            const value: unknown = Reflect.get(target, name, target)
+            return typeof value === 'function' ? (value.bind(target) as unknown) : value
+          },
+        }),
+    })
+    commits = 3
+    const founding = test.service.createTenant(
+      'second',
+      { profile: 'each', public: false },
+      founder,
+    )
+    expect((await failureOf(founding)).code).toBe('STORE_FULL')
+    await test.service.close()
+    const home = test.directory
+    const settings = {
+      ...(await foundInstallation()).settings,
+      data: join(home, 'data'),
+      keys: join(home, 'no-keys'),
+    }
+    const cut = { home, instance: '', origin: '', settings }
+    await backUpTo(cut)
+    expect((await restoring(cut, { checkOnly: true })).logs).toMatchObject([
+      { size: 6, tenant: 'default' },
+      { size: 3, tenant: 'second' },
+    ])
   })
 
   it('is refused of a database whose head is not the one that was signed', async () => {

@@ -42,6 +42,10 @@ it('keeps its codes: a code may be added, never renamed or given another meaning
       "STORE_FULL 503 75 retry",
       "STORE_FAILED 503 75 retry",
       "STORE_CORRUPT 500 1",
+      "OVERRIDE_REFUSED 409 1",
+      "ROSTER_REFUSED 409 1",
+      "POLICY_INVALID 422 2",
+      "POLICY_RAISED 422 1",
       "CONFIG_INVALID 500 2",
       "BUG 500 70",
     ]

@@ -190,6 +190,7 @@ export class Notariser {
       seq: 0,
       prev: null,
       matter: this.#matter(id, time, principal, request, key),
+      isValid: true,
       filter: { status, actor: intent.actor.id, action: intent.action.type },
       effects: record === null ? [] : [{ type: 'idempotency', record: { ...record, stream: id } }],
     })

@@ -108,6 +108,7 @@ export class PinFile implements PinStore {
   readonly #path: string
   #fd: number | undefined
   #count = 0
+  #seen: Buffer | undefined
 
   constructor(path: string) {
     this.#path = path
@@ -118,15 +119,22 @@ export class PinFile implements PinStore {
   }
 
   #read(): Pin | undefined {
-    const fd = this.#open()
-    const file = new Uint8Array(2 * slotBytes)
-    const length = readSync(fd, file, 0, file.length, 0)
+    const file = Buffer.alloc(2 * slotBytes)
+    const length = readSync(this.#open(), file, 0, file.length, 0)
+    this.#seen = file
     if (length === 0) return undefined
     const newest = newestSlot(file)
     if (newest === undefined)
       throw new Failure('LOG_ROLLBACK', `Pin file holds no whole pin, restore it: ${this.#path}`)
     this.#count = newest.count
     return newest.pin
+  }
+
+  /** Whether the file is as this process read it last and wrote to it since. */
+  #isAsSeen(): boolean {
+    const file = Buffer.alloc(2 * slotBytes)
+    readSync(this.#open(), file, 0, file.length, 0)
+    return this.#seen?.equals(file) === true
   }
 
   write(pin: Pin): Promise<void> {
@@ -138,23 +146,28 @@ export class PinFile implements PinStore {
   #write(pin: Pin): void {
     const fd = this.#open()
     const seen = this.#count
-    this.#read()
+    // To parse both slots for every commit would take as long as to sign a few entries.
+    if (!this.#isAsSeen()) this.#read()
     // Compare and set: whoever wrote in between runs on a copy of the same data, and one of two must not go on.
     if (seen !== 0 && this.#count !== seen) {
       this.#count = seen
+      this.#seen = undefined
       throw new Failure(
         'LOG_ROLLBACK',
         `Pin was written by somebody else, stop the other writer: ${this.#path}`,
       )
     }
     const count = this.#count + 1
+    const at = (count % 2) * slotBytes
+    const slot = formatSlot({ count, pin })
     try {
-      writeSync(fd, formatSlot({ count, pin }), 0, slotBytes, (count % 2) * slotBytes)
+      writeSync(fd, slot, 0, slotBytes, at)
       fdatasyncSync(fd)
     } catch (cause) {
       throw new Failure('STORE_FAILED', `Pin could not be written: ${this.#path}`, { cause })
     }
     this.#count = count
+    this.#seen?.set(slot, at)
   }
 
   #open(): number {

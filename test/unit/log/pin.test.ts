@@ -53,6 +53,23 @@ describe('the pin', () => {
       }
   })
 
+  it.each([0, 1, 2, 3])(
+    'is not written over what somebody else wrote after %i writes of our own',
+    async (own) => {
+      const path = join(temporaryDirectory(), 'default.pin')
+      const [ours, theirs] = [new PinFile(path), new PinFile(path)]
+      await ours.write(pinOf(1))
+      for (let n = 0; n < own; n++) await ours.write(pinOf(2 + n))
+      await theirs.read()
+      await theirs.write(pinOf(100))
+      for (let attempt = 0; attempt < 2; attempt++)
+        await expect(ours.write(pinOf(50))).rejects.toMatchObject({ code: 'LOG_ROLLBACK' })
+      expect(await new PinFile(path).read()).toEqual(pinOf(100))
+      await ours.close()
+      await theirs.close()
+    },
+  )
+
   it('refuses a file without a whole pin', async () => {
     const path = join(temporaryDirectory(), 'default.pin')
     writeFileSync(path, 'not a pin')

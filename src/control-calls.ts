@@ -8,6 +8,8 @@ import { statuses } from './dossier/matters.ts'
 import { claimRequestSchema, parseValue, scopes } from './wire/decision.ts'
 import { inclusionQuerySchema } from './wire/log.ts'
 import { keyOrderSchema } from './wire/keys.ts'
+import { overrideActSchema, overrideOpeningSchema } from './wire/overrides.ts'
+import { rosterProposalSchema } from './wire/roster.ts'
 
 const name = z.string().min(1).max(256)
 const text = z.string().max(512 * 1024)
@@ -61,6 +63,11 @@ const offered: Partial<Readonly<Record<keyof Service, z.ZodType<unknown[]>>>> = 
   listKeys: z.tuple([name]),
   keyStatus: z.tuple([name]),
   orderKeys: z.tuple([name, keyOrderSchema, caller]),
+  readRoster: z.tuple([name]),
+  applyRoster: z.tuple([name, rosterProposalSchema, caller]),
+  openOverride: z.tuple([principal, overrideOpeningSchema]),
+  actOnOverride: z.tuple([principal, name, overrideActSchema]),
+  readOverride: z.tuple([name, name]),
   health: z.tuple([]),
 }
 

@@ -15,7 +15,10 @@ import { enter, type Draft, type Entered, type Room } from './room.ts'
 import type { Principal } from './service.ts'
 
 /** The entries of a decision's stream. @throws {@link Failure} INPUT_NOT_FOUND */
-async function readDecisionStream(room: Room, id: string): Promise<readonly StoredEntry[]> {
+export async function readDecisionStream(
+  room: Pick<Room, 'log' | 'store' | 'tenant'>,
+  id: string,
+): Promise<readonly StoredEntry[]> {
   const entries = isUuid(id)
     ? await readCheckedStream(room.store, room.tenant.name, id, room.log.head)
     : []
@@ -33,7 +36,7 @@ export function decisionOf(entry: StoredEntry): DecisionMatter {
 }
 
 /** Where the next entry of a stream goes. */
-function nextPlace(entries: readonly StoredEntry[]): Pick<Draft, 'stream' | 'seq' | 'prev'> {
+export function nextPlace(entries: readonly StoredEntry[]): Pick<Draft, 'stream' | 'seq' | 'prev'> {
   const last = entries.at(-1)
   if (last === undefined) throw new Failure('BUG', 'Stream without entries has no next place')
   return { stream: last.stream, seq: last.seq + 1, prev: encodeHex(last.leafHash) }
@@ -77,7 +80,7 @@ export async function claim(
   const { drafted, entered } = await follow(room, id, (entries) => {
     const [first] = entries
     if (first === undefined) throw new Failure('INPUT_NOT_FOUND', `No such decision: ${id}`)
-    const { status, maxUses, mode } = decisionOf(first)
+    const { status, maxUses, mode } = effectOf(decisionOf(first), entries)
     if (status !== 'ALLOW') throw notClaimable(`Only an ALLOW can be claimed: ${status}`)
     if (mode === 'shadow') throw notClaimable('A shadow decision permits nothing: shadow')
     const uses = entries.filter(({ kind }) => kind === 'execution').length
@@ -111,6 +114,17 @@ export async function claim(
     checkpoint: appended.checkpoint,
     dossierUrl: dossierUrl(id),
   }
+}
+
+/** What a decision permits after all; only what both leads have signed is ever told as executed. */
+function effectOf(
+  { maxUses, mode, status }: DecisionMatter,
+  entries: readonly StoredEntry[],
+): Pick<DecisionMatter, 'maxUses' | 'mode' | 'status'> {
+  const overruled = entries.some(
+    (entry) => entry.kind === 'override' && matterOf(entry, 'override')?.event === 'executed',
+  )
+  return overruled ? { maxUses: 1, mode, status: 'ALLOW' } : { maxUses, mode, status }
 }
 
 const notClaimable = (message: string): Failure => new Failure('INPUT_NOT_CLAIMABLE', message)

@@ -19,6 +19,8 @@ import type { Report } from '../verify/report.ts'
 import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
+import type { OverrideAct, OverrideOpening, OverrideView } from '../wire/overrides.ts'
+import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
 import { enterAdmin } from './admin-entry.ts'
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
 import { readCheckedStream } from './checked.ts'
@@ -28,10 +30,12 @@ import { claim, erase } from './follow-up.ts'
 import { checkTenant, completeGenesis, genesisPositions, hasGenesis } from './genesis.ts'
 import { KeyDesk } from './key-desk.ts'
 import { Notariser } from './notarise.ts'
+import { actOnOverride, openOverride, readOverride } from './override-desk.ts'
 import { Reading, viewTenant } from './reading.ts'
 import type { Room } from './room.ts'
 import { RoomOpening } from './room-opening.ts'
 import { Rooms } from './rooms.ts'
+import { applyRoster, readRoster } from './roster-desk.ts'
 import { publishTrustRoot, readCheckedTrustRoot } from './trust.ts'
 import { Witnessing } from './witnessing.ts'
 import type {
@@ -461,6 +465,26 @@ export class LocalService implements Service {
 
   async orderKeys(tenant: string, order: KeyOrder, by: Caller): Promise<KeyOrderDone> {
     return this.#use(tenant, (room) => this.#desk.order(room, order, by))
+  }
+
+  async readRoster(tenant: string): Promise<RosterView> {
+    return this.#use(tenant, readRoster)
+  }
+
+  async applyRoster(tenant: string, proposal: RosterProposal, by: Caller): Promise<RosterApplied> {
+    return this.#sign(tenant, (room) => applyRoster(room, proposal, by))
+  }
+
+  async openOverride(principal: Principal, opening: OverrideOpening): Promise<OverrideView> {
+    return this.#sign(principal.tenant, (room) => openOverride(room, principal, opening))
+  }
+
+  async actOnOverride(principal: Principal, id: string, act: OverrideAct): Promise<OverrideView> {
+    return this.#sign(principal.tenant, (room) => actOnOverride(room, principal, id, act))
+  }
+
+  async readOverride(tenant: string, id: string): Promise<OverrideView> {
+    return this.#use(tenant, (room) => readOverride(room, id))
   }
 
   /** Puts slots of providers beside those of a tenant, or in the place of those of some kinds: for opening and closing by hand. */

@@ -46,6 +46,8 @@ export interface Draft {
   readonly effects?: readonly Effect[]
   /** Given where the matter is made of what the same schemas have let in already. */
   readonly isValid?: true
+  /** Why it may not stand at a leaf time; asked by the log with the very time that it would get. */
+  readonly refuseAt?: (time: number) => Failure | undefined
 }
 
 /** A draft as its exact bytes, ready to be signed. */
@@ -56,7 +58,7 @@ interface Written {
 }
 
 function write(room: Room, draft: Draft): Written {
-  const { kind, stream, seq, prev, matter, filter, effects, isValid = false } = draft
+  const { kind, stream, seq, prev, matter, filter, effects, isValid = false, refuseAt } = draft
   // What verifiers would refuse must not be signed.
   invariant(
     isValid || (isKnownKind(kind) && matters[kind].safeParse(matter).success),
@@ -91,6 +93,7 @@ function write(room: Room, draft: Draft): Written {
     digest,
     filter: filter ?? null,
     effects: effects ?? [],
+    ...(refuseAt === undefined ? {} : { refuseAt }),
   }
   return { entry, encoded }
 }

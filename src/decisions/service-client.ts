@@ -131,6 +131,11 @@ const methods = [
   'listKeys',
   'keyStatus',
   'orderKeys',
+  'readRoster',
+  'applyRoster',
+  'openOverride',
+  'actOnOverride',
+  'readOverride',
   'health',
   'close',
 ] as const satisfies readonly Exclude<keyof Service, 'notarise'>[]

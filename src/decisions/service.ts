@@ -8,6 +8,8 @@ import type { Report } from '../verify/report.ts'
 import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
+import type { OverrideAct, OverrideOpening, OverrideView } from '../wire/overrides.ts'
+import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
 
 /** Who is calling, as authenticated, and what that allows. */
 export interface Principal {
@@ -144,6 +146,14 @@ export interface Service {
    * @throws INPUT_NOT_FOUND, INPUT_KEY_STATE, CONFIG_INVALID, KEK_*, OPEN_FAILED
    */
   orderKeys(tenant: string, order: KeyOrder, by: Caller): Promise<KeyOrderDone>
+  readRoster(tenant: string): Promise<RosterView>
+  /** Lets a version of the roster count, or recovery keys ask for it. @throws ROSTER_REFUSED */
+  applyRoster(tenant: string, proposal: RosterProposal, by: Caller): Promise<RosterApplied>
+  /** Asks two leads to overrule a decision. @throws OVERRIDE_REFUSED, INPUT_NOT_FOUND, INPUT_ERASED */
+  openOverride(principal: Principal, opening: OverrideOpening): Promise<OverrideView>
+  /** Does something to the newest request about a decision. @throws OVERRIDE_REFUSED, INPUT_NOT_FOUND, INPUT_ERASED */
+  actOnOverride(principal: Principal, id: string, act: OverrideAct): Promise<OverrideView>
+  readOverride(tenant: string, id: string): Promise<OverrideView>
   health(): Promise<Health>
   /** Refuses new work, finishes what was accepted, and ends. */
   close(): Promise<void>

@@ -2,6 +2,7 @@
 import { encodeBase64 } from '../base/base64.ts'
 import { encodeHex } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
+import { limits } from '../base/limits.ts'
 import {
   fingerprint,
   formatTrustRoot,
@@ -21,6 +22,7 @@ import type { StoredKeys, StoredTrustRoot } from '../store/store.ts'
 import { readCheckpointKeys } from '../verify/check-trust-root.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { enterNow, type Room } from './room.ts'
+import { readRosterStory } from './roster-story.ts'
 import { noWitnesses } from './witnessing.ts'
 
 type ListedLogKey = Extract<ListedKey, { purpose: 'log' }>
@@ -90,7 +92,7 @@ export async function describeOrigin(
     ),
     logKeys,
     origin: tenant.origin,
-    rosters: [],
+    rosters: [...(await readRosterStory(room)).versions],
     tenant: tenant.name,
     witnesses: room.witnesses,
   }
@@ -181,6 +183,8 @@ export async function publishNow(
     dev: instance.dev,
     origins: [await describeUsable(room, listed)],
   })
+  if (file.length > limits.trustRootBytes)
+    throw new Failure('CONFIG_INVALID', `Trust root has become too large: ${file.length}`)
   const trustRoot: StoredTrustRoot = { version, sha256: fingerprint(file), file }
   const head = await store.readStreamHead(tenant.name, 'trust')
   const matter: TrustMatter = {

@@ -52,6 +52,8 @@ export interface SignedEntry {
   readonly signature: Uint8Array
   readonly filter: DecisionFilter | null
   readonly effects: readonly Effect[]
+  /** Why it may not stand at a leaf time; asked with the very time that it would get. */
+  readonly refuseAt?: (time: number) => Failure | undefined
 }
 
 /** An entry in its place, with the proof of it. */
@@ -268,7 +270,7 @@ export class Log {
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
     const time = this.#nextTime()
-    const admitted = await this.#admit(batch)
+    const admitted = await this.#admit(batch, time)
     if (admitted.length === 0) return
     const { store, tenant, origin, signers, epoch } = this.#parts
     const expected = this.#head
@@ -314,8 +316,8 @@ export class Log {
     }
   }
 
-  /** Those of a batch whose step in their stream is free; the others are refused one by one, so that they do not spoil the batch. */
-  async #admit(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
+  /** Those of a batch whose step in their stream is free, and whose time has come and not passed; the others are refused one by one, so that they do not spoil the batch. */
+  async #admit(batch: readonly Waiting[], time: number): Promise<readonly Waiting[]> {
     const { store, tenant } = this.#parts
     const admitted: Waiting[] = []
     const inBatch = new Set<string>()
@@ -328,7 +330,9 @@ export class Log {
         last === undefined
           ? seq === 0 && prev === null
           : seq === last.seq + 1 && prev === encodeHex(last.leafHash)
-      if (!follows || inBatch.has(stream))
+      const refusal = waiting.entry.refuseAt?.(time)
+      if (refusal !== undefined) waiting.reject(refusal)
+      else if (!follows || inBatch.has(stream))
         waiting.reject(new Failure('LOG_CONFLICT', `Another entry took step ${seq} of ${stream}`))
       else {
         inBatch.add(stream)

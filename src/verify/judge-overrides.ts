@@ -70,23 +70,29 @@ function reportOf(requests: OverrideRequests): OverrideReport | null {
   return { approveBy, executeBy, request, roster: roster.version, signatures, status }
 }
 
+/** The log, and the rosters that count in it, as far as they are known. */
+export type OverrideGround = Pick<
+  OriginSection,
+  'asOf' | 'instance' | 'origin' | 'rosters' | 'tenant'
+>
+
+/** Why a telling came to its end. */
+interface Stop {
+  readonly outcome: 'fail' | 'inconclusive'
+  readonly reason: string
+}
+
 /** The telling of one stream, step by step. */
 class Telling {
-  readonly #checks: Checks
-  readonly #section: OriginSection
-  readonly #requests = new Map<string, OverrideRequest>()
+  readonly requests = new Map<string, OverrideRequest>()
+  readonly #ground: OverrideGround
   #decision: OverrideScene['decision']
   executedAt: number | undefined
-  unknown: JudgedOverrides['unknown']
+  stop: Stop | undefined
 
-  constructor(checks: Checks, section: OriginSection, decision: OverrideScene['decision']) {
-    this.#checks = checks
-    this.#section = section
+  constructor(ground: OverrideGround, decision: OverrideScene['decision']) {
+    this.#ground = ground
     this.#decision = decision
-  }
-
-  get requests(): OverrideRequests {
-    return this.#requests
   }
 
   /** Whether the telling goes on. */
@@ -101,29 +107,24 @@ class Telling {
     const step = readOverrideStep(leaf.kind, matter)
     // What is there and cannot be read has failed already.
     if (step === undefined) return false
-    return this.#happen(entry, step)
+    this.stop = this.#happen(entry, step)
+    return this.stop === undefined
   }
 
-  #happen({ index, leaf }: JudgedEntry, { by, event }: OverrideStep): boolean {
-    const before = this.#requests.get(event.request)
+  #happen({ index, leaf }: JudgedEntry, { by, event }: OverrideStep): Stop | undefined {
+    const before = this.requests.get(event.request)
     const named = event.event === 'opened' ? parseChallenge(event.challenge) : before?.challenge
-    if (typeof named === 'object' && isLaterRoster(this.#section, named.roster.version, index)) {
-      this.unknown = 'inconclusive'
-      this.#checks.add(
-        'stream.override',
-        'inconclusive',
-        `Roster is not known to a trust root of size ${this.#section.asOf.size}: version ${named.roster.version}`,
-      )
-      return false
-    }
+    if (typeof named === 'object' && isLaterRoster(this.#ground, named.roster.version, index))
+      return {
+        outcome: 'inconclusive',
+        reason: `Roster is not known to a trust root of size ${this.#ground.asOf.size}: version ${named.roster.version}`,
+      }
     const next = this.#advance(index, leaf.time, before, by, event)
-    if (typeof next === 'string') {
-      this.#checks.add('stream.override', 'fail', `Step ${leaf.seq} (${event.event}): ${next}`)
-      return false
-    }
-    this.#requests.set(event.request, next)
+    if (typeof next === 'string')
+      return { outcome: 'fail', reason: `Step ${leaf.seq} (${event.event}): ${next}` }
+    this.requests.set(event.request, next)
     if (event.event === 'executed') this.executedAt = leaf.seq
-    return true
+    return undefined
   }
 
   #advance(
@@ -133,18 +134,45 @@ class Telling {
     by: Caller | null,
     event: OverrideEvent,
   ): OverrideRequest | string {
-    const counting = rosterAt(this.#section, index)
+    const counting = rosterAt(this.#ground, index)
     if (counting === undefined) return `No roster counts at index ${index}`
     return advanceOverride(before, event, {
       decision: this.#decision,
       owner: by?.owner ?? null,
-      place: this.#section,
-      rivals: rivalsOf(this.#requests, event.request),
+      place: this.#ground,
+      rivals: rivalsOf(this.requests, event.request),
       roster: counting.roster,
       rosterSha256: rosterDigest(counting.roster),
       time,
     })
   }
+}
+
+/** The requests about a decision, as a stream tells them. */
+export interface ToldOverrides {
+  readonly requests: OverrideRequests
+  /** The step from which on the decision is an ALLOW for one use; undefined where it is not. */
+  readonly executedAt: number | undefined
+  /** Whether every step could be read and may have happened. */
+  readonly whole: boolean
+  readonly stop: Stop | undefined
+}
+
+/** Lives through the steps of a stream of which nothing is erased. */
+export function tellOverrides(
+  ground: OverrideGround,
+  entries: readonly JudgedEntry[],
+  decision: DecisionMatter | undefined,
+): ToldOverrides {
+  const leaf = entries[0]?.leafHash
+  const decided =
+    decision === undefined || leaf === undefined ? undefined : { leaf, matter: decision }
+  const telling = new Telling(ground, decided)
+  const whole = entries
+    .filter((entry) => isStep(entry) || entry.leaf.kind === 'erasure')
+    .every((entry) => telling.tell(entry))
+  const { executedAt, requests, stop } = telling
+  return { executedAt, requests, stop, whole }
 }
 
 /** Judges what a decision's stream tells of overruling it. */
@@ -156,26 +184,19 @@ export function judgeOverrides(
 ): JudgedOverrides {
   const steps = entries.filter(isStep)
   if (steps.length === 0) return nothing
-  const [first] = entries
-  if (first?.erased === true || steps.some(({ erased }) => erased)) {
+  if (entries[0]?.erased === true || steps.some(({ erased }) => erased)) {
     checks.add('stream.override', 'erased', 'What was overruled, or how, cannot be judged any more')
     return { ...nothing, unknown: 'erased' }
   }
-  const told =
-    decision === undefined || first === undefined
-      ? undefined
-      : { leaf: first.leafHash, matter: decision }
-  const telling = new Telling(checks, section, told)
-  const whole = entries
-    .filter((entry) => isStep(entry) || entry.leaf.kind === 'erasure')
-    .every((entry) => telling.tell(entry))
-  const { executedAt, requests, unknown } = telling
-  if (!whole) return { ...nothing, unknown }
+  const { executedAt, requests, stop, whole } = tellOverrides(section, entries, decision)
+  if (stop !== undefined) checks.add('stream.override', stop.outcome, stop.reason)
+  if (!whole)
+    return { ...nothing, unknown: stop?.outcome === 'inconclusive' ? 'inconclusive' : undefined }
   const report = reportOf(requests)
   checks.add(
     'stream.override',
     'pass',
     `${steps.length} steps, the request is ${report?.status ?? 'none'}`,
   )
-  return { executedAt, report, unknown }
+  return { executedAt, report, unknown: undefined }
 }

@@ -22,6 +22,9 @@ export const scopes = Object.freeze([
   'log:read',
   'apikeys:manage',
   'keys:manage',
+  'overrides:request',
+  'overrides:sign',
+  'roster:manage',
 ] as const)
 
 /** One of the scopes. */

@@ -225,6 +225,11 @@ export class FakeService implements Service {
   }
 
   publishTrustRoot = unused
+  readRoster = unused
+  applyRoster = unused
+  openOverride = unused
+  actOnOverride = unused
+  readOverride = unused
   exportTrustProof = unused
 
   verify(tenant: string, dossier: Uint8Array): Promise<Report> {

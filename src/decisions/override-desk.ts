@@ -1,0 +1,260 @@
+// Overruling a decision. Everything about a request stands in the decision's own stream, so that its dossier holds the whole story and a restart loses
+// nothing. Whatever happens is judged twice by the same rules as verifiers use: before it is signed, and by the log with the very leaf time that it gets.
+// Meanwhile nothing else enters the log: of fifty that execute at once the first does, and the others find it done.
+import { encodeHex } from '../base/bytes.ts'
+import { Failure } from '../base/failure.ts'
+import { approverKeyKinds } from '../crypto/approver-keys.ts'
+import { randomBytes } from '../crypto/hash.ts'
+import { utf8 } from '../base/bytes.ts'
+import { formatChallenge, type Challenge } from '../dossier/challenge.ts'
+import type { Caller, DecisionMatter } from '../dossier/matters.ts'
+import type { OverrideEvent } from '../dossier/override-events.ts'
+import { rosterDigest, type Roster } from '../dossier/roster.ts'
+import { rivalsOf } from '../verify/judge-overrides.ts'
+import {
+  advanceOverride,
+  isOpen,
+  type OverrideRequest,
+  type OverrideScene,
+} from '../verify/override-story.ts'
+import type { OverrideAct, OverrideOpening, OverrideView } from '../wire/overrides.ts'
+import { nextPlace } from './follow-up.ts'
+import { dossierUrl } from './notarise.ts'
+import { readOverrides, type StandingOverrides } from './override-reading.ts'
+import { enterNow, type Room } from './room.ts'
+import { placeOf } from './roster-story.ts'
+import type { Principal } from './service.ts'
+
+const secondMs = 1000
+const usualSeconds = { approve: 3600, execute: 7200 }
+
+const refused = (why: string): Failure => new Failure('OVERRIDE_REFUSED', why)
+
+const logTime = ({ clock, log }: Room): number => Math.max(clock(), log.head.time)
+
+/** Whether the deadline that an open request waits for has passed. */
+const isOverdue = ({ challenge, status }: OverrideRequest, time: number): boolean =>
+  time > (status === 'approved' ? challenge.executeBy : challenge.approveBy)
+
+/** What an event is judged by when it happens at a time. */
+function sceneOf(
+  room: Room,
+  { decision, requests, roster }: StandingOverrides,
+  event: OverrideEvent,
+  by: Caller | null,
+  time: number,
+): OverrideScene {
+  if (roster === undefined)
+    throw refused('There is no roster: propose one first (countersign roster propose)')
+  return {
+    decision,
+    owner: by?.owner ?? null,
+    place: placeOf(room),
+    rivals: rivalsOf(requests, event.request),
+    roster,
+    rosterSha256: rosterDigest(roster),
+    time,
+  }
+}
+
+/** Lets an event happen. @throws {@link Failure} OVERRIDE_REFUSED with the reason why it may not */
+async function enterEvent(
+  room: Room,
+  standing: StandingOverrides,
+  event: OverrideEvent,
+  by: Caller | null,
+): Promise<void> {
+  const before = standing.requests.get(event.request)
+  const refuseAt = (time: number): Failure | undefined => {
+    const next = advanceOverride(before, event, sceneOf(room, standing, event, by, time))
+    return typeof next === 'string' ? refused(next) : undefined
+  }
+  const time = logTime(room)
+  const refusal = refuseAt(time)
+  if (refusal !== undefined) throw refusal
+  await enterNow(room, {
+    kind: event.event === 'signed' ? 'approval' : 'override',
+    ...nextPlace(standing.entries),
+    matter: { ...event, by, time },
+    refuseAt,
+  })
+}
+
+/** The requests about a decision, after telling of those whose deadline has passed. */
+async function readCurrent(room: Room, id: string): Promise<StandingOverrides> {
+  const standing = await readOverrides(room, id)
+  const time = logTime(room)
+  const overdue = [...standing.requests].find(
+    ([, request]) => isOpen(request) && isOverdue(request, time),
+  )
+  if (overdue === undefined) return standing
+  await enterEvent(room, standing, { event: 'expired', request: overdue[0] }, null)
+  return readOverrides(room, id)
+}
+
+/** Works while nothing else enters the log, and tells how it stands then. */
+const alone = (room: Room, id: string, work: () => Promise<void>): Promise<OverrideView> =>
+  room.gate.alone(
+    () => room.log.idle(),
+    async () => {
+      await work()
+      return viewOf(room, await readOverrides(room, id))
+    },
+  )
+
+function viewOf(room: Room, { entries, requests, roster }: StandingOverrides): OverrideView {
+  const [id, index] = [entries[0]?.stream ?? '', entries.at(-1)?.index ?? 0]
+  const newest = [...requests].at(-1)
+  if (newest === undefined)
+    throw new Failure('INPUT_NOT_FOUND', `Nobody has asked to overrule this decision: ${id}`)
+  const [request, told] = newest
+  const { challenge, signatures, status, text } = told
+  const over = isOpen(told) && isOverdue(told, logTime(room))
+  return {
+    approveBy: challenge.approveBy,
+    challenge: text,
+    decision: id,
+    dossierUrl: dossierUrl(id),
+    executeBy: challenge.executeBy,
+    index,
+    request,
+    signatures: [...signatures],
+    status: over ? 'expired' : status,
+    void:
+      isOpen(told) && (roster === undefined || rosterDigest(roster) !== challenge.roster.sha256),
+  }
+}
+
+function challengeOf(
+  room: Room,
+  { decision, roster }: StandingOverrides,
+  opening: OverrideOpening,
+  by: Caller,
+): Challenge {
+  if (roster === undefined)
+    throw refused('There is no roster: propose one first (countersign roster propose)')
+  if (decision === undefined)
+    throw new Failure('INPUT_ERASED', `Decision was erased: ${opening.decision}`)
+  const { matter } = decision
+  const { approveWithinSeconds, executeWithinSeconds } = opening
+  const approve = approveWithinSeconds ?? usualSeconds.approve
+  const execute = executeWithinSeconds ?? Math.max(usualSeconds.execute, approve)
+  const time = logTime(room)
+  return {
+    ...placeOf(room),
+    approveBy: time + approve * secondMs,
+    decision: matter.id,
+    decisionLeaf: decision.leaf,
+    effect: { action: 'override', status: 'ALLOW' },
+    executeBy: time + execute * secondMs,
+    failedGates: failedGates(matter),
+    justification: opening.justification,
+    nonce: encodeHex(randomBytes(32)),
+    requesters: [...new Set([matter.caller.owner, by.owner, matter.intent.actor.id])],
+    roles: ['risk_lead', 'security_lead'],
+    roster: { sha256: rosterDigest(roster), version: roster.version },
+  }
+}
+
+const failedGates = ({ gates }: DecisionMatter): string[] =>
+  gates.flatMap(({ name, passed }) => (passed ? [] : [name]))
+
+/**
+ * Opens a request to overrule a decision.
+ * @throws {@link Failure} OVERRIDE_REFUSED, INPUT_NOT_FOUND, INPUT_ERASED, INPUT_INVALID, INPUT_TOO_LARGE
+ */
+export const openOverride = (
+  room: Room,
+  { caller }: Principal,
+  opening: OverrideOpening,
+): Promise<OverrideView> =>
+  alone(room, opening.decision, async () => {
+    const standing = await readCurrent(room, opening.decision)
+    const challenge = challengeOf(room, standing, opening, caller)
+    const event = {
+      challenge: formatChallenge(challenge),
+      event: 'opened' as const,
+      request: challenge.nonce,
+    }
+    await enterEvent(room, standing, event, caller)
+  })
+
+type Signing = Extract<OverrideAct, { act: 'sign' }>['signing']
+
+/** The event that a signature is: of the keys that may be meant the one that made it, else the first, so that the refusal says why it is none. */
+function signedEvent(
+  request: string,
+  text: string,
+  { people }: Roster,
+  { challenge = text, key, kind, person, role, signature }: Signing,
+): OverrideEvent {
+  const meant = people.flatMap(({ id, keys }) =>
+    person !== undefined && id !== person
+      ? []
+      : keys
+          .filter(
+            (one) => (key === undefined || one.key === key) && (kind ?? one.kind) === one.kind,
+          )
+          .map((one) => ({ id, one })),
+  )
+  const signed = utf8(challenge)
+  const made =
+    meant.find(
+      ({ one }) =>
+        approverKeyKinds[one.kind].verify(one.key, signed, signature).verdict === 'valid',
+    ) ?? meant[0]
+  if (made === undefined) throw refused('Key is not in the roster, or not one of this person')
+  return {
+    challenge,
+    event: 'signed',
+    key: made.one.key,
+    kind: made.one.kind,
+    person: made.id,
+    request,
+    role,
+    signature,
+  }
+}
+
+function eventOf(
+  act: OverrideAct,
+  request: string,
+  { text }: OverrideRequest,
+  { roster }: StandingOverrides,
+  { owner }: Caller,
+): OverrideEvent {
+  switch (act.act) {
+    case 'sign':
+      if (roster === undefined) throw refused('There is no roster')
+      return signedEvent(request, text, roster, act.signing)
+    case 'reject':
+      return { event: 'rejected', person: owner, reason: act.reason, request }
+    case 'revoke':
+      return { event: 'revoked', reason: act.reason, request }
+    case 'execute':
+      return { event: 'executed', maxUses: 1, request, status: 'ALLOW' }
+  }
+}
+
+/**
+ * Signs, rejects, revokes or executes the newest request about a decision. Who does it is who called; a signature speaks for itself.
+ * @throws {@link Failure} OVERRIDE_REFUSED, INPUT_NOT_FOUND, INPUT_ERASED
+ */
+export const actOnOverride = (
+  room: Room,
+  { caller }: Principal,
+  id: string,
+  act: OverrideAct,
+): Promise<OverrideView> =>
+  alone(room, id, async () => {
+    const standing = await readCurrent(room, id)
+    const newest = [...standing.requests].at(-1)
+    if (newest === undefined)
+      throw new Failure('INPUT_NOT_FOUND', `Nobody has asked to overrule this decision: ${id}`)
+    const [request, told] = newest
+    await enterEvent(room, standing, eventOf(act, request, told, standing, caller), caller)
+  })
+
+/** How it stands with the newest request about a decision. @throws {@link Failure} INPUT_NOT_FOUND, INPUT_ERASED */
+export const readOverride = async (room: Room, id: string): Promise<OverrideView> =>
+  viewOf(room, await readOverrides(room, id))

@@ -15,6 +15,7 @@ import { healthRoutes } from './health.ts'
 import { keyRoutes } from './keys.ts'
 import { logTileRoutes } from './log-tiles.ts'
 import { openApiRoute } from './openapi.ts'
+import { overrideRoutes } from './overrides.ts'
 import { problem } from './problems.ts'
 import { PublicTenants } from './public-tenants.ts'
 import type { Log } from './request-log.ts'
@@ -48,6 +49,7 @@ export function createRoutes(options: AppOptions): readonly Route[] {
     ...evidenceRoutes(service, admit, options.maxDossierBytes ?? defaultDossierBytes),
     ...apiKeyRoutes(service, admit, authenticator, maxBytes),
     ...keyRoutes(service, admit, maxBytes),
+    ...overrideRoutes(service, admit, maxBytes),
     ...logTileRoutes(service, admit),
     ...healthRoutes(service, version),
   ]

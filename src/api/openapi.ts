@@ -6,7 +6,9 @@ import * as decision from '../wire/decision.ts'
 import { aliveSchema, readySchema } from '../wire/health.ts'
 import * as keys from '../wire/keys.ts'
 import * as log from '../wire/log.ts'
+import * as overrides from '../wire/overrides.ts'
 import { reportSchema } from '../wire/report.ts'
+import * as roster from '../wire/roster.ts'
 import { anybody } from './admission.ts'
 import { problemType } from './problems.ts'
 import { route, type Content, type Route } from './route.ts'
@@ -35,6 +37,13 @@ const components: readonly z.ZodType[] = [
   keys.slotViewSchema,
   keys.kekHealthSchema,
   keys.keyStatusSchema,
+  overrides.overrideOpeningSchema,
+  overrides.overrideSigningSchema,
+  overrides.overrideReasonSchema,
+  overrides.overrideViewSchema,
+  roster.rosterProposalSchema,
+  roster.rosterViewSchema,
+  roster.rosterAppliedSchema,
   log.inclusionProofSchema,
   log.consistencyProofSchema,
   decision.problemSchema,

@@ -17,6 +17,14 @@ POST /v1/api-keys
 DELETE /v1/api-keys/{id}
 GET /v1/keys
 POST /v1/keys
+POST /v1/overrides
+GET /v1/overrides/{id}
+POST /v1/overrides/{id}/sign
+POST /v1/overrides/{id}/reject
+POST /v1/overrides/{id}/revoke
+POST /v1/overrides/{id}/execute
+GET /v1/roster
+POST /v1/roster
 GET /log/{tenant}/checkpoint
 GET /log/{tenant}/tile/{path}
 GET /log/{tenant}/proof/inclusion

@@ -1,3 +1,4 @@
+import type { Caller } from '../../src/dossier/matters.ts'
 import { utf8 } from '../../src/base/bytes.ts'
 import { Failure } from '../../src/base/failure.ts'
 import { uuidv7 } from '../../src/base/uuid.ts'
@@ -25,6 +26,8 @@ import type {
   InclusionQuery,
 } from '../../src/wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView, MasterView } from '../../src/wire/keys.ts'
+import type { OverrideAct, OverrideOpening, OverrideView } from '../../src/wire/overrides.ts'
+import type { RosterApplied, RosterProposal, RosterView } from '../../src/wire/roster.ts'
 import type { Report } from '../../src/verify/report.ts'
 
 const notFound = (what: string): Failure => new Failure('INPUT_NOT_FOUND', `No such ${what}`)
@@ -64,6 +67,19 @@ const report: Report = {
   trustRoot: '0'.repeat(64),
   verdict: 'invalid',
 }
+
+const fakeOverride = (decision: string): OverrideView => ({
+  approveBy: 1,
+  challenge: '',
+  decision,
+  dossierUrl: '',
+  executeBy: 2,
+  index: 3,
+  request: '0'.repeat(64),
+  signatures: [],
+  status: 'pending',
+  void: false,
+})
 
 /** The only key that the fake knows. */
 export const fakeKey: KeyView = {
@@ -225,11 +241,40 @@ export class FakeService implements Service {
   }
 
   publishTrustRoot = unused
-  readRoster = unused
-  applyRoster = unused
-  openOverride = unused
-  actOnOverride = unused
-  readOverride = unused
+
+  readRoster(tenant: string): Promise<RosterView> {
+    this.#note('readRoster', tenant)
+    const instance = '01890a5d-ac96-774b-bcce-b302099a8057'
+    return Promise.resolve({ asked: [], current: null, instance, origin: 'example.com', tenant })
+  }
+
+  applyRoster(tenant: string, proposal: RosterProposal, by: Caller): Promise<RosterApplied> {
+    this.#note('applyRoster', tenant, proposal, by)
+    const { version } = proposal.roster
+    return Promise.resolve({
+      countsFrom: 0,
+      event: 'version',
+      index: 1,
+      sha256: '0'.repeat(64),
+      version,
+    })
+  }
+
+  openOverride(principal: Principal, opening: OverrideOpening): Promise<OverrideView> {
+    this.#note('openOverride', principal, opening)
+    return Promise.resolve(fakeOverride(opening.decision))
+  }
+
+  actOnOverride(principal: Principal, id: string, act: OverrideAct): Promise<OverrideView> {
+    this.#note('actOnOverride', principal, id, act)
+    return Promise.resolve(fakeOverride(id))
+  }
+
+  readOverride(tenant: string, id: string): Promise<OverrideView> {
+    this.#note('readOverride', tenant, id)
+    return Promise.resolve(fakeOverride(id))
+  }
+
   exportTrustProof = unused
 
   verify(tenant: string, dossier: Uint8Array): Promise<Report> {

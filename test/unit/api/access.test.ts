@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { createRoutes } from '../../../src/api/app.ts'
 import { scopes, type Scope } from '../../../src/wire/decision.ts'
 import { FakeService, fakeToken } from '../../support/fake-service.ts'
+import { firstRoster } from '../../support/forge-override.ts'
 import { createEdge, decision, expectProblem, type Asking } from './edge.ts'
 
 const anyKey = 'any key'
@@ -24,6 +25,14 @@ const needs: Readonly<Record<string, Needs>> = {
   'DELETE /v1/api-keys/{id}': 'apikeys:manage',
   'GET /v1/keys': 'keys:manage',
   'POST /v1/keys': 'keys:manage',
+  'POST /v1/overrides': 'overrides:request',
+  'GET /v1/overrides/{id}': 'decisions:read',
+  'POST /v1/overrides/{id}/sign': 'overrides:sign',
+  'POST /v1/overrides/{id}/reject': 'overrides:sign',
+  'POST /v1/overrides/{id}/revoke': 'overrides:request',
+  'POST /v1/overrides/{id}/execute': 'overrides:request',
+  'GET /v1/roster': 'decisions:read',
+  'POST /v1/roster': 'roster:manage',
   'GET /log/{tenant}/checkpoint': 'log:read',
   'GET /log/{tenant}/tile/{path}': 'log:read',
   'GET /log/{tenant}/proof/inclusion': 'log:read',
@@ -47,6 +56,17 @@ const bodies: Readonly<Record<string, unknown>> = {
   'POST /v1/verify': {},
   'POST /v1/api-keys': { owner: 'o', scopes: ['apikeys:manage'] },
   'POST /v1/keys': { order: 'rotate', purpose: 'log' },
+  'POST /v1/overrides': {
+    decision: '01890a5d-ac96-774b-bcce-b302099a8057',
+    justification: 'Customer waits',
+  },
+  'POST /v1/overrides/{id}/sign': { key: 'k', role: 'risk_lead', signature: 's' },
+  'POST /v1/overrides/{id}/reject': { reason: 'r' },
+  'POST /v1/overrides/{id}/revoke': { reason: 'r' },
+  'POST /v1/roster': {
+    endorsements: [{ key: 'k', kind: 'Ed25519', signature: 's' }],
+    roster: firstRoster,
+  },
 }
 
 describe('the scopes', () => {

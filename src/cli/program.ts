@@ -10,6 +10,8 @@ import { defineInstallation } from './installation-commands.ts'
 import { defineKeys } from './keys-commands.ts'
 import { defineLog } from './log-commands.ts'
 import { defineMonitor } from './monitor-commands.ts'
+import { defineOverride } from './override-commands.ts'
+import { defineRoster } from './roster-commands.ts'
 import { defineWitness } from './witness-commands.ts'
 
 const maxColumns = 100
@@ -54,6 +56,8 @@ export function createProgram(context: Context, version: string, outcome: Outcom
   defineEvidence(program, context, outcome)
   defineAudit(program, context, outcome)
   defineKeys(program, context, outcome)
+  defineOverride(program, context, outcome)
+  defineRoster(program, context, outcome)
   defineLog(program, context, outcome)
   defineAdministration(program, context, outcome)
   defineBackup(program, context, outcome)

@@ -1,0 +1,146 @@
+// Overruling a decision at the command line. Whoever is at it is known by the name that the operating system gives; whoever signs, by the signature.
+import { writeWhole } from './files.ts'
+import { utf8 } from '../base/bytes.ts'
+import type { Principal, Service } from '../decisions/service.ts'
+import type { LeadRole } from '../verify/override-story.ts'
+import { overrideViewSchema, type OverrideAct, type OverrideView } from '../wire/overrides.ts'
+import { whileWriting } from './administer.ts'
+import { signAs, type ApproverFlags } from './approver.ts'
+import type { Context, TenantFlags } from './command.ts'
+import { exitCodes } from './complain.ts'
+import { localPrincipal } from './principal.ts'
+import { formatTable, jsonLine, printable } from './terminal.ts'
+
+const date = (ms: number): string => new Date(ms).toISOString()
+
+function formatView(view: OverrideView): string {
+  const { approveBy, decision, executeBy, index, request, signatures, status } = view
+  const signed = signatures.map(({ person, role }) => `${printable(person)} (${role})`)
+  return formatTable([
+    ['decision', decision],
+    ['request', request],
+    ['status', view.void ? `${status}, void: the roster has changed` : status],
+    ['signed by', signed.join(', ') || 'nobody'],
+    ['approve by', date(approveBy)],
+    ['execute by', date(executeBy)],
+    ['last step', `index ${index}`],
+  ])
+}
+
+const whatNext: Readonly<Record<OverrideView['status'], string>> = {
+  approved: 'Both have signed: countersign override execute ID lets it come to pass\n',
+  executed: 'The decision is an ALLOW for one use now; claim it before the effect\n',
+  expired: '',
+  partial: 'One more signature is wanted\n',
+  pending: 'Two signatures are wanted: countersign override sign ID --role ROLE\n',
+  rejected: '',
+  revoked: '',
+}
+
+async function tell(context: Context, flags: TenantFlags, view: OverrideView): Promise<number> {
+  await context.out.write(flags.json === true ? jsonLine(view) : formatView(view))
+  context.err.note(whatNext[view.status])
+  return exitCodes.done
+}
+
+/** Does something as whoever is at the command line. */
+const whileActing = (
+  context: Context,
+  flags: TenantFlags,
+  work: (service: Service, principal: Principal) => Promise<OverrideView>,
+): Promise<OverrideView> =>
+  whileWriting(context, flags, async (service) =>
+    overrideViewSchema.parse(await work(service, await localPrincipal(service, flags.tenant))),
+  )
+
+/** Flags of `override open`. */
+export interface OpenFlags extends TenantFlags {
+  readonly justification: string
+  readonly approveWithin?: number
+  readonly executeWithin?: number
+}
+
+/** `override open ID` */
+export async function openOverride(
+  context: Context,
+  decision: string,
+  flags: OpenFlags,
+): Promise<number> {
+  const { approveWithin, executeWithin, justification } = flags
+  const view = await whileActing(context, flags, (service, principal) =>
+    service.openOverride(principal, {
+      decision,
+      justification,
+      ...(approveWithin === undefined ? {} : { approveWithinSeconds: approveWithin }),
+      ...(executeWithin === undefined ? {} : { executeWithinSeconds: executeWithin }),
+    }),
+  )
+  return tell(context, flags, view)
+}
+
+/** `override show ID` */
+export async function showOverride(
+  context: Context,
+  id: string,
+  flags: TenantFlags,
+): Promise<number> {
+  const view = await whileActing(context, flags, (service) =>
+    service.readOverride(flags.tenant, id),
+  )
+  return tell(context, flags, view)
+}
+
+/** `override challenge ID`: the exact bytes that are signed, and nothing else. */
+export async function printChallenge(
+  context: Context,
+  id: string,
+  flags: TenantFlags & { readonly out?: string },
+): Promise<number> {
+  const { challenge } = await whileActing(context, flags, (service) =>
+    service.readOverride(flags.tenant, id),
+  )
+  if (flags.out === undefined) await context.out.write(challenge)
+  else await writeWhole(context.io.cwd, flags.out, utf8(challenge))
+  return exitCodes.done
+}
+
+/** Flags of `override sign`. */
+export interface SignFlags extends TenantFlags, ApproverFlags {
+  readonly role: LeadRole
+}
+
+/** `override sign ID` */
+export async function signOverride(
+  context: Context,
+  id: string,
+  flags: SignFlags,
+): Promise<number> {
+  const view = await whileActing(context, flags, async (service, principal) => {
+    const { challenge } = overrideViewSchema.parse(await service.readOverride(flags.tenant, id))
+    context.err.note(challenge)
+    const { by, signature } = await signAs(context, flags, challenge)
+    const { person, role } = flags
+    const signing = {
+      challenge,
+      role,
+      signature,
+      ...(by === undefined ? {} : { key: by.key, kind: by.kind }),
+      ...(person === undefined ? {} : { person }),
+    }
+    return service.actOnOverride(principal, id, { act: 'sign', signing })
+  })
+  return tell(context, flags, view)
+}
+
+/** `override reject|revoke|execute ID` */
+export async function actOnOverride(
+  context: Context,
+  id: string,
+  act: OverrideAct,
+  flags: TenantFlags,
+): Promise<number> {
+  const view = await whileActing(context, flags, (service, principal) =>
+    service.actOnOverride(principal, id, act),
+  )
+  return tell(context, flags, view)
+}

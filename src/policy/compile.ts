@@ -1,0 +1,86 @@
+// A bundle made ready: every matcher a closure, every possible decision written out, the canonical record sealed. Compile once, evaluate often.
+import { readBundle, type PolicyBundle } from './bundle.ts'
+import { dialects, type Dialect, type DialectName } from './dialect.ts'
+import { compileMatcher, type CompiledMatcher } from './matcher.ts'
+import { repr } from './python-text.ts'
+import { sealRecord } from './record.ts'
+
+/** What a policy or a bundle says. */
+export interface PolicyDecision {
+  readonly kind: 'allow' | 'deny' | 'not_applicable'
+  readonly matched_policy_id: string | null
+  readonly matched_rule_id: string | null
+  readonly reason: string | null
+}
+
+/** A rule that is ready. */
+export interface CompiledRule {
+  readonly id: string
+  readonly when: CompiledMatcher
+  readonly decision: PolicyDecision
+}
+
+/** A policy that is ready. */
+export interface CompiledPolicy {
+  readonly id: string
+  readonly rules: readonly CompiledRule[]
+  readonly byDefault: PolicyDecision
+}
+
+/** A bundle that is ready; never changed. */
+export interface CompiledBundle {
+  readonly dialect: Dialect
+  readonly bundle: PolicyBundle
+  readonly policies: readonly CompiledPolicy[]
+  /** Canonical bytes of dialect and bundle; read-only. */
+  readonly record: Uint8Array
+  /** Hex SHA-256 of the record. */
+  readonly digest: string
+}
+
+function compilePolicy(
+  { defaultEffect, id, rules }: PolicyBundle['policies'][number],
+  at: string,
+  dialect: Dialect,
+): CompiledPolicy {
+  return {
+    id,
+    rules: rules.map((rule, i) => ({
+      id: rule.id,
+      when: compileMatcher(rule.when, `${at}/rules/${i}/when`, dialect),
+      decision: Object.freeze({
+        kind: rule.effect,
+        matched_policy_id: id,
+        matched_rule_id: rule.id,
+        reason:
+          rule.description === null || rule.description === ''
+            ? `matched rule ${repr(rule.id)}`
+            : rule.description,
+      }),
+    })),
+    byDefault: Object.freeze({
+      kind: defaultEffect,
+      matched_policy_id: id,
+      matched_rule_id: null,
+      reason: `no rule matched; policy default_effect=${repr(defaultEffect)}`,
+    }),
+  }
+}
+
+/**
+ * Compiles the JSON value of a bundle.
+ * @throws {@link Failure} POLICY_INVALID naming the place that is wrong
+ */
+export function compileBundle(value: unknown, name: DialectName): CompiledBundle {
+  const dialect = dialects[name]
+  // Sealing first refuses what is no plain data, before anything walks it.
+  const { bytes, digest } = sealRecord(value, dialect)
+  const bundle = readBundle(value, dialect)
+  return {
+    dialect,
+    bundle,
+    policies: bundle.policies.map((policy, i) => compilePolicy(policy, `/policies/${i}`, dialect)),
+    record: bytes,
+    digest,
+  }
+}

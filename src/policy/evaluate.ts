@@ -1,0 +1,69 @@
+// What a bundle says about a context. Within a policy the first rule that matches decides, else its default; among policies a denial beats an
+// allowance, and an allowance beats nothing. The same bundle, context and time give the same answer for ever: no clock, no I/O, no randomness.
+import type { CompiledBundle, CompiledPolicy, PolicyDecision } from './compile.ts'
+import type { EvaluationContext } from './context.ts'
+
+/** The answer of a bundle; the first policy's decision of the winning kind is the bundle's. */
+export interface EvaluationResult {
+  readonly bundle_id: string
+  readonly decision: PolicyDecision
+  /** One for each policy; empty where the bundle as a whole refuses. */
+  readonly policy_decisions: readonly PolicyDecision[]
+}
+
+const outright = (reason: string, kind: PolicyDecision['kind'] = 'deny'): PolicyDecision =>
+  Object.freeze({ kind, matched_policy_id: null, matched_rule_id: null, reason })
+
+const early = outright('bundle is not yet effective')
+const late = outright('bundle effective period has ended')
+const outside = outright('request is outside Decision Card runtime scope')
+const nothing = outright('no policy applied', 'not_applicable')
+
+/** The denial of a bundle that does not apply at this time or to this request, or undefined when its policies are to be asked. */
+export function refusalOf(
+  { bundle: { effectiveFrom, effectiveUntil, scope } }: CompiledBundle,
+  { action, resource }: EvaluationContext,
+  now: number,
+): PolicyDecision | undefined {
+  // Written so that a time which is no number is refused by any window.
+  if (effectiveFrom !== -Infinity && !(now >= effectiveFrom)) return early
+  if (effectiveUntil !== Infinity && !(now < effectiveUntil)) return late
+  if (scope === undefined) return undefined
+  const vendor =
+    resource !== undefined && resource !== null && Object.hasOwn(resource, 'vendor_id')
+      ? resource['vendor_id']
+      : undefined
+  const within =
+    vendor === scope.vendorId && typeof action === 'string' && scope.allowedActions.includes(action)
+  return within ? undefined : outside
+}
+
+/** The decision among those of a bundle's policies. */
+export const combine = (decisions: readonly PolicyDecision[]): PolicyDecision =>
+  decisions.find(({ kind }) => kind === 'deny') ??
+  decisions.find(({ kind }) => kind === 'allow') ??
+  nothing
+
+function decide({ byDefault, rules }: CompiledPolicy, context: EvaluationContext): PolicyDecision {
+  for (const { decision, when } of rules) if (when.test(context)) return decision
+  return byDefault
+}
+
+/**
+ * What a bundle says about a context at a time (ms since 1970).
+ * @throws {@link Failure} POLICY_RAISED where a matcher has no answer; to be taken as an error, never as an allowance
+ */
+export function evaluate(
+  compiled: CompiledBundle,
+  context: EvaluationContext,
+  now: number,
+): EvaluationResult {
+  const refusal = refusalOf(compiled, context, now)
+  const decisions =
+    refusal === undefined ? compiled.policies.map((policy) => decide(policy, context)) : []
+  return {
+    bundle_id: compiled.bundle.id,
+    decision: refusal ?? combine(decisions),
+    policy_decisions: decisions,
+  }
+}

@@ -1,0 +1,164 @@
+// Matchers, each compiled once to a closure. A test answers, or throws POLICY_RAISED where the original raises: that is never an allow.
+import { Failure } from '../base/failure.ts'
+import { refuse, type FieldMatcher, type Matcher } from './bundle.ts'
+import type { EvaluationContext } from './context.ts'
+import type { Dialect } from './dialect.ts'
+import { compilePath, missing, type Lookup } from './path.ts'
+import { compilePattern, type Pattern } from './pattern.ts'
+import { PatternProblem } from './python-pattern.ts'
+import { isOrdered } from './python-values.ts'
+
+/** A matcher that is ready to be asked. */
+export interface CompiledMatcher {
+  readonly matcher: Matcher
+  /** JSON pointer to it in the bundle. */
+  readonly at: string
+  readonly children: readonly CompiledMatcher[]
+  /** What its path leads to; for matchers with a path. */
+  readonly lookup: Lookup | undefined
+  /** @throws {@link Failure} POLICY_RAISED */
+  readonly test: (context: EvaluationContext) => boolean
+}
+
+/** Compares what is there with what the bundle wants. */
+type Comparison = (actual: unknown) => boolean
+
+const raise = (what: string, at: string): never => {
+  throw new Failure('POLICY_RAISED', `${what} at ${at}`, { field: at })
+}
+
+const never: Comparison = () => false
+
+/** A string of at most so many code points. */
+const fits = (text: string, most: number): boolean =>
+  text.length <= most || (text.length <= 2 * most && Array.from(text).length <= most)
+
+function compileText({ kind, value }: FieldMatcher): Comparison {
+  if (typeof value !== 'string') return never
+  return kind === 'starts_with'
+    ? (actual) => typeof actual === 'string' && actual.startsWith(value)
+    : (actual) => typeof actual === 'string' && actual.endsWith(value)
+}
+
+function compileContains({ value }: FieldMatcher, { member }: Dialect, at: string): Comparison {
+  const unhashable = typeof value === 'object'
+  return (actual) => {
+    if (typeof actual === 'string')
+      return typeof value === 'string'
+        ? actual.includes(value)
+        : raise('Only a string can be contained in a string', at)
+    if (Array.isArray(actual)) return actual.some((item) => member(item, value))
+    if (typeof actual !== 'object' || actual === null) return false
+    if (unhashable) return raise('Neither list nor object can be a name', at)
+    return typeof value === 'string' && Object.hasOwn(actual, value)
+  }
+}
+
+function readPattern(value: string, dialect: Dialect, at: string): Pattern | string {
+  if (!fits(value, dialect.bounds.pattern))
+    throw refuse(`Pattern is longer than ${dialect.bounds.pattern}`, at)
+  try {
+    return compilePattern(value, dialect.extended)
+  } catch (problem) {
+    if (!(problem instanceof PatternProblem)) throw problem
+    if (problem.kind === 'unsupported' || dialect.refusesEarly)
+      throw refuse(`Pattern is refused: ${problem.message}`, at)
+    return `Pattern is not one: ${problem.message}`
+  }
+}
+
+function compileRegex({ value }: FieldMatcher, dialect: Dialect, at: string): Comparison {
+  if (typeof value !== 'string') {
+    if (dialect.refusesEarly) throw refuse('Pattern must be a string', at)
+    return never
+  }
+  const pattern = readPattern(value, dialect, at)
+  return (actual) => {
+    if (typeof actual !== 'string') return false
+    if (typeof pattern === 'string') return raise(pattern, at)
+    return fits(actual, dialect.subject) && (pattern.test(actual) ?? raise(pattern.refusal, at))
+  }
+}
+
+function compileComparison(matcher: FieldMatcher, dialect: Dialect, at: string): Comparison {
+  const { kind, value } = matcher
+  switch (kind) {
+    case 'eq':
+      return (actual) => dialect.equal(actual, value)
+    case 'ne':
+      return (actual) => !dialect.equal(actual, value)
+    case 'gt':
+    case 'gte':
+    case 'lt':
+    case 'lte':
+      return (actual) => isOrdered(kind, actual, value)
+    case 'in':
+    case 'not_in': {
+      const items = value as readonly unknown[]
+      const wanted = kind === 'in'
+      return (actual) => items.some((item) => dialect.member(actual, item)) === wanted
+    }
+    case 'contains':
+      return compileContains(matcher, dialect, at)
+    case 'regex':
+      return compileRegex(matcher, dialect, at)
+    case 'starts_with':
+    case 'ends_with':
+      return compileText(matcher)
+    case 'exists':
+      return () => true
+    case 'missing':
+      return never
+  }
+}
+
+function compileField(matcher: FieldMatcher, at: string, dialect: Dialect): CompiledMatcher {
+  const lookup = compilePath(matcher.field, dialect.extended)
+  const compare = compileComparison(matcher, dialect, at)
+  const whenMissing = matcher.kind === 'missing'
+  return {
+    matcher,
+    at,
+    children: [],
+    lookup,
+    test: (context) => {
+      const actual = lookup(context)
+      return actual === missing ? whenMissing : compare(actual)
+    },
+  }
+}
+
+/** A matcher whose answer is made of those of others. */
+const compose = (
+  matcher: Matcher,
+  at: string,
+  children: readonly CompiledMatcher[],
+  test: CompiledMatcher['test'],
+): CompiledMatcher => ({ matcher, at, children, lookup: undefined, test })
+
+/**
+ * Compiles a matcher that stands at a place of its bundle.
+ * @throws {@link Failure} POLICY_INVALID when a pattern in it is refused
+ */
+export function compileMatcher(matcher: Matcher, at: string, dialect: Dialect): CompiledMatcher {
+  if ('field' in matcher) return compileField(matcher, at, dialect)
+  switch (matcher.kind) {
+    case 'always':
+      return compose(matcher, at, [], () => true)
+    case 'not': {
+      const child = compileMatcher(matcher.matcher, `${at}/matcher`, dialect)
+      return compose(matcher, at, [child], (context) => !child.test(context))
+    }
+    case 'all_of':
+    case 'any_of': {
+      const children = matcher.matchers.map((one, i) =>
+        compileMatcher(one, `${at}/matchers/${i}`, dialect),
+      )
+      const test: CompiledMatcher['test'] =
+        matcher.kind === 'all_of'
+          ? (context) => children.every((child) => child.test(context))
+          : (context) => children.some((child) => child.test(context))
+      return compose(matcher, at, children, test)
+    }
+  }
+}

@@ -1,0 +1,200 @@
+// Text of policies and contexts, read as the dialect wants it: strictly, or as Python reads it, with integers beyond 2^53 kept exactly.
+import { isAlias, isMap, isScalar, parseDocument, visit, type ScalarTag } from 'yaml'
+import { Failure } from '../base/failure.ts'
+import { limits } from '../base/limits.ts'
+import { parseStrictJson } from '../base/strict-json.ts'
+import type { Dialect } from './dialect.ts'
+
+/** Longest text of a bundle, a card or a context, in UTF-16 code units. */
+export const mostText = 1_048_576
+
+/** Python refuses longer integers too. */
+const mostDigits = 4300
+
+/** As JSON.parse with the source of each number (ES2025); absent where the engine is older. */
+type SourceReviver = (
+  name: string,
+  value: unknown,
+  context?: { readonly source?: string },
+) => unknown
+
+function checkSize(text: string): void {
+  if (text.length > mostText)
+    throw new Failure('INPUT_TOO_LARGE', `Text must not be longer than ${mostText} characters`)
+}
+
+function checkDepth(text: string): void {
+  let depth = 0
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
+    if (token === '[' || token === '{') {
+      if (++depth > limits.jsonDepth)
+        throw new Failure('INPUT_MALFORMED', `Nested deeper than ${limits.jsonDepth} levels`)
+    } else if (token === ']' || token === '}') depth--
+  }
+}
+
+function exactInteger(source: string): number | bigint {
+  if (source.length > mostDigits)
+    throw new Failure('INPUT_INVALID', `Integer has more than ${mostDigits} digits`)
+  const value = Number(source)
+  return Number.isSafeInteger(value) ? value : BigInt(source)
+}
+
+const reviveIntegers: SourceReviver = (_, value, context) => {
+  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value
+  const source = context?.source
+  if (source === undefined)
+    throw new Failure('INPUT_INVALID', 'This platform cannot read integers beyond 2^53-1 exactly')
+  return /^-?\d+$/.test(source) ? exactInteger(source) : value
+}
+
+function parseExactJson(text: string): unknown {
+  checkDepth(text)
+  try {
+    return /\d{16}/.test(text) ? JSON.parse(text, reviveIntegers) : JSON.parse(text)
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause
+    throw new Failure('INPUT_MALFORMED', 'Text is not JSON')
+  }
+}
+
+/**
+ * The value of JSON text. Dialect 0.1 takes what Python takes (of two members with one name the last counts); the others what {@link parseStrictJson} does.
+ * @throws {@link Failure} INPUT_MALFORMED, INPUT_INVALID, INPUT_TOO_LARGE
+ */
+export function parsePolicyJson(text: string, dialect: Dialect): unknown {
+  checkSize(text)
+  return dialect.exactIntegers ? parseExactJson(text) : parseStrictJson(text)
+}
+
+const refuseDate = (): never => {
+  throw new Failure('INPUT_INVALID', 'A date in YAML must be quoted')
+}
+
+function parseSexagesimal(text: string): number {
+  const sign = text.startsWith('-') ? -1 : 1
+  return (
+    sign *
+    text
+      .replace(/^[+-]/, '')
+      .split(':')
+      .reduce((sum, part) => sum * 60 + Number(part), 0)
+  )
+}
+
+function pythonInteger(source: string): number | bigint {
+  const text = source.replaceAll('_', '')
+  if (text.includes(':')) return parseSexagesimal(text)
+  const sign = text.startsWith('-') ? '-' : ''
+  const digits = text.replace(/^[+-]/, '')
+  if (/^0[xb]/.test(digits)) return signed(sign, BigInt(digits))
+  if (/^0[0-7]+$/.test(digits)) return signed(sign, BigInt(`0o${digits.slice(1)}`))
+  return exactInteger(sign + digits)
+}
+
+function signed(sign: string, value: bigint): number | bigint {
+  const exact = sign === '-' ? -value : value
+  const near = Number(exact)
+  return Number.isSafeInteger(near) ? near : exact
+}
+
+function pythonFloat(source: string): number {
+  const text = source.replaceAll('_', '').toLowerCase()
+  if (text.endsWith('.inf')) return text.startsWith('-') ? -Infinity : Infinity
+  if (text === '.nan') return NaN
+  return text.includes(':') ? parseSexagesimal(text) : Number(text)
+}
+
+const tag = (name: string, test: RegExp, resolve: (text: string) => unknown): ScalarTag => ({
+  tag: `tag:yaml.org,2002:${name}`,
+  default: true,
+  test,
+  resolve,
+})
+
+/** YAML 1.1 as PyYAML's safe loader resolves plain scalars. */
+const pythonTags: readonly ScalarTag[] = [
+  tag('null', /^(?:~|null|Null|NULL|)$/, () => null),
+  tag(
+    'bool',
+    /^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$/,
+    (text) => /^(?:yes|true|on)$/i.test(text),
+  ),
+  tag(
+    'int',
+    /^(?:[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+)$/,
+    pythonInteger,
+  ),
+  tag(
+    'float',
+    /^(?:[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/,
+    pythonFloat,
+  ),
+  tag(
+    'timestamp',
+    /^(?:\d{4}-\d\d-\d\d|\d{4}-\d\d?-\d\d?(?:[Tt]|[ \t]+)\d\d?:\d\d:\d\d(?:\.\d*)?(?:[ \t]*(?:Z|[-+]\d\d?(?::\d\d)?))?)$/,
+    refuseDate,
+  ),
+]
+
+const pythonYaml = {
+  version: '1.1',
+  schema: 'failsafe',
+  merge: true,
+  uniqueKeys: false,
+  customTags: (tags: readonly unknown[]) => [...(tags as ScalarTag[]), ...pythonTags],
+} as const
+const strictYaml = { version: '1.2', schema: 'core', intAsBigInt: true } as const
+
+function* keysOf(document: ReturnType<typeof parseDocument>): Generator {
+  const found: unknown[] = []
+  visit(document, {
+    Pair: (_, { key }) => {
+      found.push(isAlias(key) || isMap(key) ? undefined : isScalar(key) ? key.value : key)
+    },
+  })
+  yield* found
+}
+
+/** Bigints of the parser back to numbers where they are safe. */
+function settle(value: unknown, dialect: Dialect, depth = 0): unknown {
+  if (depth > limits.jsonDepth)
+    throw new Failure('INPUT_MALFORMED', `Nested deeper than ${limits.jsonDepth} levels`)
+  if (typeof value === 'bigint') {
+    const near = Number(value)
+    if (Number.isSafeInteger(near)) return near
+    if (dialect.exactIntegers) return value
+    throw new Failure('INPUT_INVALID', `Integer beyond 2^53-1, send it as a string: ${value}`)
+  }
+  if (Array.isArray(value)) return value.map((item) => settle(item, dialect, depth + 1))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, settle(member, dialect, depth + 1)]),
+  )
+}
+
+/**
+ * The value of YAML text: 1.1 as PyYAML reads it in dialect 0.1, else 1.2 with its core schema and unique names. Names must be strings.
+ * @throws {@link Failure} INPUT_MALFORMED, INPUT_INVALID, INPUT_TOO_LARGE
+ */
+export function parsePolicyYaml(text: string, dialect: Dialect): unknown {
+  checkSize(text)
+  let value: unknown
+  try {
+    const document = parseDocument(text, dialect.exactIntegers ? pythonYaml : strictYaml)
+    const [problem] = document.errors
+    if (problem !== undefined) throw problem
+    for (const key of keysOf(document))
+      if (typeof key !== 'string')
+        throw new Failure('INPUT_INVALID', `A name in YAML must be a string: ${String(key)}`)
+    value = document.toJS({ maxAliasCount: 100 })
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause
+    throw new Failure('INPUT_MALFORMED', 'Text is not YAML', { cause })
+  }
+  return settle(value, dialect)
+}
+
+/** The form of a text as the engine sniffs it: JSON when it opens with a brace or a bracket. */
+export const sniffFormat = (text: string): 'json' | 'yaml' =>
+  /^\s*[{[]/.test(text) ? 'json' : 'yaml'

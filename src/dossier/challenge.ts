@@ -11,7 +11,7 @@ import { isUuid } from '../base/uuid.ts'
 export const leadRoles = Object.freeze(['risk_lead', 'security_lead'] as const)
 
 /** What takes two keys. The first is an override; the others name an order and what it is about. */
-export const effects = Object.freeze([
+const effects = Object.freeze([
   'override',
   'policy.activate',
   'keys.revoke',

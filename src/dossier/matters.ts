@@ -210,10 +210,6 @@ export type ErasureMatter = z.infer<typeof erasure>
 export type KeyMatter = z.infer<typeof key>
 /** The matter of a step of the roster. */
 export type RosterMatter = z.infer<typeof roster>
-/** The matter of a step of an override that is no signature. */
-export type OverrideMatter = z.infer<typeof override>
-/** The matter of an approver's signature. */
-export type ApprovalMatter = z.infer<typeof approval>
 /** The matter of a trust root version. */
 export type TrustMatter = z.infer<typeof trust>
 /** The matter of an administrative act. */

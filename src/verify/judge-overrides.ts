@@ -16,14 +16,14 @@ import type { Checks, OverrideReport } from './report.ts'
 import type { JudgedEntry } from './verify-entry.ts'
 
 /** A step as its entry tells it. */
-export interface OverrideStep {
+interface OverrideStep {
   readonly event: OverrideEvent
   /** Who called; null when the log's own clock did it. */
   readonly by: Caller | null
 }
 
 /** The step of an entry's matter, or undefined when it is none. */
-export function readOverrideStep(kind: string, matter: unknown): OverrideStep | undefined {
+function readOverrideStep(kind: string, matter: unknown): OverrideStep | undefined {
   const parsed =
     kind === 'approval' ? matters.approval.safeParse(matter) : matters.override.safeParse(matter)
   if (!parsed.success) return undefined

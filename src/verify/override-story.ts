@@ -53,7 +53,7 @@ export interface OverrideScene {
 }
 
 /** Bounds of a request's deadlines, in ms from its opening. */
-export const overrideDeadlines = Object.freeze({ most: 14 * 86_400_000 })
+const overrideDeadlines = Object.freeze({ most: 14 * 86_400_000 })
 
 /** The gate that nobody may overrule. */
 const floorGate = 'complexity'

@@ -51,13 +51,6 @@ export const secondRoster: Roster = {
 const by = { id: 'key-2', owner: 'carl', type: 'apiKey' }
 const told = (time: number): Draft => ({ by, time })
 
-/** The log with a roster and an overruled decision. */
-export interface Overruled extends Published {
-  readonly trustFile: Uint8Array
-  /** Leaf time of the entry that opened the request. */
-  readonly opened: number
-}
-
 /** A matter of the stream `roster`. */
 export const rosterMatter = (
   log: ForgedLog,
@@ -159,7 +152,7 @@ export function challengeOf(log: ForgedLog, change: Partial<Challenge> = {}): Ch
 }
 
 /** A decision that said no. */
-export const blocked = (change: Draft = {}): Draft =>
+const blocked = (change: Draft = {}): Draft =>
   decisionOf(overruled, { gates: [{ name: 'risk', passed: false }], status: 'BLOCK', ...change })
 
 /** A log with a roster and a decision that said no. */

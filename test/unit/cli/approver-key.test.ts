@@ -25,9 +25,11 @@ describe('the key file of an approver', () => {
     const key = await openApproverKey(file, passphrase())
     const signature = key.sign(text, utf8(labels.override))
     key.close()
-    const { verify } = approverKeyKinds[kind]
-    expect(verify(publicKey, text, signature).verdict).toBe('valid')
-    expect(verify(publicKey, utf8('Countersign override v2\n'), signature).verdict).toBe('invalid')
+    const by = approverKeyKinds[kind]
+    expect(by.verify(publicKey, text, signature).verdict).toBe('valid')
+    expect(by.verify(publicKey, utf8('Countersign override v2\n'), signature).verdict).toBe(
+      'invalid',
+    )
   })
 
   it('opens by its passphrase alone, and not when anything in it was changed', async () => {

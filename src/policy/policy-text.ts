@@ -182,7 +182,8 @@ export function parsePolicyYaml(text: string, dialect: Dialect): unknown {
   let value: unknown
   try {
     const document = parseDocument(text, dialect.exactIntegers ? pythonYaml : strictYaml)
-    const [problem] = document.errors
+    // A tag that nobody knows is only a warning to the parser.
+    const [problem] = [...document.errors, ...document.warnings]
     if (problem !== undefined) throw problem
     for (const key of keysOf(document))
       if (typeof key !== 'string')

@@ -8,7 +8,11 @@ import { statuses } from './dossier/matters.ts'
 import { claimRequestSchema, parseValue, scopes } from './wire/decision.ts'
 import { inclusionQuerySchema } from './wire/log.ts'
 import { keyOrderSchema } from './wire/keys.ts'
-import { overrideActSchema, overrideOpeningSchema } from './wire/overrides.ts'
+import {
+  overrideActSchema,
+  overrideListQuerySchema,
+  overrideOpeningSchema,
+} from './wire/overrides.ts'
 import { rosterProposalSchema } from './wire/roster.ts'
 
 const name = z.string().min(1).max(256)
@@ -68,6 +72,10 @@ const offered: Partial<Readonly<Record<keyof Service, z.ZodType<unknown[]>>>> = 
   openOverride: z.tuple([principal, overrideOpeningSchema]),
   actOnOverride: z.tuple([principal, name, overrideActSchema]),
   readOverride: z.tuple([name, name]),
+  listOverrides: z.tuple([
+    name,
+    overrideListQuerySchema.extend({ limit: z.int().min(1).max(1000) }),
+  ]),
   health: z.tuple([]),
 }
 

@@ -41,6 +41,7 @@ const components: readonly z.ZodType[] = [
   overrides.overrideSigningSchema,
   overrides.overrideReasonSchema,
   overrides.overrideViewSchema,
+  overrides.overridePageSchema,
   roster.rosterProposalSchema,
   roster.rosterViewSchema,
   roster.rosterAppliedSchema,

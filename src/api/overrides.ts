@@ -2,7 +2,9 @@
 // so that anybody with the scope may deliver it.
 import type { Service } from '../decisions/service.ts'
 import {
+  overrideListQuerySchema,
   overrideOpeningSchema,
+  overridePageSchema,
   overrideReasonSchema,
   overrideSigningSchema,
   overrideViewSchema,
@@ -37,6 +39,24 @@ const openRoute = (service: Service, admit: Admission, maxBytes: number): Route 
     async (call, principal) => {
       const opening = await call.json(overrideOpeningSchema, maxBytes)
       return jsonReply(201, await service.openOverride(principal, opening))
+    },
+  )
+
+const defaultPage = 50
+
+const listRoute = (service: Service, admit: Admission): Route =>
+  route(
+    admit.scope('decisions:read'),
+    {
+      method: 'GET',
+      path,
+      summary: 'Lists decisions that somebody asked to overrule, newest first',
+      query: overrideListQuerySchema,
+      replies: { 200: { description: 'A page', type: json, schema: overridePageSchema } },
+    },
+    async (call, { tenant }) => {
+      const query = call.query(overrideListQuerySchema)
+      return jsonReply(200, await service.listOverrides(tenant, { limit: defaultPage, ...query }))
     },
   )
 
@@ -162,6 +182,7 @@ export const overrideRoutes = (
   maxBytes: number,
 ): readonly Route[] => [
   openRoute(service, admit, maxBytes),
+  listRoute(service, admit),
   readRoute(service, admit),
   ...actRoutes(service, admit, maxBytes),
   ...rosterRoutes(service, admit, maxBytes),

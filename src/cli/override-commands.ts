@@ -85,6 +85,20 @@ function defineReading({ context, outcome, overrides, program }: Defining): void
   act(program, show, outcome, async (flags: TenantFlags, [decision]) =>
     (await import('./override.ts')).showOverride(context, wholeId(decision), flags),
   )
+  const list = define(
+    overrides,
+    'list',
+    'Lists the decisions that somebody asked to overrule, newest first.',
+    ['override list', 'override list --limit 200 --json'],
+  )
+  asJson(ofTenant(writing(list))).option(
+    '--limit <number>',
+    'how many at most (default: 50)',
+    wholeNumber(1, 1000),
+  )
+  act(program, list, outcome, async (flags: TenantFlags & { limit?: number }) =>
+    (await import('./override.ts')).listOverrides(context, flags),
+  )
   const challenge = define(
     overrides,
     'challenge',

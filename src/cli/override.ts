@@ -3,7 +3,12 @@ import { writeWhole } from './files.ts'
 import { utf8 } from '../base/bytes.ts'
 import type { Principal, Service } from '../decisions/service.ts'
 import type { LeadRole } from '../verify/override-story.ts'
-import { overrideViewSchema, type OverrideAct, type OverrideView } from '../wire/overrides.ts'
+import {
+  overridePageSchema,
+  overrideViewSchema,
+  type OverrideAct,
+  type OverrideView,
+} from '../wire/overrides.ts'
 import { whileWriting } from './administer.ts'
 import { signAs, type ApproverFlags } from './approver.ts'
 import type { Context, TenantFlags } from './command.ts'
@@ -88,6 +93,31 @@ export async function showOverride(
     service.readOverride(flags.tenant, id),
   )
   return tell(context, flags, view)
+}
+
+const usualRows = 50
+
+/** `override list` */
+export async function listOverrides(
+  context: Context,
+  flags: TenantFlags & { readonly limit?: number },
+): Promise<number> {
+  const { json, limit = usualRows, tenant } = flags
+  const { cursor, overrides } = await whileWriting(context, flags, async (service) =>
+    overridePageSchema.parse(await service.listOverrides(tenant, { limit })),
+  )
+  const rows = overrides.map(({ approveBy, decision, executeBy, status }) => [
+    decision,
+    status ?? 'erased',
+    approveBy === null ? '-' : date(approveBy),
+    executeBy === null ? '-' : date(executeBy),
+  ])
+  const head = ['decision', 'status', 'approve by', 'execute by']
+  await context.out.write(
+    json === true ? jsonLine(overrides) : rows.length === 0 ? '' : formatTable([head, ...rows]),
+  )
+  if (cursor !== null) context.err.note('There are more: --limit\n')
+  return exitCodes.done
 }
 
 /** `override challenge ID`: the exact bytes that are signed, and nothing else. */

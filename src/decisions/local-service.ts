@@ -19,7 +19,13 @@ import type { Report } from '../verify/report.ts'
 import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
-import type { OverrideAct, OverrideOpening, OverrideView } from '../wire/overrides.ts'
+import type {
+  OverrideAct,
+  OverrideListRequest,
+  OverrideOpening,
+  OverridePage,
+  OverrideView,
+} from '../wire/overrides.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
 import { enterAdmin } from './admin-entry.ts'
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
@@ -30,7 +36,7 @@ import { claim, erase } from './follow-up.ts'
 import { checkTenant, completeGenesis, genesisPositions, hasGenesis } from './genesis.ts'
 import { KeyDesk } from './key-desk.ts'
 import { Notariser } from './notarise.ts'
-import { actOnOverride, openOverride, readOverride } from './override-desk.ts'
+import { actOnOverride, listOverrides, openOverride, readOverride } from './override-desk.ts'
 import { Reading, viewTenant } from './reading.ts'
 import type { Room } from './room.ts'
 import { RoomOpening } from './room-opening.ts'
@@ -107,6 +113,16 @@ const treeSizeOf = (note: string): number => Number(note.split('\n', 2)[1])
 /** Whether a tenant was not opened because of its keys or whoever opens them. */
 const isAboutKeys = ({ code }: Failure): boolean =>
   code.startsWith('KEK_') || code === 'OPEN_FAILED' || code === 'KEY_STORE_REFUSED'
+
+/** What the keys of one tenant were refused with; anything else is no single tenant's matter and is thrown. */
+function asIsolated(error: unknown): Failure {
+  const failure = asFailure(error)
+  const { code } = failure
+  if (code === 'OPEN_FAILED' || code === 'KEY_STORE_REFUSED' || code === 'CONFIG_INVALID')
+    return failure
+  if (code.startsWith('KEK_')) return failure
+  throw failure
+}
 
 /** The service over one data directory. */
 export class LocalService implements Service {
@@ -221,9 +237,18 @@ export class LocalService implements Service {
       else this.#parts.report('tenant.unfinished', { tenant: tenant.name })
     const newestLast = founded.sort((a, b) => a.head.time - b.head.time)
     const { keepRooms = 0 } = this.#parts
-    await inLanes(newestLast.slice(Math.max(0, founded.length - keepRooms)), lanes, ({ name }) =>
-      this.#use(name, () => Promise.resolve()),
-    )
+    const refusals: Failure[] = []
+    const kept = newestLast.slice(Math.max(0, founded.length - keepRooms))
+    await inLanes(kept, lanes, async ({ name }) => {
+      try {
+        await this.#use(name, () => Promise.resolve())
+      } catch (error) {
+        refusals.push(asIsolated(error))
+      }
+    })
+    // What one tenant's keys do is that tenant's trouble, and was reported; where none opens, it is everybody's.
+    const [first] = refusals
+    if (first !== undefined && refusals.length === kept.length) throw first
   }
 
   async #checkPins(tenants: readonly Tenant[]): Promise<void> {
@@ -487,6 +512,10 @@ export class LocalService implements Service {
     return this.#use(tenant, (room) => readOverride(room, id))
   }
 
+  async listOverrides(tenant: string, request: OverrideListRequest): Promise<OverridePage> {
+    return this.#use(tenant, (room) => listOverrides(room, request))
+  }
+
   /** Puts slots of providers beside those of a tenant, or in the place of those of some kinds: for opening and closing by hand. */
   async putSlots(
     tenant: string,
@@ -592,7 +621,7 @@ export class LocalService implements Service {
       // While everything is opened again after trouble, unsealed keys are kept for the next attempt: the providers may be away.
       if (this.#trouble === undefined) {
         await this.#opening.drop(name)
-        if (code !== 'INPUT_NOT_FOUND' && code !== 'CONFIG_INVALID') {
+        if (code !== 'INPUT_NOT_FOUND') {
           this.#refused.set(name, code)
           this.#parts.report('tenant.refused', { code, message, tenant: name })
         }

@@ -136,6 +136,7 @@ const methods = [
   'openOverride',
   'actOnOverride',
   'readOverride',
+  'listOverrides',
   'health',
   'close',
 ] as const satisfies readonly Exclude<keyof Service, 'notarise'>[]

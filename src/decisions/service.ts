@@ -8,7 +8,13 @@ import type { Report } from '../verify/report.ts'
 import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
-import type { OverrideAct, OverrideOpening, OverrideView } from '../wire/overrides.ts'
+import type {
+  OverrideAct,
+  OverrideListRequest,
+  OverrideOpening,
+  OverridePage,
+  OverrideView,
+} from '../wire/overrides.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
 
 /** Who is calling, as authenticated, and what that allows. */
@@ -154,6 +160,7 @@ export interface Service {
   /** Does something to the newest request about a decision. @throws OVERRIDE_REFUSED, INPUT_NOT_FOUND, INPUT_ERASED */
   actOnOverride(principal: Principal, id: string, act: OverrideAct): Promise<OverrideView>
   readOverride(tenant: string, id: string): Promise<OverrideView>
+  listOverrides(tenant: string, request: OverrideListRequest): Promise<OverridePage>
   health(): Promise<Health>
   /** Refuses new work, finishes what was accepted, and ends. */
   close(): Promise<void>

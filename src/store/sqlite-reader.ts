@@ -84,6 +84,16 @@ export class SqliteReader implements port.StoreReader {
     return scan ? collect(scan, query.limit, (step) => this.run(what, step)) : []
   }
 
+  listOverrides(
+    tenant: string,
+    before: number,
+    limit: number,
+  ): Promise<readonly Pick<port.DecisionRow, 'index' | 'stream'>[]> {
+    return this.#of(tenant, 'list overrides', [], (id) =>
+      this.#reads.overrides.all(id, before, limit),
+    )
+  }
+
   readTile(tenant: string, level: number, n: number): Promise<Uint8Array | undefined> {
     return this.#of(tenant, 'read a tile', undefined, (id) =>
       map(this.#reads.tile.get(id, level, n), rows.ownBytes),

@@ -40,6 +40,14 @@ export const prepareReads = (db: Preparing) => ({
   streamHead: db.prepare<[tenant: number, stream: string], { seq: number; leaf_hash: Uint8Array }>(
     'SELECT seq, leaf_hash FROM entries WHERE tenant = ? AND stream = ? ORDER BY seq DESC LIMIT 1',
   ),
+  overrides: db.prepare<
+    [tenant: number, before: number, limit: number],
+    { readonly index: number; readonly stream: string }
+  >(
+    // Without the condition on kind as it stands here the index would not serve.
+    `SELECT stream, max(idx) AS "index" FROM entries WHERE kind = 'override' AND tenant = ?
+     GROUP BY stream HAVING max(idx) < ? ORDER BY max(idx) DESC LIMIT ?`,
+  ),
   tile: db
     .prepare<[tenant: number, level: number, n: number], Uint8Array>(
       'SELECT hashes FROM tiles WHERE tenant = ? AND level = ? AND n = ?',

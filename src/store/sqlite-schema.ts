@@ -78,7 +78,12 @@ const version2 = `
   CREATE INDEX kept_checkpoints_quorum ON kept_checkpoints (tenant, size) WHERE quorum = 1;
 `
 
-const migrations: readonly string[] = [version1, version2]
+/** Which decisions somebody asked to overrule. */
+const version3 = `
+  CREATE INDEX entries_override ON entries (tenant, idx) WHERE kind = 'override';
+`
+
+const migrations: readonly string[] = [version1, version2, version3]
 
 /** The version of the schema this program knows. */
 export const schemaVersion = migrations.length

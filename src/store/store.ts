@@ -226,6 +226,12 @@ export interface StoreReader {
   readStreamStart(tenant: string, stream: string): Promise<StoredEntry | undefined>
   readStreamHead(tenant: string, stream: string): Promise<StreamHead | undefined>
   listDecisions(tenant: string, query: DecisionQuery): Promise<readonly DecisionRow[]>
+  /** Decisions that somebody asked to overrule, by their last step of kind `override`, newest first, those before an index. */
+  listOverrides(
+    tenant: string,
+    before: number,
+    limit: number,
+  ): Promise<readonly Pick<DecisionRow, 'index' | 'stream'>[]>
   readTile(tenant: string, level: number, n: number): Promise<Uint8Array | undefined>
   /** The checkpoint of the last commit. */
   readLastCheckpoint(tenant: string): Promise<StoredCheckpoint | undefined>

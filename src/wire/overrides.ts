@@ -84,5 +84,38 @@ export const overrideViewSchema = z
   })
   .meta({ id: 'Override' })
 
+/** Which overrides to list. */
+export const overrideListQuerySchema = z.strictObject({
+  cursor: z.string().min(1).max(256).exactOptional(),
+  limit: z.int().min(1).max(200).exactOptional(),
+})
+
+/** Which overrides to list. */
+export interface OverrideListRequest {
+  readonly cursor?: string
+  readonly limit: number
+}
+
+/** A page of a list: decisions that somebody asked to overrule, by the last step, newest first. */
+export const overridePageSchema = z
+  .strictObject({
+    overrides: z.array(
+      z.strictObject({
+        decision: z.string(),
+        /** Of the newest request; null when erased. */
+        status: overrideViewSchema.shape.status.nullable(),
+        approveBy: z.int().nullable(),
+        executeBy: z.int().nullable(),
+        index: z.int(),
+      }),
+    ),
+    /** Where the next page begins, or null. */
+    cursor: z.string().nullable(),
+  })
+  .meta({ id: 'OverridePage' })
+
+/** A page of a list: decisions that somebody asked to overrule, by the last step, newest first. */
+export type OverridePage = z.infer<typeof overridePageSchema>
+
 /** How it stands with the newest request about a decision. */
 export type OverrideView = z.infer<typeof overrideViewSchema>

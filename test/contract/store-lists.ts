@@ -77,4 +77,38 @@ export function listContract(db: StoreCase): void {
       expect(await listed(query)).toEqual(expected)
     })
   })
+
+  describe('the list of overrides', () => {
+    const steps = [
+      ['decision', 'a', 0],
+      ['override', 'a', 1],
+      ['decision', 'b', 0],
+      ['override', 'b', 1],
+      ['approval', 'b', 2],
+      ['override', 'a', 2],
+      ['decision', 'c', 0],
+      ['execution', 'c', 1],
+    ] as const
+
+    it('gives each stream once, by its last step of that kind, the newest first', async () => {
+      await db.create()
+      await db.create('other')
+      await append(db.store, 'other', [{ kind: 'override' }])
+      await append(
+        db.store,
+        'acme',
+        steps.map(([kind, stream, seq]) => ({ kind, seq, stream })),
+      )
+      const all = [
+        { index: 5, stream: 'a' },
+        { index: 3, stream: 'b' },
+      ]
+      expect(await db.store.listOverrides('acme', 100, 10)).toEqual(all)
+      expect(await db.store.listOverrides('acme', 100, 1)).toEqual(all.slice(0, 1))
+      expect(await db.store.listOverrides('acme', 6, 10)).toEqual(all)
+      expect(await db.store.listOverrides('acme', 5, 10)).toEqual(all.slice(1))
+      expect(await db.store.listOverrides('acme', 3, 10)).toEqual([])
+      expect(await db.store.listOverrides('nobody', 100, 10)).toEqual([])
+    })
+  })
 }

@@ -125,6 +125,9 @@ describe('two leads at the command line', () => {
   it('take a request back, with a reason', async () => {
     const { id } = JSON.parse(await done('notarise', 'request.json')) as Notarised
     await told('open', id, '--justification', 'Try', '--approve-within', '60')
+    const listed = await done('override', 'list')
+    expect(listed.split('\n')[1]).toContain(id)
+    expect(listed.split('\n')[2]).toContain('executed')
     expect(await cs('override', 'reject', id, '--reason', 'No')).toMatchObject({ code: 1 })
     expect(await told('revoke', id, '--reason', 'Done otherwise')).toMatchObject({
       status: 'revoked',

@@ -18,6 +18,7 @@ DELETE /v1/api-keys/{id}
 GET /v1/keys
 POST /v1/keys
 POST /v1/overrides
+GET /v1/overrides
 GET /v1/overrides/{id}
 POST /v1/overrides/{id}/sign
 POST /v1/overrides/{id}/reject

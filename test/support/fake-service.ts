@@ -26,7 +26,13 @@ import type {
   InclusionQuery,
 } from '../../src/wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView, MasterView } from '../../src/wire/keys.ts'
-import type { OverrideAct, OverrideOpening, OverrideView } from '../../src/wire/overrides.ts'
+import type {
+  OverrideAct,
+  OverrideListRequest,
+  OverrideOpening,
+  OverridePage,
+  OverrideView,
+} from '../../src/wire/overrides.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../../src/wire/roster.ts'
 import type { Report } from '../../src/verify/report.ts'
 
@@ -268,6 +274,11 @@ export class FakeService implements Service {
   actOnOverride(principal: Principal, id: string, act: OverrideAct): Promise<OverrideView> {
     this.#note('actOnOverride', principal, id, act)
     return Promise.resolve(fakeOverride(id))
+  }
+
+  listOverrides(tenant: string, request: OverrideListRequest): Promise<OverridePage> {
+    this.#note('listOverrides', tenant, request)
+    return Promise.resolve({ cursor: null, overrides: [] })
   }
 
   readOverride(tenant: string, id: string): Promise<OverrideView> {

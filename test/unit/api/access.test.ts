@@ -26,6 +26,7 @@ const needs: Readonly<Record<string, Needs>> = {
   'GET /v1/keys': 'keys:manage',
   'POST /v1/keys': 'keys:manage',
   'POST /v1/overrides': 'overrides:request',
+  'GET /v1/overrides': 'decisions:read',
   'GET /v1/overrides/{id}': 'decisions:read',
   'POST /v1/overrides/{id}/sign': 'overrides:sign',
   'POST /v1/overrides/{id}/reject': 'overrides:sign',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../../src/base/failure.ts'
-import { overrideViewSchema } from '../../../src/wire/overrides.ts'
+import { overridePageSchema, overrideViewSchema } from '../../../src/wire/overrides.ts'
 import { rosterAppliedSchema, rosterViewSchema } from '../../../src/wire/roster.ts'
 import { firstRoster } from '../../support/forge-override.ts'
 import { fakeToken } from '../../support/fake-service.ts'
@@ -58,6 +58,15 @@ describe('overrides over HTTP', () => {
     const response = await ask(path + act, { method: 'POST', body })
     expect(await expectProblem(response, 422, 'INPUT_INVALID')).toMatchObject({ field })
     expect(service.asked.map(({ method }) => method)).toEqual(['authenticate'])
+  })
+
+  it('are listed by pages', async () => {
+    const { ask, service } = createEdge()
+    const response = await ask(`${path}?limit=7&cursor=12`)
+    expect(overridePageSchema.parse(await response.json())).toEqual({ cursor: null, overrides: [] })
+    expect(service.asked.at(-1)?.args).toEqual(['acme', { cursor: '12', limit: 7 }])
+    for (const query of ['limit=0', 'limit=201', 'cursor=', 'more=1'])
+      await expectProblem(await ask(`${path}?${query}`), 422, 'INPUT_INVALID')
   })
 
   it('say why something may not happen', async () => {

@@ -333,6 +333,29 @@ describe('an override is refused', () => {
   })
 })
 
+describe('the list of overrides', () => {
+  it('names each decision once, by its last step, newest first, page by page', async () => {
+    const { at } = await founded()
+    const [first, second, third] = [await opened(at), await opened(at), await opened(at)]
+    await at.notarise(blockedRequest(4))
+    await at.service.actOnOverride(requester, first.decision, { act: 'revoke', reason: 'No' })
+    await at.service.erase(requester, third.decision, 'asked for')
+    const { overrides, cursor } = await at.service.listOverrides('default', { limit: 2 })
+    expect(overrides).toMatchObject([
+      { decision: first.decision, status: 'revoked' },
+      { approveBy: null, decision: third.decision, status: null },
+    ])
+    const rest = await at.service.listOverrides('default', { cursor: cursor ?? '', limit: 2 })
+    expect(rest).toMatchObject({
+      cursor: null,
+      overrides: [{ decision: second.decision, status: 'pending' }],
+    })
+    await expect(
+      at.service.listOverrides('default', { cursor: 'x', limit: 2 }),
+    ).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+  })
+})
+
 describe('a deadline', () => {
   it('lets the second signature in at its millisecond, and not behind it', async () => {
     const { at, clock } = await founded()

@@ -65,7 +65,7 @@ describe('opening a data directory', () => {
     const db = new Database(file(), { readonly: true })
     expect(db.pragma('journal_mode', { simple: true })).toBe('wal')
     expect(db.pragma('application_id', { simple: true })).toBe(0x4373674e)
-    expect(db.pragma('user_version', { simple: true })).toBe(2)
+    expect(db.pragma('user_version', { simple: true })).toBe(3)
     db.close()
   })
 
@@ -87,11 +87,11 @@ describe('opening a data directory', () => {
 
   it.each(['write', 'read'] as const)('refuses to %s a database of later times', async (mode) => {
     await (await openWriter()).close()
-    tamper('PRAGMA user_version = 3')
+    tamper('PRAGMA user_version = 4')
     const opening = openSqliteStore({ path, mode: mode as 'write' })
     await expect(opening).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      message: expect.stringContaining('version 3 > 2') as string,
+      message: expect.stringContaining('version 4 > 3') as string,
     })
   })
 
@@ -101,6 +101,7 @@ describe('opening a data directory', () => {
     const { checkpoint } = await append(store, 'acme', [{}], [], { keepCheckpoint: true })
     await store.close()
     tamper(
+      'DROP INDEX entries_override',
       'DROP INDEX kept_checkpoints_quorum',
       'ALTER TABLE kept_checkpoints DROP COLUMN quorum',
       'PRAGMA user_version = 1',
@@ -111,6 +112,7 @@ describe('opening a data directory', () => {
     expect(await again.readWitnessedCheckpoint('acme')).toBeUndefined()
     await again.keepCosigned('acme', checkpoint, true)
     expect(await again.readWitnessedCheckpoint('acme')).toEqual(checkpoint)
+    expect(await again.listOverrides('acme', 9, 9)).toEqual([])
     await again.close()
   })
 

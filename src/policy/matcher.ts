@@ -154,11 +154,13 @@ export function compileMatcher(matcher: Matcher, at: string, dialect: Dialect): 
       const children = matcher.matchers.map((one, i) =>
         compileMatcher(one, `${at}/matchers/${i}`, dialect),
       )
-      const test: CompiledMatcher['test'] =
-        matcher.kind === 'all_of'
-          ? (context) => children.every((child) => child.test(context))
-          : (context) => children.some((child) => child.test(context))
-      return compose(matcher, at, children, test)
+      // All hold unless one does not; any holds as soon as one does.
+      const settles = matcher.kind === 'any_of'
+      const tests = children.map(({ test }) => test)
+      return compose(matcher, at, children, (context) => {
+        for (const test of tests) if (test(context) === settles) return settles
+        return !settles
+      })
     }
   }
 }

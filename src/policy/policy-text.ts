@@ -1,5 +1,5 @@
 // Text of policies and contexts, read as the dialect wants it: strictly, or as Python reads it, with integers beyond 2^53 kept exactly.
-import { isAlias, isMap, isScalar, parseDocument, visit, type ScalarTag } from 'yaml'
+import { isScalar, parseDocument, visit, type ScalarTag } from 'yaml'
 import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
@@ -146,14 +146,16 @@ const pythonYaml = {
 } as const
 const strictYaml = { version: '1.2', schema: 'core', intAsBigInt: true } as const
 
-function* keysOf(document: ReturnType<typeof parseDocument>): Generator {
+/** The names of all objects of a document; what merges (`<<`) is none. */
+function namesOf(document: ReturnType<typeof parseDocument>): readonly unknown[] {
   const found: unknown[] = []
   visit(document, {
     Pair: (_, { key }) => {
-      found.push(isAlias(key) || isMap(key) ? undefined : isScalar(key) ? key.value : key)
+      const name: unknown = isScalar(key) ? key.value : undefined
+      if (typeof name !== 'symbol') found.push(name)
     },
   })
-  yield* found
+  return found
 }
 
 /** Bigints of the parser back to numbers where they are safe. */
@@ -185,9 +187,8 @@ export function parsePolicyYaml(text: string, dialect: Dialect): unknown {
     // A tag that nobody knows is only a warning to the parser.
     const [problem] = [...document.errors, ...document.warnings]
     if (problem !== undefined) throw problem
-    for (const key of keysOf(document))
-      if (typeof key !== 'string')
-        throw new Failure('INPUT_INVALID', `A name in YAML must be a string: ${String(key)}`)
+    if (!namesOf(document).every((name) => typeof name === 'string'))
+      throw new Failure('INPUT_INVALID', 'Every name in YAML must be a string: quote it')
     value = document.toJS({ maxAliasCount: 100 })
   } catch (cause) {
     if (cause instanceof Failure) throw cause

@@ -8,6 +8,7 @@ import type { Notarised } from '../wire/decision.ts'
 import type { Context } from './command.ts'
 import type { Initialised } from './composition.ts'
 import { exitCodes, Usage } from './complain.ts'
+import { nameLeads, overrule, type Leads } from './demo-leads.ts'
 import { Narrator } from './demo-narrator.ts'
 import { DemoFailed, expectThat, Stage, type Ran } from './demo-stage.ts'
 import { listenForInterrupt, signalExit } from './interrupt.ts'
@@ -60,7 +61,13 @@ async function readSamples(): Promise<readonly Sample[]> {
     })
 }
 
-async function openHouse({ stage, tell }: Play): Promise<Initialised> {
+/** What was made, with the trust root that names the leads. */
+type House = Pick<Initialised, 'data' | 'keys' | 'trustRootFile' | 'trustRootSha256'> & {
+  readonly leads: Leads
+}
+
+async function openHouse(play: Play): Promise<House> {
+  const { stage, tell } = play
   tell.chapter('A notary opens')
   tell.say(
     'An installation is one directory: a database, a log, and signing keys that rest sealed. Here a key file opens them; in production a KMS or an HSM holds that key.',
@@ -68,13 +75,11 @@ async function openHouse({ stage, tell }: Play): Promise<Initialised> {
   tell.command('init')
   const made = JSON.parse(await stage.succeed(['init', '--json'])) as Initialised
   tell.fact('log', made.origin)
-  tell.fact('trust root', made.trustRootSha256)
-  tell.gap()
-  tell.say(
-    'The trust root is the public file by which anybody can verify. The auditor is told its fingerprint, the line above, by telephone or on paper: by another way than the file.',
-  )
   tell.command('apikey create --owner gatekeeper --scope decisions:submit …')
-  const scopes = ['decisions:submit', 'decisions:read', 'decisions:claim']
+  const scopes = [
+    ...['decisions:submit', 'decisions:read', 'decisions:claim'],
+    ...['overrides:request', 'overrides:sign', 'roster:manage'],
+  ]
   const token = await stage.succeed([
     'apikey',
     'create',
@@ -86,7 +91,16 @@ async function openHouse({ stage, tell }: Play): Promise<Initialised> {
   tell.fact('token', 'shown once; what is kept is its hash')
   tell.command('serve')
   tell.fact('listening', await stage.serve(token.trim()))
-  return made
+  const named = await nameLeads(play)
+  tell.gap()
+  tell.say('Two people who may overrule together enter the roster, each signing with a key.')
+  for (const { id, role } of named.leads) tell.fact(id, role)
+  tell.fact('trust root', named.trustRootSha256)
+  tell.gap()
+  tell.say(
+    'The trust root is the public file by which anybody can verify; it names the two. The auditor is told its fingerprint, the line above, by telephone or on paper: by another way than the file.',
+  )
+  return { ...made, ...named }
 }
 
 async function notariseAll({ samples, stage, tell }: Play): Promise<readonly Notarisation[]> {
@@ -171,7 +185,7 @@ async function onceIsOnce({ stage, tell }: Play, done: readonly Notarisation[]):
 /** Takes dossiers and trust root out, then ends the service and deletes all it had. */
 async function leaveHouse(
   { stage, tell }: Play,
-  made: Initialised,
+  made: House,
   done: readonly Notarisation[],
 ): Promise<string> {
   tell.chapter('The evidence leaves, the service ends')
@@ -208,7 +222,7 @@ function verifyAs(
   return stage.run(['verify', ...files, ...trust], cwd)
 }
 
-async function audit(play: Play, made: Initialised, outside: string): Promise<void> {
+async function audit(play: Play, made: House, outside: string): Promise<void> {
   const { tell } = play
   tell.chapter('An auditor verifies, alone')
   tell.say(
@@ -227,7 +241,7 @@ async function audit(play: Play, made: Initialised, outside: string): Promise<vo
   for (const line of lines) tell.show(line.replace(/ {2}complete no$/, ''))
   tell.gap()
   tell.say(
-    'Valid means: signed by the keys of the trust root, in the log at that size, no step missing. “Assurance operator” means: no witness has cosigned, so that all see the same log is the operator’s word.',
+    'The transfer is an ALLOW by override: who signed, and in which roles, is in its dossier and was checked again. Valid means: signed by the keys of the trust root, in the log at that size, no step missing. “Assurance operator” means: no witness has cosigned, so that all see the same log is the operator’s word.',
   )
 }
 
@@ -242,7 +256,7 @@ function forge(file: Uint8Array, from: string, to: string): Uint8Array {
   return formatDossier({ ...dossier, entries })
 }
 
-async function forgery(play: Play, made: Initialised, outside: string): Promise<void> {
+async function forgery(play: Play, made: House, outside: string): Promise<void> {
   const { samples, stage, tell } = play
   tell.chapter('One byte')
   const [transfer] = samples
@@ -283,6 +297,7 @@ async function perform(
   const made = await openHouse(play)
   const done = await notariseAll(play)
   await onceIsOnce(play, done)
+  await overrule(play, made.leads, find(done, 'transfer.create').answer.id)
   const outside = await leaveHouse(play, made, done)
   await audit(play, made, outside)
   await forgery(play, made, outside)

@@ -22,6 +22,7 @@ it('the demonstration holds, leaves what it is told to leave, and nothing else',
   expect([code, stderr]).toEqual([0, ''])
   expect(stdout).not.toContain('\u001b')
   expect(stdout.match(/^ {2}valid /gm)).toHaveLength(14)
+  expect(stdout).toMatch(/^ {2}valid .*treasury-2026-11-20-0417.*ALLOW by override/m)
   expect(stdout).toMatch(/^ {2}invalid .*treasury-2026-11-20-0417\.dossier\.json/m)
   expect(stdout).toMatch(/Everything held, in [\d.]+ s\./)
   const kept = readdirSync(join(cwd, 'kept'))

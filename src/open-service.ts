@@ -20,6 +20,7 @@ import type { Pin } from './log/pin.ts'
 import { isS3Url } from './log/s3-folder.ts'
 import { StatedPin } from './log/stated-pin.ts'
 import { openSqliteStore } from './store/sqlite.ts'
+import type { Instance } from './store/store.ts'
 
 export { hsmFields } from './kek/kek-settings.ts'
 
@@ -116,9 +117,12 @@ export const openPins = (
 }
 
 /** The pins of the one instance that a service serves, from when they are held. */
-function pinsOf(
-  settings: ServiceSettings,
-): Pick<ServiceParts, 'holdPins' | 'listPins' | 'openPin'> {
+interface InstancePins extends Pick<ServiceParts, 'holdPins' | 'listPins' | 'openPin'> {
+  /** The pin of a tenant as it is; looking makes none. */
+  readonly peekPin: (instance: Instance, tenant: string) => Promise<Pin | undefined>
+}
+
+function pinsOf(settings: ServiceSettings): InstancePins {
   let place: PinPlace | undefined
   const at = (instance: string): PinPlace => (place ??= openPins(settings, instance))
   return {
@@ -132,17 +136,25 @@ function pinsOf(
     },
     listPins: ({ id }) => at(id).list(),
     openPin: ({ id }, tenant) => at(id).open(tenant),
+    peekPin: ({ id }, tenant) => at(id).read(tenant),
   }
+}
+
+/** What parts are made with besides the settings. */
+interface PartsChoice {
+  readonly keepRooms: number
+  readonly pins: Omit<InstancePins, 'peekPin'>
 }
 
 function partsOf(
   settings: ServiceSettings,
   { chosen, shelf }: Providers,
   report: ServiceParts['report'],
-  keepRooms = keptRooms,
+  { keepRooms = keptRooms, pins = pinsOf(settings) }: Partial<PartsChoice> = {},
 ): ServiceParts {
   const { data, keys, masterPublic, maxOutageHours = 72, version, witnessPolicy } = settings
   const closing = new AbortController()
+  const { holdPins, listPins, openPin } = pins
   return {
     clock: Date.now,
     async closeProviders() {
@@ -153,8 +165,9 @@ function partsOf(
       const path = offerPath(keys, id, tenant, sha256)
       return existsSync(path) ? readFile(path) : undefined
     },
-    ...pinsOf(settings),
+    holdPins,
     keepRooms,
+    listPins,
     maxOutageMs: maxOutageHours * hourMs,
     openInFreshProcess: (tenant, kind, slot) =>
       openInFreshProcess(
@@ -162,6 +175,7 @@ function partsOf(
         shelf.settings,
         closing.signal,
       ),
+    openPin,
     openProvider: (kind) => shelf.open(kind),
     openStore: () => openSqliteStore({ mode: 'write', path: data }),
     providers: chosen,
@@ -185,30 +199,44 @@ export async function openLocalService(
   return orClose(providers.shelf, () => LocalService.open(partsOf(settings, providers, report)))
 }
 
+/** A service on logs whose pins are missing. */
+export interface StatingService {
+  readonly service: LocalService
+  /** Makes the pin of a tenant durable, at the head that its log has by then. @throws {@link Failure} LOG_ROLLBACK, STORE_FAILED */
+  readonly confirm: (tenant: string) => Promise<void>
+}
+
 /**
- * Opens the service where pins are missing, each tree head that is stated standing for the missing pin of its tenant.
+ * Opens the service where pins are missing, each tree head that is stated standing for the missing pin of its tenant. None is written before it is confirmed.
  * @throws {@link Failure} as {@link openLocalService}
  */
 export async function openServiceStating(
   settings: ServiceSettings,
   stated: ReadonlyMap<string, Pin>,
   report: ServiceParts['report'],
-): Promise<LocalService> {
+): Promise<StatingService> {
   const providers = await openProviders(settings, false)
-  const parts = partsOf(settings, providers, report)
-  return orClose(providers.shelf, () =>
-    LocalService.open({
-      ...parts,
-      async listPins(instance) {
-        return [...new Set([...(await parts.listPins(instance)), ...stated.keys()])]
-      },
-      openPin(instance, tenant) {
-        const pin = stated.get(tenant)
-        const store = parts.openPin(instance, tenant)
-        return pin === undefined ? store : new StatedPin(store, pin)
-      },
-    }),
+  const place = pinsOf(settings)
+  const open = new Map<string, StatedPin>()
+  const pins: PartsChoice['pins'] = {
+    ...place,
+    async listPins(instance) {
+      return [...new Set([...(await place.listPins(instance)), ...stated.keys()])]
+    },
+    openPin(instance, tenant) {
+      const known = open.get(tenant)
+      const pin = stated.get(tenant)
+      const store = known ?? place.openPin(instance, tenant)
+      if (pin === undefined || known !== undefined) return store
+      const made = new StatedPin({ peek: () => place.peekPin(instance, tenant), store }, pin)
+      open.set(tenant, made)
+      return made
+    },
+  }
+  const service = await orClose(providers.shelf, () =>
+    LocalService.open(partsOf(settings, providers, report, { pins })),
   )
+  return { confirm: async (tenant) => open.get(tenant)?.confirm(), service }
 }
 
 /** @throws {@link Failure} CONFIG_INVALID when a directory holds no installation */
@@ -228,7 +256,9 @@ export const openServiceBy = (
   settings: ServiceSettings,
   report: ServiceParts['report'],
 ): Promise<LocalService> =>
-  orClose(shelf, () => LocalService.open(partsOf(settings, { chosen: [opener], shelf }, report, 0)))
+  orClose(shelf, () =>
+    LocalService.open(partsOf(settings, { chosen: [opener], shelf }, report, { keepRooms: 0 })),
+  )
 
 /** A service that was just founded. */
 export interface Founded {

@@ -138,9 +138,11 @@ export async function repin(
       newest.set(stated.tenant.name, stated)
   }
   const pins = [...newest].map(([name, { epoch, head }]) => [name, { ...head, epoch }] as const)
-  const service = await openServiceStating(settings, new Map(pins), report)
+  const { confirm, service } = await openServiceStating(settings, new Map(pins), report)
   try {
     const done: Repinned[] = []
+    // A log that is opened has passed every check, those of its witnesses included: none is told to go on, or pinned, before all have.
+    for (const tenant of newest.keys()) await service.readTrustRoot(tenant)
     for (const [tenant, { head, note }] of newest) {
       const { origin, root, size } = head
       const detail = {
@@ -154,6 +156,8 @@ export async function repin(
         { action: 'log.repin', detail, subject: tenant },
         localCaller(),
       )
+      // Last of all: whoever is cut off before this has no pin, and is asked again.
+      await confirm(tenant)
       done.push({ index, origin, size: index + 1, stated: size, tenant })
     }
     return done

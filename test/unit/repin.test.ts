@@ -1,16 +1,25 @@
-import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { utf8 } from '../../src/base/bytes.ts'
 import { asFailure } from '../../src/base/failure.ts'
 import type { HeadStatement } from '../../src/cli/composition.ts'
 import { matters } from '../../src/dossier/matters.ts'
 import { parseStatement } from '../../src/dossier/statement.ts'
-import { openLocalService } from '../../src/open-service.ts'
+import { openPins, openLocalService, openServiceStating } from '../../src/open-service.ts'
 import { repin } from '../../src/repin.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { claimedCheckpoint } from '../../src/verify/verify-checkpoint.ts'
+import { S3Double } from '../support/s3-double.ts'
 import { founder } from '../support/service.ts'
-import { foundInstallation, grow, quiet, type Installation } from '../support/installation.ts'
+import { startWitness } from '../support/witness-edge.ts'
+import {
+  foundInstallation,
+  grow,
+  growIn,
+  quiet,
+  type Installation,
+} from '../support/installation.ts'
 
 const stating = (text: string | Uint8Array, name = 'checkpoint'): HeadStatement => ({
   bytes: typeof text === 'string' ? utf8(text) : text,
@@ -203,6 +212,87 @@ describe('a log whose pin is lost', () => {
     const service = await openLocalService(lost.settings, quiet)
     rmSync(pinOf(lost))
     expect((await refusalOf(lost, stating(note))).code).toBe('STORE_LOCKED')
+    await service.close()
+  })
+})
+
+describe('a backup from before what a witness has cosigned', () => {
+  it.each(['a directory', 'S3'])(
+    'is not repinned in %s: the refusal leaves no pin by which it could go on when the witness is away',
+    async (where) => {
+      const s3 = await S3Double.start('pins')
+      onTestFinished(() => s3.stop())
+      for (const [name, value] of Object.entries(s3.environment)) vi.stubEnv(name, value)
+      onTestFinished(() => {
+        vi.unstubAllEnvs()
+      })
+      const founded = await foundInstallation()
+      const { home, settings } = founded
+      const witness = await startWitness('w.example')
+      const witnessPolicy = `${witness.line}quorum w.example\n`
+      const first = await openLocalService({ ...settings, witnessPolicy }, quiet)
+      witness.learn(await first.readTrustRoot('default'))
+      await first.close()
+      const own = (await grow(founded, 1))[0]?.checkpoint ?? ''
+      cpSync(settings.data, join(home, 'backup'), { recursive: true })
+      await grow(founded, 3)
+      const restored = {
+        ...settings,
+        data: join(home, 'backup'),
+        keys: join(home, 'empty'),
+        ...(where === 'S3' ? { pin: 's3://pins/site' } : {}),
+      }
+      const lost = { ...founded, settings: restored }
+      const refused = await refusalOf(lost, stating(own))
+      expect(refused.message).toContain('has seen another history')
+      const place = openPins(restored, founded.instance)
+      expect(await place.list()).toEqual([])
+      await place.close()
+      expect(existsSync(pinOf(lost))).toBe(false)
+      expect([...s3.objects('pins').keys()].filter((key) => key.endsWith('.pin'))).toEqual([])
+      witness.up = false
+      await expect(grow(lost, 1)).rejects.toMatchObject({ code: 'LOG_ROLLBACK' })
+    },
+  )
+})
+
+describe('pinning again', () => {
+  it('that is cut off before its last step has made no pin, and is done by being asked again', async () => {
+    const { lost, note, size } = await withoutPin()
+    const store = await openSqliteStore({ mode: 'read', path: lost.settings.data })
+    const root = (await store.readTenant('default'))?.head.root ?? new Uint8Array()
+    await store.close()
+    const pin = { epoch: 0, origin: lost.origin, root, size }
+    const { confirm, service } = await openServiceStating(
+      lost.settings,
+      new Map([['default', pin]]),
+      quiet,
+    )
+    await growIn(service, 2)
+    expect(existsSync(pinOf(lost))).toBe(false)
+    await service.close()
+    expect(existsSync(pinOf(lost))).toBe(false)
+    await expect(confirm('other')).resolves.toBeUndefined()
+    expect(await repin(lost.settings, quiet, [stating(note)])).toMatchObject([{ size: size + 3 }])
+    await grow(lost, 1)
+  })
+
+  it('does not take the place of a pin that somebody else has made meanwhile', async () => {
+    const { lost, note } = await withoutPin()
+    const head = claimedCheckpoint(note)
+    if (typeof head === 'string') throw new Error(head)
+    const { confirm, service } = await openServiceStating(
+      lost.settings,
+      new Map([['default', { ...head, epoch: 0 }]]),
+      quiet,
+    )
+    await service.readTrustRoot('default')
+    const place = openPins(lost.settings, lost.instance)
+    const other = place.open('default')
+    await other.write({ ...head, epoch: 7 })
+    await other.close()
+    await expect(confirm('default')).rejects.toMatchObject({ code: 'LOG_ROLLBACK' })
+    expect(await place.read('default')).toMatchObject({ epoch: 7 })
     await service.close()
   })
 })

@@ -1,8 +1,10 @@
 // The whole check of a tenant: the log from its entries (log/fsck.ts), and every row of the database that repeats what the log says: decisions' filters,
 // idempotency keys, API keys, trust roots, sealed keys. Needs no key provider; what only the holder of the master key can check is said to be left out.
+import { setImmediate } from 'node:timers/promises'
 import { asFailure, Failure, type FailureCode } from '../base/failure.ts'
 import { fingerprint, parseTrustRoot, type OriginSection } from '../dossier/trust-root.ts'
 import { parseSealedKey } from '../keyring/sealed-key.ts'
+import type { DecisionMatter } from '../dossier/matters.ts'
 import { canonicalize } from '../base/canonical-json.ts'
 import { uuidv7 } from '../base/uuid.ts'
 import { publicKeyOf } from '../keyring/header.ts'
@@ -13,7 +15,7 @@ import type { Pin } from '../log/pin.ts'
 import type { Instance, StoredEntry, StoredKeys, StoreReader, Tenant } from '../store/store.ts'
 import { isAsLogged, readLoggedKeys } from './api-keys.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
-import { isMemoryOf } from './notarise.ts'
+import { isMemoryOf, nameOf } from './notarise.ts'
 
 /** What is to be checked, and who hears of it. */
 export interface FsckRequest {
@@ -49,7 +51,7 @@ export interface FsckReport {
 
 /** Findings that are told one by one. */
 const mostFindings = 1000
-const page = 500
+const page = 100
 
 interface Counted {
   decisions: number
@@ -84,6 +86,12 @@ async function part(
   }
 }
 
+/** Gives way to what waits in this thread: reading the database never does, and a signal would come when all is done. */
+async function breathe(signal: AbortSignal | undefined): Promise<void> {
+  await setImmediate()
+  signal?.throwIfAborted()
+}
+
 function sectionOf(trustFile: Uint8Array, { name, origin }: Tenant): OriginSection {
   const root = parseTrustRoot(trustFile)
   if (typeof root === 'string') throw new Failure('STORE_CORRUPT', root)
@@ -93,8 +101,8 @@ function sectionOf(trustFile: Uint8Array, { name, origin }: Tenant): OriginSecti
   return section
 }
 
-/** That every decision can be found by what it says, and nothing else is listed. */
-async function checkFilters(
+/** That every decision can be found by what it says and by its idempotency key, and nothing else is listed. */
+async function checkDecisions(
   { progress, signal, store, tenant }: FsckRequest,
   found: Found,
   counted: Counted,
@@ -102,7 +110,7 @@ async function checkFilters(
   let before: number | undefined
   let listed = 0
   for (;;) {
-    signal?.throwIfAborted()
+    await breathe(signal)
     const query = before === undefined ? { limit: page } : { before, limit: page }
     const rows = await store.listDecisions(tenant, query)
     for (const { filter, index, stream } of rows) {
@@ -122,6 +130,7 @@ async function checkFilters(
         filter?.status === said?.status
       if (!same || entry?.stream !== stream)
         row(found, index, 'Decision is listed as what it does not say')
+      if (matter !== undefined) await checkMemory(store, tenant, index, stream, matter, found)
     }
     listed += rows.length
     progress('decisions', listed, counted.decisions)
@@ -138,6 +147,22 @@ async function checkFilters(
     row(found, null, `Decisions in the list: ${listed}, in the log: ${counted.decisions}`)
 }
 
+/** That the idempotency key of a decision stands for it: one that is forgotten, or stands for another, would notarise the same request twice. */
+async function checkMemory(
+  store: StoreReader,
+  tenant: string,
+  index: number,
+  stream: string,
+  { caller: { owner }, idempotencyKey }: DecisionMatter,
+  found: Found,
+): Promise<void> {
+  if (idempotencyKey === null) return
+  const memory = await store.readIdempotency(tenant, owner, nameOf(owner, idempotencyKey))
+  if (memory === undefined) row(found, index, 'Idempotency key of the decision is not remembered')
+  else if (memory.stream !== stream)
+    row(found, index, `Idempotency key of the decision stands for another: ${memory.stream}`)
+}
+
 /** What a decision says, where it can be read; that it cannot is told elsewhere. */
 function tryMatter(entry: StoredEntry) {
   try {
@@ -147,9 +172,13 @@ function tryMatter(entry: StoredEntry) {
   }
 }
 
-async function checkIdempotency({ store, tenant }: FsckRequest, found: Found): Promise<void> {
+async function checkIdempotency(
+  { signal, store, tenant }: FsckRequest,
+  found: Found,
+): Promise<void> {
   let cursor = 0
   for (;;) {
+    await breathe(signal)
     const records = await store.listIdempotency(tenant, cursor, page)
     for (const record of records) {
       const { fingerprint: print, stream } = record
@@ -195,6 +224,13 @@ async function checkTrustRoots(
     const matter = matterOf(entry, 'trust')
     if (matter === undefined) continue
     const { sha256, version } = matter
+    // Under it the holder of one version takes the next.
+    if ((await store.readKeptCheckpoint(name, entry.index + 1)) === undefined)
+      found({
+        index: entry.index,
+        part: 'checkpoint',
+        what: `Checkpoint behind trust root version ${version} is not kept`,
+      })
     const stored = await store.readTrustRoot(name, version)
     if (stored === undefined) row(found, entry.index, `Trust root is missing: version ${version}`)
     else if (fingerprint(stored.file) !== sha256 || stored.sha256 !== sha256)
@@ -323,14 +359,15 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
     ...(signal === undefined ? {} : { signal }),
   }
   await part(found, signal, async () => {
-    for (const what of await store.checkStructure()) found({ index: null, part: 'database', what })
+    for (const what of await store.checkStructure(signal))
+      found({ index: null, part: 'database', what })
   })
   await part(found, signal, async () => {
     const file = trustFile ?? (await store.readTrustRoot(tenant.name))?.file
     if (file === undefined) throw new Failure('STORE_CORRUPT', `No trust root: ${tenant.name}`)
     await checkLog({ ...options, section: sectionOf(file, tenant) })
   })
-  await part(found, signal, () => checkFilters(request, found, counted))
+  await part(found, signal, () => checkDecisions(request, found, counted))
   await part(found, signal, () => checkIdempotency(request, found))
   await part(found, signal, () => checkApiKeys(request, tenant, found))
   await part(found, signal, () => checkTrustRoots(request, tenant, found))

@@ -3,12 +3,12 @@
 import { canonicalize } from '../base/canonical-json.ts'
 import { encodeBase64 } from '../base/base64.ts'
 import { encodeHex, equalBytes, utf8 } from '../base/bytes.ts'
-import { Failure } from '../base/failure.ts'
+import { Failure, invariant } from '../base/failure.ts'
 import { uuidv7 } from '../base/uuid.ts'
 import { equalConstantTime, hmacSha256, randomNonce, sha256 } from '../crypto/hash.ts'
 import { labels } from '../crypto/labels.ts'
 import { payloadType } from '../dossier/dsse.ts'
-import type { DecisionMatter } from '../dossier/matters.ts'
+import { isCaller, type DecisionMatter } from '../dossier/matters.ts'
 import type { Appended } from '../log/log.ts'
 import type { DecisionRequest } from '../wire/decision.ts'
 import type { IdempotencyRecord } from '../store/store.ts'
@@ -205,6 +205,8 @@ export class Notariser {
     request: DecisionRequest,
     idempotencyKey: string | null,
   ): DecisionMatter {
+    // Of all that the entry says this alone does not come through the schema of requests.
+    invariant(isCaller(principal.caller), 'Caller cannot stand in evidence')
     return {
       id,
       time,
@@ -258,7 +260,7 @@ export function isMemoryOf(
 }
 
 /** How a key is kept: the text itself is the caller's and must not outlive an erasure. */
-const nameOf = (owner: string, key: string): string =>
+export const nameOf = (owner: string, key: string): string =>
   encodeHex(sha256(utf8(`${labels.idempotency}\n${owner}\n${key}`)))
 
 /** What is remembered of a request: enough to know it again, too little to guess it once salt and value are erased. */

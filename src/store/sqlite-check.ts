@@ -1,5 +1,7 @@
-// What is wrong with a database as such, whatever it says: its pages and indexes, its schema, and rows that are erased and still hold something.
+// What is wrong with a database as such, whatever it says: its pages and indexes, its schema, rows that are erased and still hold something, rows
+// that no log or tenant owns, and hashes by which a decision would not be found.
 import type { Database, DatabaseConstructor } from './sqlite-database.ts'
+import { hashFilter } from './sqlite-decisions.ts'
 import { migrate } from './sqlite-schema.ts'
 
 /** Findings of one sort that are told one by one. */
@@ -55,14 +57,75 @@ const remains = [
    WHERE erased <> 0 AND NOT (${isBlankBlob('salt')} AND ${isBlankBlob('fingerprint')}) LIMIT ${mostOfASort}`,
 ]
 
-/** Everything that is wrong, a sentence each. */
-export function checkDatabase(db: Database, sqlite: DatabaseConstructor): readonly string[] {
+const owned = [
+  'entries',
+  'tiles',
+  'last_checkpoints',
+  'kept_checkpoints',
+  'slots',
+  'keys',
+  'idempotency',
+  'api_keys',
+  'trust_roots',
+] as const
+
+const strays = [
+  `SELECT 'Entry is beyond its log: index ' || e.idx || ' of ' || t.name
+   FROM tenants t JOIN entries e ON e.tenant = t.id AND (e.idx >= t.size OR e.idx < 0)
+   LIMIT ${mostOfASort}`,
+  ...owned.map(
+    (table) => `SELECT 'Rows of no tenant: ' || count(*) || ' in ${table}'
+      FROM ${table} WHERE tenant NOT IN (SELECT id FROM tenants) HAVING count(*) > 0`,
+  ),
+]
+
+const filters = ['status', 'actor', 'action'] as const
+type FilterRow = Readonly<
+  Record<(typeof filters)[number], string | null> &
+    Record<`${(typeof filters)[number]}_hash`, number | null> & {
+      id: number
+      idx: number
+      tenant: string | null
+    }
+>
+const pageFilters = 4096
+
+/** Where the hash that a decision is looked up by is not the one of the text beside it. */
+function* misfiled(db: Database): Generator<readonly string[], void> {
+  const page = db.prepare<[number], FilterRow>(
+    `SELECT e.id, e.idx, t.name AS tenant, ${filters.map((name) => `e.${name}, e.${name}_hash`).join()}
+     FROM entries e LEFT JOIN tenants t ON t.id = e.tenant
+     WHERE e.id > ? AND e.erased = 0 ORDER BY e.id LIMIT ${pageFilters}`,
+  )
+  let after = -Infinity
+  for (;;) {
+    const rows = page.all(after)
+    const last = rows.at(-1)
+    // Numbers beyond 2^53 would be read as the same for ever.
+    if (last === undefined || last.id <= after) return
+    yield rows.flatMap((row) =>
+      filters.flatMap((name) => {
+        const text = row[name]
+        return row[`${name}_hash`] === (text === null ? null : hashFilter(text))
+          ? []
+          : [`Decision cannot be found by its ${name}: index ${row.idx} of ${row.tenant ?? '?'}`]
+      }),
+    )
+    after = last.id
+  }
+}
+
+/** Everything that is wrong, a sentence each, in steps between which others may have their turn. */
+export function* checkDatabase(
+  db: Database,
+  sqlite: DatabaseConstructor,
+): Generator<readonly string[], void> {
   const checked = db.pragma(`integrity_check(${mostOfASort})`) as { integrity_check: string }[]
   const structure = checked.map((row) => row.integrity_check).filter((text) => text !== 'ok')
+  yield structure
   // What else is asked means something only where SQLite can be believed.
-  if (structure.length > 0) return structure
-  return [
-    ...compareSchema(db, sqlite),
-    ...remains.flatMap((query) => db.prepare<[], string>(query).pluck().all()),
-  ]
+  if (structure.length > 0) return
+  yield compareSchema(db, sqlite)
+  for (const query of [...remains, ...strays]) yield db.prepare<[], string>(query).pluck().all()
+  yield* misfiled(db)
 }

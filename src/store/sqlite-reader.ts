@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { Failure } from '../base/failure.ts'
 import { checkDatabase } from './sqlite-check.ts'
 import { collect, DecisionList } from './sqlite-decisions.ts'
@@ -149,9 +150,16 @@ export class SqliteReader implements port.StoreReader {
     )
   }
 
-  async checkStructure(): Promise<readonly string[]> {
-    const sqlite = await loadSqlite()
-    return this.run('check the database', () => checkDatabase(this.db, sqlite))
+  async checkStructure(signal?: AbortSignal): Promise<readonly string[]> {
+    const steps = checkDatabase(this.db, await loadSqlite())
+    const wrong: string[] = []
+    for (;;) {
+      const { done, value } = await this.run('check the database', () => steps.next())
+      if (done === true) return wrong
+      wrong.push(...value)
+      await setImmediate()
+      signal?.throwIfAborted()
+    }
   }
 
   readKeys(tenant: string): Promise<port.StoredKeys | undefined> {

@@ -247,8 +247,11 @@ export interface StoreReader {
   ): Promise<readonly StoredCheckpoint[]>
   /** Which tiles there are, by level and n. */
   listTiles(tenant: string): Promise<readonly Pick<StoredTile, 'level' | 'n'>[]>
-  /** What is wrong with the database as such: its structure, its schema, rows that are erased and not blank; nothing when it is sound. */
-  checkStructure(): Promise<readonly string[]>
+  /**
+   * What is wrong with the database as such: its structure, its schema, rows that are erased and not blank, that no log or tenant owns, or that
+   * would not be found; nothing when it is sound. Rejects with what the signal was aborted with.
+   */
+  checkStructure(signal?: AbortSignal): Promise<readonly string[]>
   /** The memory of idempotency keys, in the order of their making; `cursor` goes on behind the last that was given. */
   listIdempotency(
     tenant: string,

@@ -52,6 +52,11 @@ interface Check {
   readonly stuck?: 'listDecisions' | 'listIdempotency' | 'listKeptCheckpoints' | 'readInstance'
 }
 
+/** A copy of the entry at index 20 with its first five columns exchanged. */
+const orphan = (columns: string): string =>
+  `INSERT INTO entries SELECT NULL, ${columns}, time, keyid, leaf_hash, erased, status_hash, actor_hash, action_hash,
+   status, actor, action, leaf, signature, payload FROM entries WHERE idx = 20`
+
 /** A store one of whose lists begins anew wherever it is asked to go on, or whose instance is a row of nothing. */
 const stuckAt = (store: StoreReader, name: Check['stuck']): StoreReader =>
   new Proxy(store, {
@@ -287,6 +292,48 @@ describe('fsck', () => {
       /^database null: Sealed key/,
     ],
     ['a slot', ['UPDATE slots SET body = zeroblob(10)'], /^database null: Slot/],
+    [
+      'idempotency keys gone',
+      ['DELETE FROM idempotency WHERE erased = 0'],
+      /^row \d+: Idempotency key of the decision is not remembered/,
+    ],
+    [
+      'an entry behind the end',
+      [orphan("tenant, (SELECT size FROM tenants), kind, 'orphan', 0")],
+      /^database null: Entry is beyond its log: index \d+ of default/,
+    ],
+    [
+      'an entry far behind the end, in a stream that exists',
+      [orphan('tenant, 1000000, kind, stream, 9')],
+      /^database null: Entry is beyond its log: index 1000000 of default/,
+    ],
+    [
+      'an entry before the beginning',
+      [orphan('tenant, -5, kind, stream, 9')],
+      /^database null: Entry is beyond its log: index -5 of default/,
+    ],
+    [
+      'an entry of a tenant that there is not',
+      [orphan('99, idx, kind, stream, seq')],
+      /^database null: Rows of no tenant: 1 in entries/,
+    ],
+    ...['tiles', 'last_checkpoints', 'kept_checkpoints', 'idempotency'].map(
+      (table): [string, string[], RegExp] => [
+        `${table} of a tenant that there is not`,
+        [`UPDATE ${table} SET tenant = 99`],
+        new RegExp(`^database null: Rows of no tenant: \\d+ in ${table}`),
+      ],
+    ),
+    [
+      'the checkpoint behind a trust root gone',
+      ['DELETE FROM kept_checkpoints'],
+      /^checkpoint \d+: Checkpoint behind trust root version 1 is not kept/,
+    ],
+    ...['status', 'actor', 'action'].map((name): [string, string[], RegExp] => [
+      `the hash by which a decision’s ${name} is found`,
+      [`UPDATE entries SET ${name}_hash = 200 + (${name}_hash = 200) WHERE idx = 20`],
+      new RegExp(`^database null: Decision cannot be found by its ${name}: index 20 of default`),
+    ]),
   ])('names %s', async (_, sql, expected) => {
     const report = await check({ sql })
     expect(report.count).toBeGreaterThan(0)
@@ -339,6 +386,32 @@ describe('fsck', () => {
       sql: [`DELETE FROM entries WHERE idx = ${last}`, 'UPDATE tenants SET size = size - 1'],
     })
     expect(told(report)).toContainEqual(expect.stringMatching(/^pin \d+: Log has fewer entries/))
+  })
+
+  it('names two decisions of one owner and idempotency key', async () => {
+    const test = await foundTestService({})
+    await test.notarise(requestOf(1), 'key')
+    await test.service.close()
+    const data = join(test.directory, 'data')
+    const db = new Database(join(data, 'countersign.db'))
+    expect(db.prepare('DELETE FROM idempotency').run().changes).toBe(1)
+    db.close()
+    const again = await test.reopen()
+    const { id } = await again.notarise(requestOf(2), 'key')
+    await again.service.close()
+    const store = await openSqliteStore({ mode: 'read', path: data })
+    const report = await fsck({
+      pin: undefined,
+      progress: () => undefined,
+      signatures: true,
+      store,
+      tenant,
+      trustFile: undefined,
+    })
+    await store.close()
+    expect(told(report)).toEqual([
+      expect.stringMatching(`^row \\d+: Idempotency key of the decision stands for another: ${id}`),
+    ])
   })
 
   it('tells the first index of all that it found', async () => {

@@ -120,6 +120,9 @@ describe('two leads at the command line', () => {
     expect(verified).toMatchObject({ code: 0 })
     expect(verified.stdout).toContain('ALLOW by override')
     expect(verified.stderr).toContain('ann as risk_lead and bob as security_lead')
+    await done('dossier', 'export', 'roster', '-o', 'roster-dossier.json')
+    await done('verify', 'roster-dossier.json', '--trust', 'trust.json')
+    await done('log', 'fsck')
   })
 
   it('take a request back, with a reason', async () => {

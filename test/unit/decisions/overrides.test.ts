@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { asFailure } from '../../../src/base/failure.ts'
 import { rosterDigest } from '../../../src/dossier/roster.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { verifyDossier } from '../../../src/verify/index.ts'
 import { updateTrustRoot } from '../../../src/verify/update-trust-root.ts'
 import type { OverrideView } from '../../../src/wire/overrides.ts'
@@ -92,6 +93,52 @@ describe('a roster', () => {
       message: expect.stringContaining('not one of this text') as string,
     })
     expect((await at.service.readRoster('default')).current?.sha256).toBe(digests[0])
+  })
+
+  it('is published when it is given again, or at the next start, where that was cut off', async () => {
+    for (const restart of [false, true]) {
+      const clock = { now: start }
+      const at = await foundTestService({
+        clock: () => clock.now,
+        wrapStore: (store) =>
+          new Proxy(store, {
+            get(target, name) {
+              if (name === 'commit')
+                return async (commit: Parameters<Store['commit']>[0]) => {
+                  await target.commit(commit)
+                  // Too far back for the log to make another entry: the trust root’s.
+                  if (commit.entries.some(({ kind }) => kind === 'roster')) clock.now -= 10_000
+                }
+              const value: unknown = Reflect.get(target, name, target)
+              return typeof value === 'function' ? (value.bind(target) as unknown) : value
+            },
+          }),
+      })
+      await expect(foundRoster(at)).rejects.toMatchObject({ code: 'LOG_CLOCK' })
+      clock.now = start
+      expect(await reportOf(at, 'roster')).toMatchObject({ verdict: 'inconclusive' })
+      const again = restart ? await at.reopen() : at
+      if (!restart) await foundRoster(again)
+      const report = await reportOf(again, 'roster')
+      expect(report).toMatchObject({ verdict: 'valid' })
+      expect(report.entries).toHaveLength(1)
+    }
+  })
+
+  it('stays in the trust root when keys are rotated, and what it has overruled stays good', async () => {
+    const { at } = await founded()
+    const request = await opened(at)
+    await signedByBoth(at, request)
+    await at.service.actOnOverride(requester, request.decision, { act: 'execute' })
+    const older = await at.service.readTrustRoot('default')
+    await at.service.orderKeys('default', { order: 'rotate', purpose: 'evidence' }, founder)
+    const newer = await at.service.readTrustRoot('default', 3)
+    const proof = await at.service.exportTrustProof('default', 3)
+    expect(updateTrustRoot(older, newer, [proof])).toMatchObject({ ok: true })
+    expect(await reportOf(at, request.decision)).toMatchObject({
+      status: 'ALLOW by override',
+      verdict: 'valid',
+    })
   })
 
   it('given again is the same one, entered once', async () => {

@@ -46,6 +46,7 @@ import {
   isNew,
   makeKekFile,
   openLocalService,
+  openPins,
   wantsKekFile,
   type Founding,
   type ServiceSettings,
@@ -413,9 +414,21 @@ export const createComposition = (parts: ProcessParts): Composition => ({
   openService: (flags) => openService(parts, flags),
   connectServer: (flags) => connectControl(loadPublicConfig(parts, flags).data),
   async openReading(flags: GlobalFlags): Promise<ReadingService> {
-    const { data } = loadPublicConfig(parts, flags)
-    const store = await openSqliteStore({ mode: 'read', path: data })
-    return new Reading(() => store)
+    const config = loadPublicConfig(parts, flags)
+    const store = await openSqliteStore({ mode: 'read', path: config.data })
+    return new Reading(
+      () => store,
+      async (tenant) => {
+        const instance = await store.readInstance()
+        if (instance === undefined) return undefined
+        const pins = openPins(config, instance.id)
+        try {
+          return await pins.read(tenant)
+        } finally {
+          await pins.close()
+        }
+      },
+    )
   },
   keyHealth: (flags, tenant) => keyHealth(parts, flags, tenant),
   serve: (flags) => serve(parts, flags),

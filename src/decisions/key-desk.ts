@@ -93,6 +93,12 @@ export class KeyDesk {
     if (opener !== undefined) this.#watch.note(opener)
     this.#watch.start()
     this.#rooms.set(room.tenant.name, room)
+    if (room.keyring.refusals.length > 0)
+      this.#parts.report('kek.fell-over', {
+        openedBy: openedBy.kind,
+        refusals: room.keyring.refusals.join('; '),
+        tenant: room.tenant.name,
+      })
     await settleKeys(new KeyWork(room, this.#tools(), recovery))
   }
 

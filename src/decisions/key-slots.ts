@@ -72,11 +72,21 @@ export async function rewrap(work: KeyWork): Promise<void> {
   await put(work, [...made, ...kept], work.tools.providers())
 }
 
+const tells = ({ tools }: KeyWork, kind: KekKind): boolean =>
+  tools.providers().some(({ metadata }) => metadata.kind === kind)
+
 /**
  * Gives the master key a slot of another provider, has it opened in a process of its own, puts it first, and drops the others unless they are kept.
  * Each is an entry; an order that was cut off finds what it did and goes on.
  */
 export async function migrate(work: KeyWork, to: KekKind, keep: boolean): Promise<void> {
+  // A tenant's own key must not make a server that others share need another command line.
+  if (work.by.type === 'apiKey' && !tells(work, to))
+    throw new Failure(
+      'INPUT_INVALID',
+      `This server was not told to open by ${to}: whoever runs it moves keys there, or adds it to --kek`,
+      { field: '/to' },
+    )
   await settleKeys(work)
   const target = providerOf(work, to)
   const isTarget = ({ parsed }: Slot): boolean => parsed.provider === to

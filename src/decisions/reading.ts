@@ -21,6 +21,9 @@ import { exportPeriod } from './period-export.ts'
 import { planPeriod, type PeriodRequest } from './period-plan.ts'
 import type { PeriodState, PeriodStep } from './period-state.ts'
 import { exportDossier } from './prove.ts'
+import { checkPinnedHead } from '../log/pinned-head.ts'
+import type { Pin } from '../log/pin.ts'
+import { readCheckedTrustRoot } from './trust.ts'
 import type { DecisionView, ListRequest, TenantView } from './service.ts'
 import { exportTlogProof, proveConsistency, proveInclusion } from './tree-proofs.ts'
 
@@ -81,10 +84,18 @@ const firstEntryOf = ({ from, purpose }: StoredKey): number | null =>
 /** The read side of a data directory. */
 export class Reading {
   readonly #store: () => StoreReader
+  readonly #pinOf: (tenant: string) => Promise<Pin | undefined>
 
-  /** @param store asked for every time, because a writer may reopen it */
-  constructor(store: () => StoreReader) {
+  /**
+   * @param store asked for every time, because a writer may reopen it
+   * @param pinOf gives the pin of a tenant, where it is at hand
+   */
+  constructor(
+    store: () => StoreReader,
+    pinOf: (tenant: string) => Promise<Pin | undefined> = () => Promise.resolve(undefined),
+  ) {
     this.#store = store
+    this.#pinOf = pinOf
   }
 
   async readDecision(tenant: string, id: string): Promise<DecisionView> {
@@ -140,10 +151,15 @@ export class Reading {
   }
 
   async readTrustRoot(tenant: string, version?: number): Promise<Uint8Array> {
-    const trustRoot = await this.#store().readTrustRoot(tenant, version)
-    if (trustRoot === undefined)
-      throw notFound(`No such trust root: ${tenant} ${version ?? ''}`.trim())
-    return trustRoot.file
+    // Asked before the log is read: a server that goes on meanwhile must not put it ahead.
+    const pin = await this.#pinOf(tenant)
+    const store = this.#store()
+    const known = await store.readTenant(tenant)
+    if (known === undefined) throw notFound(`Unknown tenant: ${tenant}`)
+    const { head, origin } = known
+    // Whoever takes it vouches for it to others: what a database says alone is not enough.
+    if (pin !== undefined) await checkPinnedHead({ head, origin, store, tenant }, pin)
+    return (await readCheckedTrustRoot({ log: known, store, tenant: known }, version)).file
   }
 
   /** The checkpoint to serve; one that witnesses have cosigned unless that would hide for long what came later. */

@@ -18,7 +18,7 @@ import { formatVkey } from '../merkle/note.ts'
 import type { ListedKey } from '../keyring/listed-key.ts'
 import { logKeySplit } from '../keyring/purposes.ts'
 import { readProvedRootAt } from '../log/tree-reading.ts'
-import type { StoredKeys, StoredTrustRoot } from '../store/store.ts'
+import type { LogHead, StoreReader, StoredKeys, StoredTrustRoot } from '../store/store.ts'
 import { readCheckpointKeys } from '../verify/check-trust-root.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { enterNow, type Room } from './room.ts'
@@ -98,12 +98,19 @@ export async function describeOrigin(
   }
 }
 
+/** A log of which at least the head is known. */
+interface KnownLog {
+  readonly log: { readonly head: LogHead }
+  readonly store: StoreReader
+  readonly tenant: { readonly name: string }
+}
+
 /**
  * A version of the trust root, the newest unless told otherwise, as the log announced it.
  * @throws {@link Failure} INPUT_NOT_FOUND; STORE_CORRUPT when the file is not the one announced
  */
 export async function readCheckedTrustRoot(
-  { log, store, tenant }: Pick<Room, 'log' | 'store' | 'tenant'>,
+  { log, store, tenant }: KnownLog,
   version?: number,
 ): Promise<StoredTrustRoot> {
   const stored = await store.readTrustRoot(tenant.name, version)

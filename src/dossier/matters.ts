@@ -22,6 +22,9 @@ const caller = z.strictObject({
   owner: name,
 })
 
+/** Whether a caller can stand in evidence. */
+export const isCaller = (value: unknown): boolean => caller.safeParse(value).success
+
 /** The five answers to an intent. */
 export const statuses = ['ALLOW', 'BLOCK', 'ESCALATE', 'REVIEW_REQUIRED', 'ERROR'] as const
 

@@ -3,7 +3,6 @@
 import { asFailure, Failure } from '../base/failure.ts'
 import type { Secret } from '../crypto/secret.ts'
 import type { KekMetadata, KekProvider } from '../kek/kek.ts'
-import { refusal } from './record.ts'
 import { openMasterSeed, type MasterSlot } from './slot.ts'
 
 /** The opened master key. */
@@ -40,13 +39,16 @@ function nothingOpened(
     return new Failure(cause.code, `Master key was not opened. ${refusals.join('; ')}`, { cause })
   const made = slots.map(({ provider }) => provider).join(', ')
   const given = providers.map(({ metadata }) => metadata.kind).join(', ')
-  return refusal(`Master key has slots for ${made}, and the provider given is ${given}`)
+  return new Failure(
+    'CONFIG_INVALID',
+    `Master key has slots for ${made}, and the provider given is ${given}: start with --kek and one that it has`,
+  )
 }
 
 /**
  * Opens the master key, asking the providers in their order, each only about slots of its kind.
- * @throws {@link Failure} the most telling of what the providers said: KEK_*, else OPEN_FAILED; KEY_STORE_REFUSED when no slot is for any of
- * them, or what a slot holds is not the master key of its header
+ * @throws {@link Failure} the most telling of what the providers said: KEK_*, else OPEN_FAILED; CONFIG_INVALID when no slot is for any of
+ * them, KEY_STORE_REFUSED when what a slot holds is not the master key of its header
  */
 export async function unsealMaster(
   slots: readonly MasterSlot[],

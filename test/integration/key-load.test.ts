@@ -72,9 +72,9 @@ describe('a server under load', () => {
           expect(verifyDossier(dossier, newest).verdict).toBe('valid')
       })(),
     ])
-    expect([refused.code, refused.stdout, again]).toEqual([1, '', undefined])
+    expect([refused.code, refused.stdout, again]).toEqual([2, '', undefined])
     expect(refused.stderr).toContain(
-      'Master key has slots for hsm, and the provider given is environment (KEY_STORE_REFUSED)',
+      'Master key has slots for hsm, and the provider given is environment',
     )
     const restarted = await installation.serve('hsm')
     expect((await fetch(`${restarted.url}/readyz`)).status).toBe(200)

@@ -316,6 +316,19 @@ describe('the master key', () => {
 })
 
 describe('moving to another provider', () => {
+  it('is not for an API key to order where the server was told of other providers', async () => {
+    const test = await foundTestService({ others: [pretend('hsm')] })
+    const before = await test.service.keyStatus(tenant)
+    const byKey = { id: 'csk', owner: 'alice', type: 'apiKey' as const }
+    expect(
+      await codeOf(test.service.orderKeys(tenant, { order: 'migrate', to: 'hsm' }, byKey)),
+    ).toMatch(/^INPUT_INVALID: This server was not told to open by hsm/)
+    expect((await test.service.keyStatus(tenant)).slots).toEqual(before.slots)
+    expect(
+      await codeOf(test.service.orderKeys(tenant, { order: 'migrate', to: 'environment' }, byKey)),
+    ).toBe('none')
+  })
+
   it('writes the new slot, tries it in another process, puts it first and drops the old', async () => {
     const tried: string[] = []
     const hsm = pretend('hsm')
@@ -340,7 +353,7 @@ describe('moving to another provider', () => {
       'hsm',
     ])
     expect(await verdictOf(test, await dossierOf(test, id))).toBe('valid')
-    expect(await codeOf(test.reopen())).toMatch(/^KEY_STORE_REFUSED: Master key has slots for hsm/)
+    expect(await codeOf(test.reopen())).toMatch(/^CONFIG_INVALID: Master key has slots for hsm/)
     const again = await test.reopen({ providers: [hsm] })
     expect(await verdictOf(again, await dossierOf(again, id))).toBe('valid')
   })

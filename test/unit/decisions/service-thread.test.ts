@@ -47,7 +47,8 @@ describe('the service across a message port', () => {
     const test = await foundTestService()
     const names = Object.getOwnPropertyNames(Object.getPrototypeOf(test.service) as object).filter(
       // Those that only a command in the same process may use are not of the port.
-      (name) => !['constructor', 'instance', 'putSlots', 'checkProviders'].includes(name),
+      (name) =>
+        !['constructor', 'instance', 'putSlots', 'checkProviders', 'recordAct'].includes(name),
     )
     const { remote } = connect(test.service)
     expect(names.filter((name) => !(name in remote))).toEqual([])

@@ -100,13 +100,21 @@ describe('what is opened at start', () => {
     await decide(test, 'default')
     const again = await test.reopen({ keepRooms: 2 })
     expect(await openOf(again)).toBe('ok (2 open)')
-    // What would be refused is refused at start where it is kept open, and only there.
+    // What one tenant's keys do is its own trouble, told at start where it is kept open.
     await again.service.close()
     edit(test, "UPDATE tenants SET manifest = x'7b7d' WHERE name = 'b'")
-    expect(await codeOf(test.reopen({ keepRooms: 2 }))).toBe('KEY_STORE_REFUSED')
-    const one = await test.reopen({ keepRooms: 1 })
+    const one = await test.reopen({ keepRooms: 2 })
+    expect(await openOf(one)).toBe('1 refused (KEY_STORE_REFUSED), 1 open')
     expect(await codeOf(decide(one, 'default'))).toBe('none')
     expect(await codeOf(decide(one, 'b'))).toBe('KEY_STORE_REFUSED')
+  })
+
+  it('stop the service when not one of them opens', async () => {
+    const test = await found(['a'])
+    await test.service.close()
+    edit(test, "UPDATE tenants SET manifest = x'7b7d'")
+    expect(await codeOf(test.reopen({ keepRooms: 2 }))).toBe('KEY_STORE_REFUSED')
+    expect(await codeOf(test.reopen({ keepRooms: 1 }))).toBe('KEY_STORE_REFUSED')
   })
 })
 

@@ -273,7 +273,7 @@ describe('the providers of a keyring', () => {
   it('are told when no slot is for them', async () => {
     const { stored } = await create()
     expect(await refusalOf(unseal(stored, { providers: [memory] }))).toBe(
-      'KEY_STORE_REFUSED: Master key has slots for environment, and the provider given is memory',
+      'CONFIG_INVALID: Master key has slots for environment, and the provider given is memory: start with --kek and one that it has',
     )
   })
 

@@ -360,7 +360,7 @@ describe('a slot', () => {
       'KEY_STORE_REFUSED: Slot is listed and missing: SHA-256 ',
     )
     expect(await refusalOf(unseal({ ...two, slots: two.slots.slice(1) }))).toContain(
-      'KEY_STORE_REFUSED: Master key has slots for memory',
+      'CONFIG_INVALID: Master key has slots for memory',
     )
     // The slot that opens is whole; the other one was changed.
     const changed = edit(bodyOf(two, 1), (slot) => Object.assign(slot, { kekId: 'memory-x' }))

@@ -63,8 +63,11 @@ export function sealRecord(
   try {
     bytes = canonicalBytes(recordOf(bundle, dialect))
   } catch (cause) {
-    const { field, message } = asFailure(cause)
-    throw new Failure('POLICY_INVALID', `Bundle cannot be recorded: ${message}`, { cause, field })
+    const { field = '', message } = asFailure(cause)
+    throw new Failure('POLICY_INVALID', `Bundle cannot be recorded: ${message}`, {
+      cause,
+      field: field.replace(/^\/bundle(?=\/|$)/, '') || '/',
+    })
   }
   return { bytes, digest: encodeHex(sha256(bytes)) }
 }

@@ -32,9 +32,14 @@ const ordering = (
   })
 }
 
+/** A key by purpose and version, as people see it in `keys status`. */
+const keyName = /^(?:evidence|fast|log|bundle):[1-9]\d{0,8}$/
+
 function wholeId(text: string): string {
-  if (isUuid(text)) return text
-  throw new Usage(`The full id of a key is wanted, as keys status --json tells it: ${text}`)
+  if (isUuid(text) || keyName.test(text)) return text
+  throw new Usage(
+    `A key is named by purpose and version, such as evidence:1, or by its full id, as keys status --json tells it: ${text}`,
+  )
 }
 
 /** `keys` */
@@ -140,7 +145,7 @@ function defineEnding(defining: Defining): void {
       'keys revoke 01890a5d-ac96-774b-bcce-b302099a8057 --from 4711',
     ],
   )
-  revoke.argument('<id>', 'full id of the key')
+  revoke.argument('<key>', 'purpose and version such as evidence:1, or full id')
   asJson(ofTenant(writing(revoke)))
     .option(
       '--from <index>',
@@ -165,7 +170,7 @@ function defineEnding(defining: Defining): void {
     'Deletes the private half of a key that signs no more, for ever. What it signed verifies as before.',
     ['keys destroy 01890a5d-ac96-774b-bcce-b302099a8057'],
   )
-  destroy.argument('<id>', 'full id of the key')
+  destroy.argument('<key>', 'purpose and version such as fast:1, or full id')
   asJson(ofTenant(writing(destroy)))
   ordering(defining, destroy, (id) => ({ order: 'destroy', keyId: wholeId(id) }))
   const admit = define(

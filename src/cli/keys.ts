@@ -49,18 +49,22 @@ function describeEnding(order: KeyOrder & { keyId: string }, key: KeyView): stri
   return `${name}: ${rotated}counts no more ${from}\n`
 }
 
-/** @throws {@link Failure} INPUT_NOT_FOUND */
+/** Says what an order will end, and names its key by its id. @throws {@link Failure} INPUT_NOT_FOUND */
 async function announce(
   { err }: Context,
   service: Service,
   tenant: string,
   order: KeyOrder,
-): Promise<void> {
-  if (order.order !== 'revoke' && order.order !== 'destroy') return
+): Promise<KeyOrder> {
+  if (order.order !== 'revoke' && order.order !== 'destroy') return order
   const keys = await service.listKeys(tenant)
-  const key = keys.find(({ keyId }) => keyId === order.keyId)
+  const key = keys.find(
+    ({ keyId, purpose, version }) =>
+      keyId === order.keyId || `${purpose}:${version}` === order.keyId,
+  )
   if (key === undefined) throw new Failure('INPUT_NOT_FOUND', `No such key: ${order.keyId}`)
   err.note(describeEnding(order, key))
+  return { ...order, keyId: key.keyId }
 }
 
 const withOfferNote = (done: KeyOrderDone): KeyOrderDone => ({
@@ -103,8 +107,8 @@ class Ordering {
 
   async #runFor(service: Service, tenant: string): Promise<void> {
     try {
-      await announce(this.#context, service, tenant, this.#order)
-      const done = await service.orderKeys(tenant, this.#order, localCaller())
+      const order = await announce(this.#context, service, tenant, this.#order)
+      const done = await service.orderKeys(tenant, order, localCaller())
       await this.#tell(this.#order.order === 'admit' ? withOfferNote(done) : done)
     } catch (error) {
       const { err } = this.#context

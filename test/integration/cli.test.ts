@@ -162,8 +162,8 @@ describe('the command line as a process', () => {
   it('falls back to no weaker provider when a stronger one is configured', async () => {
     const env = { COUNTERSIGN_KMS_KEY_ID: 'alias/countersign' }
     const ran = await runCountersign(['notarise', '-'], { cwd, env })
-    expect([ran.code, ran.stdout]).toEqual([1, ''])
-    expect(ran.stderr).toMatch(/kms.*\(KEY_STORE_REFUSED\)/)
+    expect([ran.code, ran.stdout]).toEqual([2, ''])
+    expect(ran.stderr).toMatch(/kms.*\(CONFIG_INVALID\)/)
   })
 
   it('is resumed after an interruption with exactly one decision a key', async () => {

@@ -164,6 +164,7 @@ describe('an order about keys', () => {
     ['rotate', ['rotate', 'fast'], { order: 'rotate', purpose: 'fast' }],
     ['rotate-master', ['rotate-master'], { order: 'rotate-master' }],
     ['revoke', ['revoke', keyId], { order: 'revoke', keyId }],
+    ['revoke by name', ['revoke', 'evidence:1'], { order: 'revoke', keyId }],
     [
       'revoke from a position',
       ['revoke', keyId, '--from', '0', '--reason', 'lost'],
@@ -209,6 +210,9 @@ describe('an order about keys', () => {
     [['migrate']],
     [['migrate', '--to', 'memory']],
     [['revoke', keyId.slice(0, 8)]],
+    [['revoke', 'evidence']],
+    [['revoke', 'evidence:01']],
+    [['revoke', 'master:1']],
     [['revoke', keyId, '--from', '-1']],
     [['revoke', keyId, '--from', '1.5']],
     [['revoke', keyId, '--reason', '']],

@@ -11,6 +11,7 @@ import {
   type TrustRoot,
 } from '../../../src/dossier/trust-root.ts'
 import { createWorld } from '../../support/forge-world.ts'
+import { firstRoster } from '../../support/forge-override.ts'
 
 const { trust, trustFile } = createWorld()
 const many = <T>(count: number, item: (i: number) => T): T[] =>
@@ -27,6 +28,14 @@ function parsed(change: (root: TrustRoot, section: OriginSection) => unknown): u
 
 const first = (items: readonly object[], change: object): unknown =>
   Object.assign(items[0] ?? {}, change)
+
+const rosterVersion = (from: number): OriginSection['rosters'][number] => ({
+  askedAt: null,
+  endorsements: [{ key: 'k', kind: 'Ed25519', signature: 's' }],
+  from,
+  roster: firstRoster,
+  time: 0,
+})
 
 describe('a trust root', () => {
   it('is read as it was written', () => {
@@ -123,6 +132,15 @@ describe('a trust root', () => {
     ['a key that begins nowhere', (_, { keys }) => first(keys, { from: null })],
     ['a key that begins at a half', (_, { keys }) => first(keys, { from: 0.5 })],
     ['a roster', (_, section) => Object.assign(section, { rosters: [{}] })],
+    ['257 rosters', (_, section) => (section.rosters = many(257, rosterVersion))],
+    [
+      'a roster that nobody signed',
+      (_, section) => (section.rosters = [{ ...rosterVersion(0), endorsements: [] }]),
+    ],
+    [
+      'a roster that counts from nowhere',
+      (_, section) => (section.rosters = [{ ...rosterVersion(0), from: -1 }]),
+    ],
     ['too long a policy', (_, section) => (section.witnesses = 'x'.repeat(262_145))],
   ])('is refused with %s', (_what, change) => {
     expect(parsed(change)).toMatch(/^Not a v1 trust root: \//)
@@ -143,6 +161,7 @@ describe('a trust root', () => {
       'a verifier key of 8192 characters',
       (_, { logKeys }) => first(logKeys, { vkey: 'v'.repeat(8192) }),
     ],
+    ['256 rosters', (_, section) => (section.rosters = many(256, rosterVersion))],
     ['a policy as long as may be', (_, section) => (section.witnesses = 'x'.repeat(262_144))],
   ])('may have %s', (_what, change) => {
     expect(parsed(change)).toBeTypeOf('object')

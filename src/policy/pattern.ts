@@ -26,8 +26,8 @@ function compileRe2(pattern: string, looksBehind: boolean): RE2JS {
  * The compiled form of a Python pattern.
  * @throws {@link PatternProblem} when it is not one, or needs what cannot be done in linear time
  */
-export function compilePattern(text: string, properties: boolean): Pattern {
-  const { asciiBoundaries, looksBehind, ofNothing, pattern } = translatePattern(text, properties)
+export function compilePattern(text: string, extended: boolean): Pattern {
+  const { asciiBoundaries, looksBehind, ofNothing, pattern } = translatePattern(text, extended)
   const re2 = compileRe2(pattern, looksBehind)
   const size = re2.programSize()
   const nothing =

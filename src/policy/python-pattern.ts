@@ -67,7 +67,7 @@ const flagNames: Readonly<Record<string, keyof Flags>> = {
 
 class PatternReader {
   readonly #chars: readonly string[]
-  readonly #properties: boolean
+  readonly #extended: boolean
   readonly #never: string
   #at = 0
   #groups = 0
@@ -77,9 +77,9 @@ class PatternReader {
   looksBehind = false
   inWords = false
 
-  constructor(pattern: string, properties: boolean, ofNothing = false) {
+  constructor(pattern: string, extended: boolean, ofNothing = false) {
     this.#chars = Array.from(pattern)
-    this.#properties = properties
+    this.#extended = extended
     this.#never = ofNothing ? '[^\\x{0}-\\x{10ffff}]' : ''
   }
 
@@ -189,6 +189,7 @@ class PatternReader {
     if (char === '\\') return this.#escape(flags)
     if (char === '[') return this.#characterClass(flags)
     if (char === '(') return this.#group(flags)
+    if (char === '{' && this.#extended) throw unsupported('Brace that counts nothing')
     if (char === '.') return plain(flags.dotAll ? '(?s:.)' : '[^\\n]')
     if (char === '^') return position(flags.multiline ? '(?m:^)' : '\\A')
     if (char === '$')
@@ -250,7 +251,7 @@ class PatternReader {
       return position(`\\${char}`)
     }
     if (setLetters.includes(char)) return plain(this.#set([{ set: char }], false, flags))
-    if (this.#properties && (char === 'p' || char === 'P')) return plain(this.#property(char))
+    if (this.#extended && (char === 'p' || char === 'P')) return plain(this.#property(char))
     if (char >= '1' && char <= '9') return plain(this.#octalOrReference(char))
     return plain(literal(this.#character(char, false)))
   }
@@ -325,13 +326,14 @@ class PatternReader {
 
   #classMember(): ClassItem {
     const char = this.#next()
+    if (char === '[' && this.#peek() === ':' && this.#extended) throw unsupported('POSIX class')
     if (char !== '\\') {
       const code = char.codePointAt(0) ?? 0
       return { from: code, to: code }
     }
     const escaped = this.#next()
     if (setLetters.includes(escaped)) return { set: escaped }
-    if (this.#properties && (escaped === 'p' || escaped === 'P'))
+    if (this.#extended && (escaped === 'p' || escaped === 'P'))
       throw unsupported('Property in a class')
     const code = this.#character(escaped, true)
     return { from: code, to: code }
@@ -361,14 +363,15 @@ function withFlags(flags: Flags, letters: string, on: boolean): Flags {
 }
 
 /**
- * A Python pattern in RE2's words; `properties` lets `\p{…}` through, which `re` does not know.
+ * A Python pattern in RE2's words. `extended` is for the second dialect, whose engine is `regex` instead of `re`: it knows `\p{…}`, and what it takes for
+ * something of its own (POSIX classes, fuzzy matching) is refused.
  * @throws {@link PatternProblem}
  */
-export function translatePattern(pattern: string, properties: boolean): Translation {
-  const reader = new PatternReader(pattern, properties)
+export function translatePattern(pattern: string, extended: boolean): Translation {
+  const reader = new PatternReader(pattern, extended)
   const text = reader.whole()
   const { asciiBoundaries, inWords, looksBehind } = reader
-  const ofNothing = inWords ? new PatternReader(pattern, properties, true).whole() : undefined
+  const ofNothing = inWords ? new PatternReader(pattern, extended, true).whole() : undefined
   return { pattern: text, asciiBoundaries, looksBehind, ofNothing }
 }
 

@@ -3,9 +3,9 @@ import { compilePattern, mostSteps } from '../../../src/policy/pattern.ts'
 import { PatternProblem } from '../../../src/policy/python-pattern.ts'
 
 /** What becomes of a pattern that is not taken. */
-function problemOf(pattern: string, properties = false): string {
+function problemOf(pattern: string, extended = false): string {
   try {
-    compilePattern(pattern, properties)
+    compilePattern(pattern, extended)
   } catch (problem) {
     if (problem instanceof PatternProblem) return `${problem.kind}: ${problem.message}`
     throw problem
@@ -107,6 +107,14 @@ describe('a Python pattern', () => {
   it('knows properties of Unicode only in the second dialect', () => {
     expect(compilePattern('^\\p{Lu}\\P{Lu}$', true).test('Éa')).toBe(true)
     expect(problemOf('\\p{Nonsense}', true)).toMatch(/^unsupported/)
+  })
+
+  it('is refused in the second dialect where its engine means something else', () => {
+    expect(['a{e}', '[[:alpha:]]'].map((pattern) => problemOf(pattern, true))).toEqual([
+      'unsupported: Brace that counts nothing',
+      'unsupported: POSIX class',
+    ])
+    expect(['a{e}', '[[:alpha:]]'].map((pattern) => problemOf(pattern))).toEqual(['taken', 'taken'])
   })
 
   it('gives no answer about word boundaries in a text of other letters', () => {

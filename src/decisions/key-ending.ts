@@ -63,7 +63,8 @@ export async function revoke(
 ): Promise<void> {
   await settleKeys(work)
   const found = findKey(work, keyId)
-  if (found.revokedAt !== null)
+  // A theft may turn out to be older than it seemed; that it is younger nobody may say afterwards.
+  if (found.revokedAt !== null && (from === undefined || from >= found.revokedAt))
     throw keyState(`Key is revoked already, from position ${found.revokedAt}: ${keyId}`)
   if (found.state === 'pending') throw keyState(`Key has signed nothing, destroy it: ${keyId}`)
   const latest = work.room.log.head.size

@@ -53,7 +53,8 @@ const became: Readonly<
   prepared: () => true,
   activated: ({ from }, at) => from === at,
   retired: ({ to }, at) => to === at,
-  revoked: ({ revokedAt }, at) => revokedAt === at,
+  // A later entry may have moved it to an earlier position.
+  revoked: ({ revokedAt }, at) => revokedAt !== null && at !== null && revokedAt <= at,
   destroyed: ({ state }) => state === 'destroyed',
 }
 
@@ -90,7 +91,7 @@ function takenBack(published: OriginSection, now: OriginSection): string | undef
     const kept =
       key?.from === from &&
       (to === null || key.to === to) &&
-      (revokedAt === null || key.revokedAt === revokedAt)
+      (revokedAt === null || (key.revokedAt !== null && key.revokedAt <= revokedAt))
     if (!kept) return id
   }
   return undefined

@@ -1,5 +1,5 @@
-// What may change about a key that exists: its state, forward only, and its positions, each set once. A position that could be set again would let
-// an operator void evidence, or revive it, without a trace.
+// What may change about a key that exists: its state, forward only, and its positions, each set once; but a revocation may turn out to have been due
+// earlier, and then more loses its worth, never less. A position that could be set otherwise would let an operator revive evidence.
 import { equalBytes } from '../base/bytes.ts'
 import { invariant } from '../base/failure.ts'
 import { keyStates, type KeyState, type StoredKey } from '../store/store.ts'
@@ -44,11 +44,15 @@ function changeKey(key: StoredKey, change: KeyChange): StoredKey {
   const changed: StoredKey = { ...key, ...change }
   invariant(rank(changed.state) >= rank(key.state), `Key state cannot go back: ${changed.state}`)
   checkRecord(key, changed)
-  for (const position of ['from', 'to', 'revokedAt'] as const)
+  for (const position of ['from', 'to'] as const)
     invariant(
       key[position] === null || changed[position] === key[position],
       `Position of a key is set once: ${position}`,
     )
+  invariant(
+    key.revokedAt === null || (changed.revokedAt !== null && changed.revokedAt <= key.revokedAt),
+    'Revocation of a key cannot move to a later position',
+  )
   invariant(fits[changed.state](changed), `Positions do not fit the state: ${changed.state}`)
   const { from, to } = changed
   invariant(from === null || to === null || to >= from, 'Key cannot end before it begins')

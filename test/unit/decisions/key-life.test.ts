@@ -315,6 +315,32 @@ describe('the master key', () => {
   })
 })
 
+describe('a revocation', () => {
+  it('may turn out to have been due earlier, and never later', async () => {
+    const test = await foundTestService({ profile: 'each' })
+    const ids: { id: string; index: number }[] = []
+    for (let n = 0; n < 4; n++) ids.push(await test.notarise(requestOf(n)))
+    const { keys } = await test.service.keyStatus(tenant)
+    const keyId = keys.find(({ purpose }) => purpose === 'evidence')?.keyId ?? ''
+    const [first, second, third] = ids
+    if (first === undefined || second === undefined || third === undefined) throw new Error('None')
+    await order(test, { from: third.index, keyId, order: 'revoke' })
+    for (const from of [undefined, third.index, third.index + 1])
+      expect(
+        await codeOf(
+          order(test, { keyId, order: 'revoke', ...(from === undefined ? {} : { from }) }),
+        ),
+      ).toMatch(/^INPUT_KEY_STATE: Key is revoked already/)
+    await order(test, { from: second.index, keyId, order: 'revoke', reason: 'Older than thought' })
+    const again = await test.reopen()
+    const verdicts = await Promise.all(
+      ids.map(async ({ id }) => verdictOf(again, await dossierOf(again, id))),
+    )
+    expect(verdicts).toEqual(['valid', 'invalid', 'invalid', 'invalid'])
+    await order(again, { order: 'rotate', purpose: 'evidence' })
+  })
+})
+
 describe('moving to another provider', () => {
   it('is not for an API key to order where the server was told of other providers', async () => {
     const test = await foundTestService({ others: [pretend('hsm')] })

@@ -83,6 +83,7 @@ export async function* checkLogs(
   try {
     for (const [name, pin] of pins)
       yield await fsck({
+        clock: Date.now,
         pin,
         progress: (part, done, total) => {
           progress(name, part, done, total)

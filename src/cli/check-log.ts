@@ -23,9 +23,11 @@ export interface CheckFlags extends GlobalFlags {
 const shownFindings = 20
 
 function* describe(report: FsckReport): Generator<string, void> {
-  const { count, decisions, erased, findings, firstIndex, origin, size, tenant } = report
+  const { conclusive, count, decisions, erased, findings, firstIndex, origin, size, tenant } =
+    report
   const what = `${counted(size)} entries, ${counted(decisions)} decisions, ${counted(erased)} erased`
-  if (count === 0) yield `clean  ${printable(tenant)}  ${printable(origin)}  ${what}\n`
+  if (count === 0)
+    yield `${conclusive ? 'clean ' : 'unsure'} ${printable(tenant)}  ${printable(origin)}  ${what}\n`
   else {
     const first = firstIndex === null ? '' : `, the first at index ${firstIndex}`
     yield `BAD    ${printable(tenant)}  ${printable(origin)}  ${what}: ${counted(count)} findings${first}\n`
@@ -87,16 +89,19 @@ export async function checkLogs(context: Context, flags: CheckFlags): Promise<nu
         ...(trustFile === undefined ? {} : { trustFile }),
       })
       let bad = false
+      let conclusive = true
       const unchecked = new Set<string>()
       for await (const report of reports) {
         given[1].clear()
         bad ||= report.count > 0
+        conclusive &&= report.conclusive
         for (const what of report.unchecked) unchecked.add(what)
         if (flags.json === true) await out.write(jsonLine(report))
         else for (const line of describe(report)) await out.write(line)
       }
       if (flags.json !== true) for (const what of unchecked) err.note(`not checked: ${what}\n`)
-      return bad ? exitCodes.badEvidence : exitCodes.done
+      if (bad) return exitCodes.badEvidence
+      return conclusive ? exitCodes.done : exitCodes.inconclusive
     },
   )
 }

@@ -28,6 +28,8 @@ export interface FsckRequest {
   readonly signatures: boolean
   /** Unseals the key store and rejects when it is not genuine; without it that is not checked. */
   readonly unseal?: (keys: StoredKeys) => Promise<void>
+  /** Entries that are later by this clock are told; left out where none is to be believed. */
+  readonly clock?: () => number
   readonly signal?: AbortSignal
   readonly progress: (part: string, done: number, total: number) => void
 }
@@ -47,6 +49,8 @@ export interface FsckReport {
   readonly firstIndex: number | null
   /** What was not checked, a sentence each. */
   readonly unchecked: readonly string[]
+  /** False where some of that was to be checked and could not be: nothing found is no good news then. */
+  readonly conclusive: boolean
 }
 
 /** Findings that are told one by one. */
@@ -343,7 +347,8 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
     if (finding.index !== null) firstIndex = Math.min(firstIndex ?? Infinity, finding.index)
   }
   const counted: Counted = { decisions: 0, erased: 0 }
-  const options: Omit<FsckOptions, 'section'> = {
+  const unsure: string[] = []
+  const options: Omit<FsckOptions, 'mayBeOlder' | 'section'> = {
     entry: ({ payload }, { kind }) => {
       if (kind === 'decision') counted.decisions++
       if (payload === null) counted.erased++
@@ -356,6 +361,8 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
     signatures,
     store,
     tenant,
+    unsure: (what) => unsure.push(what),
+    ...(request.clock === undefined ? {} : { now: request.clock() }),
     ...(signal === undefined ? {} : { signal }),
   }
   await part(found, signal, async () => {
@@ -363,9 +370,11 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
       found({ index: null, part: 'database', what })
   })
   await part(found, signal, async () => {
-    const file = trustFile ?? (await store.readTrustRoot(tenant.name))?.file
+    const newest = await store.readTrustRoot(tenant.name)
+    const file = trustFile ?? newest?.file
     if (file === undefined) throw new Failure('STORE_CORRUPT', `No trust root: ${tenant.name}`)
-    await checkLog({ ...options, section: sectionOf(file, tenant) })
+    const mayBeOlder = trustFile !== undefined && newest?.sha256 !== fingerprint(trustFile)
+    await checkLog({ ...options, mayBeOlder, section: sectionOf(file, tenant) })
   })
   await part(found, signal, () => checkDecisions(request, found, counted))
   await part(found, signal, () => checkIdempotency(request, found))
@@ -374,7 +383,7 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
   await part(found, signal, () => checkKeyStore(request, tenant, instance))
   await part(found, signal, () => checkKeyLife(request, tenant, found))
   await part(found, signal, () => checkRows(request, tenant, instance, found))
-  const unchecked: string[] = []
+  const unchecked = [...unsure]
   if (request.unseal === undefined)
     unchecked.push(
       'Manifest of the key store: its tag needs its key provider, and is checked at every start',
@@ -385,6 +394,7 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
   if (!signatures) unchecked.push('Signatures of entries')
   return {
     ...counted,
+    conclusive: unsure.length === 0,
     count,
     findings,
     firstIndex,

@@ -1,6 +1,7 @@
 // Everything about a log that can be recomputed is recomputed from its entries and compared: leaves, streams, signatures, tiles, checkpoints, pin. It
 // reads in one pass and keeps one hash for each stream. It repairs nothing and believes nothing but the trust root it is given: what it finds wrong
 // it names, with the index where there is one, and goes on as far as the rest still means something.
+import { setImmediate } from 'node:timers/promises'
 import { encodeHex, equalBytes } from '../base/bytes.ts'
 import { decodeBase64 } from '../base/base64.ts'
 import { parseLeaf, type Leaf } from '../dossier/leaf.ts'
@@ -8,13 +9,15 @@ import { kindsOfStream } from '../dossier/kinds.ts'
 import { matters } from '../dossier/matters.ts'
 import type { Statement } from '../dossier/statement.ts'
 import { standingAt, type OriginSection } from '../dossier/trust-root.ts'
-import { verifyCheckpoint } from '../merkle/checkpoint.ts'
+import { parseCheckpoint, verifyCheckpoint, type Checkpoint } from '../merkle/checkpoint.ts'
 import { leafHash } from '../merkle/hash.ts'
+import { parseNote, type NoteLine } from '../merkle/note.ts'
 import { TileTree, type ChangedTile } from '../merkle/tiles.ts'
 import type { StoredCheckpoint, StoredEntry, StoreReader, Tenant } from '../store/store.ts'
 import { readCheckpointKeys, type LogKey } from '../verify/check-trust-root.ts'
-import { Checks } from '../verify/report.ts'
+import { Checks, type Check } from '../verify/report.ts'
 import { judgePlaced } from '../verify/verify-entry.ts'
+import { clockToleranceMs } from './log.ts'
 import type { Pin } from './pin.ts'
 
 /** Something that is not as it must be. */
@@ -31,17 +34,25 @@ export interface FsckOptions {
   readonly tenant: Tenant
   /** Of the trust root that keys are taken from. */
   readonly section: OriginSection
+  /** Whether the log may have keys that the trust root does not name, for it is not the newest: what they signed is not checked then. */
+  readonly mayBeOlder: boolean
   readonly pin: Pin | undefined
+  /** Entries that are later are told; left out where no clock is to be believed. */
+  readonly now?: number
   /** Whether signatures of entries are verified: that is most of the work. */
   readonly signatures: boolean
   readonly signal?: AbortSignal
   readonly found: (finding: Finding) => void
+  /** Told, in a sentence each, of what could not be judged though it was to be checked. */
+  readonly unsure: (what: string) => void
   readonly progress: (done: number, total: number) => void
   /** Told of every entry that could be read. */
   readonly entry?: (entry: StoredEntry, leaf: Leaf, statement: Statement | undefined) => void
 }
 
 const chunkEntries = 1024
+/** About 50 ms of signatures. */
+const entriesInATurn = 64
 const pageCheckpoints = 256
 const tileHashes = 256
 
@@ -49,6 +60,26 @@ const tileHashes = 256
 interface Step {
   readonly seq: number
   readonly hash: string
+}
+
+/** How many could not be judged for one reason, and the first. */
+class Tally {
+  readonly #tell: (count: number, first: number) => string
+  #count = 0
+  #first = 0
+
+  constructor(tell: (count: number, first: number) => string) {
+    this.#tell = tell
+  }
+
+  add(at: number): void {
+    if (this.#count++ === 0) this.#first = at
+  }
+
+  /** A sentence, or none. */
+  get told(): readonly string[] {
+    return this.#count === 0 ? [] : [this.#tell(this.#count, this.#first)]
+  }
 }
 
 /** A root that somebody has claimed for a size. */
@@ -67,22 +98,45 @@ class Fsck {
   readonly #missing = new Map<string, number>()
   readonly #edge = new Map<string, Uint8Array>()
   readonly #tree: TileTree
+  readonly #strangers = new Tally(
+    (count, first) =>
+      `Trust root is older: it does not know the keys of ${count} entries, the first at index ${first}`,
+  )
+  readonly #strangeNotes = new Tally(
+    (count, first) =>
+      `Trust root is older: it does not know the keys of ${count} checkpoints, the first of size ${first}`,
+  )
+  readonly #strangeKinds = new Tally(
+    (count, first) =>
+      `This version does not know the kinds of ${count} entries, the first at index ${first}`,
+  )
+  readonly #future: Tally
   #time = 0
 
   constructor(options: FsckOptions, logKeys: readonly LogKey[]) {
     this.#options = options
     this.#logKeys = logKeys
+    const now = new Date(options.now ?? 0).toISOString()
+    this.#future = new Tally(
+      (count, first) =>
+        `Times of ${count} entries, the first at index ${first}, are later than the clock of this machine, ${now}: one of them is wrong`,
+    )
     this.#tree = new TileTree(0, (level, n) => this.#edge.get(`${level}/${n}`) ?? new Uint8Array(0))
   }
 
   async run(): Promise<void> {
-    const { progress, signal, tenant } = this.#options
+    await this.#readAll()
+    for (const tally of [this.#strangers, this.#strangeNotes, this.#strangeKinds, this.#future])
+      for (const what of tally.told) this.#options.unsure(what)
+  }
+
+  async #readAll(): Promise<void> {
+    const { progress, tenant } = this.#options
     const { size } = tenant.head
     const claims = this.#claims()
     const kept = this.#keptCheckpoints()
     let checkpoint = (await kept.next()).value
     while (this.#tree.size < size) {
-      signal?.throwIfAborted()
       const stops = [checkpoint?.size, ...claims.map((claim) => claim.size)]
       const end = Math.min(
         this.#tree.size + chunkEntries,
@@ -156,9 +210,19 @@ class Fsck {
     for (const [i, entry] of entries.entries())
       if (entry.index !== start + i) return this.#missingEntry(start + i)
     if (entries.length < end - start) return this.#missingEntry(start + entries.length)
-    const hashes = entries.map((entry) => this.#judgeEntry(entry))
+    const hashes: Uint8Array[] = []
+    for (const [i, entry] of entries.entries()) {
+      if (i % entriesInATurn === 0) await this.#breathe()
+      hashes.push(this.#judgeEntry(entry))
+    }
     await this.#judgeTiles(this.#tree.append(hashes))
     return true
+  }
+
+  /** Gives way to what waits in this thread: reading the database never does, and a signal would come when all is done. */
+  async #breathe(): Promise<void> {
+    await setImmediate()
+    this.#options.signal?.throwIfAborted()
   }
 
   #missingEntry(index: number): false {
@@ -181,13 +245,20 @@ class Fsck {
     const { section, signatures } = this.#options
     const checks = new Checks()
     const { statement } = judgePlaced(checks, 'entry', entry, leaf, hash, section, signatures)
-    for (const { name, outcome, reason } of checks.list)
-      // That a key was revoked later takes an entry's worth, but nothing is wrong with the log.
-      if (outcome === 'fail' && !reason.startsWith('Valid when made'))
-        this.#find('entry', index, `${name.replace('entry.', '')}: ${reason}`)
+    for (const check of checks.list) this.#weigh(index, check)
+    if (leaf.time > (this.#options.now ?? Infinity) + clockToleranceMs) this.#future.add(index)
     this.#judgeErasure(entry, leaf, statement)
     this.#options.entry?.(entry, leaf, statement)
     return hash
+  }
+
+  #weigh(index: number, { name, outcome, reason }: Check): void {
+    const what = name.replace('entry.', '')
+    if (outcome === 'inconclusive' && what === 'matter') this.#strangeKinds.add(index)
+    else if (outcome === 'inconclusive' && this.#options.mayBeOlder) this.#strangers.add(index)
+    // That a key was revoked later takes an entry's worth, but nothing is wrong with the log.
+    else if (!['pass', 'erased'].includes(outcome) && !reason.startsWith('Valid when made'))
+      this.#find('entry', index, `${what}: ${reason}`)
   }
 
   /** The step of a stream: next in order, chained to the one before, of a kind that may stand there, no earlier than the entry before it. */
@@ -259,17 +330,39 @@ class Fsck {
     )
     const vkeys = due.map(({ vkey }) => vkey)
     const verified = verifyCheckpoint(note, vkeys)
-    if ('reason' in verified) this.#find('checkpoint', null, `${name}: ${verified.reason}`)
-    else {
+    if (!('reason' in verified)) {
       const { checkpoint, lines } = verified
       const complete = vkeys.every((vkey) => lines.some((line) => line.vkey === vkey))
       if (vkeys.length === 0 || !complete)
         this.#find('checkpoint', null, `${name}: not signed by every log key of that size`)
-      if (checkpoint.origin !== this.#options.tenant.origin || checkpoint.size !== size)
-        this.#find('checkpoint', null, `${name}: note is of another log or size`)
-      if (!equalBytes(checkpoint.root, this.#tree.root()) || !equalBytes(root, checkpoint.root))
-        this.#find('checkpoint', null, `${name}: root is not the one of the entries`)
+      this.#judgeNote(name, checkpoint, size, root)
+      return
     }
+    const strange = this.#readStrange(note, size)
+    if (strange === undefined) this.#find('checkpoint', null, `${name}: ${verified.reason}`)
+    else {
+      this.#strangeNotes.add(size)
+      this.#judgeNote(name, strange, size, root)
+    }
+  }
+
+  /** The checkpoint of a note that can be by keys which came after the trust root: it is too large for it and has no line of a key that it knows. */
+  #readStrange(note: string, size: number): Checkpoint | undefined {
+    const { mayBeOlder, section } = this.#options
+    if (!mayBeOlder || size <= section.asOf.size) return undefined
+    const parsed = parseNote(note)
+    if (typeof parsed === 'string') return undefined
+    const isKnown = ({ keyId, name }: NoteLine): boolean =>
+      this.#logKeys.some(({ vkey }) => keyId === vkey.keyId && name === vkey.name)
+    const checkpoint = parseCheckpoint(parsed.text)
+    return typeof checkpoint === 'string' || parsed.lines.some(isKnown) ? undefined : checkpoint
+  }
+
+  #judgeNote(name: string, checkpoint: Checkpoint, size: number, root: Uint8Array): void {
+    if (checkpoint.origin !== this.#options.tenant.origin || checkpoint.size !== size)
+      this.#find('checkpoint', null, `${name}: note is of another log or size`)
+    if (!equalBytes(checkpoint.root, this.#tree.root()) || !equalBytes(root, checkpoint.root))
+      this.#find('checkpoint', null, `${name}: root is not the one of the entries`)
   }
 
   async #judgeEnd(): Promise<void> {

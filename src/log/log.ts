@@ -95,7 +95,8 @@ interface Waiting {
 }
 
 /** How far behind the last leaf's time the clock may be and is clamped; beyond it is refused. */
-const clockToleranceMs = 5000
+/** How far the clock may be behind the last entry: it is set back now and then. */
+export const clockToleranceMs = 5000
 /** Entries of one commit: half of a usual crowd of connections, so that one half is answered while the other is committed. */
 const batchEntries = 32
 /** Where the pin takes longer than this, as across a network, more entries share a commit. */

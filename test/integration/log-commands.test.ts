@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3'
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -148,6 +148,20 @@ describe('log fsck', () => {
     server.kill('SIGTERM')
     expect((await ended).code).toBe(0)
     expect(await cs('log', 'fsck')).toMatchObject({ code: 0 })
+  })
+
+  it('is not sure of what an older trust root does not know, with exit code 4', async () => {
+    const other = join(cwd, 'rotated')
+    mkdirSync(other)
+    const here = (...args: string[]): Promise<Ran> => runHere(args, { cwd: other })
+    expect(await here('init', '--origin', 'other.example')).toMatchObject({ code: 0 })
+    expect(await here('trust-root', '-o', 'old.json')).toMatchObject({ code: 0 })
+    for (const purpose of ['evidence', 'log'])
+      expect(await here('keys', 'rotate', purpose)).toMatchObject({ code: 0 })
+    expect(await here('log', 'fsck')).toMatchObject({ code: 0 })
+    const { code, stderr, stdout } = await here('log', 'fsck', '--trust', 'old.json')
+    expect([code, stdout]).toEqual([4, expect.stringMatching(/^unsure default /)])
+    expect(stderr).toMatch(/^not checked: Trust root is older: /m)
   })
 
   it('refuses a tenant or a trust root that there is not', async () => {

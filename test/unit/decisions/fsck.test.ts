@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fsck, type FsckReport } from '../../../src/decisions/fsck.ts'
+import { parseTrustRoot } from '../../../src/dossier/trust-root.ts'
 import { PinFile } from '../../../src/log/pin.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { StoreReader } from '../../../src/store/store.ts'
@@ -12,6 +13,8 @@ import { founder, foundTestService, requestOf, temporaryDirectory } from '../../
 const tenant = 'default'
 const home = mkdtempSync(join(tmpdir(), 'countersign-fsck-'))
 let last = 0
+let lastTime = 0
+let versions = 0
 
 // A log with everything in it: more than a tile of decisions, uses, an erasure, API keys, idempotency keys, rotated and revoked keys.
 beforeAll(async () => {
@@ -34,7 +37,12 @@ beforeAll(async () => {
   if (old === undefined) throw new Error('No key')
   await service.orderKeys(tenant, { from: old.to ?? 0, keyId: old.keyId, order: 'revoke' }, founder)
   await service.orderKeys(tenant, { order: 'rotate-master' }, founder)
-  last = (await test.notarise(requestOf(1000))).index
+  const final = await test.notarise(requestOf(1000))
+  last = final.index
+  lastTime = final.time
+  const trust = parseTrustRoot(await service.readTrustRoot(tenant))
+  if (typeof trust === 'string') throw new Error(trust)
+  versions = trust.version
   await service.close()
 }, 60_000)
 
@@ -48,6 +56,9 @@ interface Check {
   readonly sql?: readonly string[]
   readonly signatures?: boolean
   readonly withPin?: boolean
+  /** Version of a trust root that is at hand as a file. */
+  readonly trust?: number
+  readonly clock?: () => number
   /** A method of the store that reads what is broken: a list gives its first page for ever, a row nothing but null. */
   readonly stuck?: 'listDecisions' | 'listIdempotency' | 'listKeptCheckpoints' | 'readInstance'
 }
@@ -76,10 +87,12 @@ const stuckAt = (store: StoreReader, name: Check['stuck']): StoreReader =>
 
 /** What is found in a copy of the whole after edits of its database. */
 async function check({
+  clock,
   schema = '',
   signatures = true,
   sql = [],
   stuck,
+  trust,
   withPin = true,
 }: Check): Promise<FsckReport> {
   const directory = temporaryDirectory()
@@ -89,6 +102,10 @@ async function check({
   db.exec(`PRAGMA writable_schema = ON; ${schema}`)
   for (const statement of sql)
     expect(db.prepare(statement).run().changes, statement).toBeGreaterThan(0)
+  const trustFile = db
+    .prepare<[number], Uint8Array>('SELECT file FROM trust_roots WHERE version = ?')
+    .pluck()
+    .get(trust ?? 0)
   db.close()
   const store = await openSqliteStore({ mode: 'read', path: join(directory, 'data') })
   const pin = new PinFile(join(directory, 'keys', `${tenant}.pin`))
@@ -99,7 +116,8 @@ async function check({
       signatures,
       store: stuckAt(store, stuck),
       tenant,
-      trustFile: undefined,
+      trustFile,
+      ...(clock === undefined ? {} : { clock }),
     })
   } finally {
     await pin.close()
@@ -388,6 +406,54 @@ describe('fsck', () => {
     expect(told(report)).toContainEqual(expect.stringMatching(/^pin \d+: Log has fewer entries/))
   })
 
+  it('says what an older trust root cannot judge, and neither that it is right nor wrong', async () => {
+    const report = await check({ trust: 1 })
+    expect(told(report)).toEqual([])
+    expect(report.conclusive).toBe(false)
+    expect(report.unchecked).toEqual([
+      expect.stringMatching(
+        /^Trust root is older: .* keys of \d+ entries, the first at index \d+$/,
+      ),
+      expect.stringMatching(/^Trust root is older: .* keys of \d+ checkpoints, the first of size/),
+      expect.stringContaining('Manifest'),
+    ])
+    const wrong = 'UPDATE entries SET signature = zeroblob(length(signature)) WHERE idx = 20'
+    expect((await check({ sql: [wrong], trust: 1 })).count).toBe(1)
+  })
+
+  it('takes no checkpoint for one of later keys by the newest trust root, nor one that an older knows', async () => {
+    const strip = ['kept', 'last'].map(
+      (name) => `UPDATE ${name}_checkpoints SET note = replace(note, '— log', '— lag')`,
+    )
+    const newest = await check({ sql: strip })
+    const older = await check({ sql: strip, trust: 1 })
+    const byNewestFile = await check({ sql: strip, trust: versions })
+    const sizes = (report: FsckReport): string[] =>
+      told(report).filter((text) => text.includes('No line is by a known key'))
+    expect(sizes(newest).length).toBeGreaterThan(1)
+    expect(byNewestFile.conclusive).toBe(true)
+    expect(sizes(byNewestFile)).toEqual(sizes(newest))
+    // Version 1 knows every key up to size 5; the checkpoint of size 6 announces it.
+    const known = sizes(newest).filter((text) => Number(/size (\d+)/.exec(text)?.[1]) <= 5)
+    expect(known.length).toBeGreaterThan(0)
+    expect(sizes(older)).toEqual(known)
+    expect(older.unchecked.join()).toContain(
+      `keys of ${sizes(newest).length - known.length} checkpoints, the first of size 6`,
+    )
+    const root = 'UPDATE last_checkpoints SET root = zeroblob(32)'
+    expect(told(await check({ sql: [...strip, root], trust: 1 }))).toContainEqual(
+      expect.stringMatching(/Checkpoint \(last\) .* root is not the one of the entries/),
+    )
+  })
+
+  it('says of entries in the future that a clock is wrong, beyond what clocks are set back by', async () => {
+    const whole = await check({ clock: () => lastTime - 5000 })
+    expect([whole.count, whole.conclusive]).toEqual([0, true])
+    const early = await check({ clock: () => lastTime - 5001 })
+    expect([early.count, early.conclusive]).toEqual([0, false])
+    expect(early.unchecked[0]).toMatch(/^Times of \d+ entries, the first at index \d+, are later/)
+  })
+
   it('names two decisions of one owner and idempotency key', async () => {
     const test = await foundTestService({})
     await test.notarise(requestOf(1), 'key')
@@ -418,6 +484,32 @@ describe('fsck', () => {
     const sql = [40, 30, 200].map((n) => `UPDATE entries SET time = time + 1 WHERE idx = ${n}`)
     expect(await check({ sql })).toMatchObject({ count: 3, firstIndex: 30 })
   })
+
+  it.each([true, false])(
+    'lets others have their turn, signatures or not: %s',
+    async (signatures) => {
+      const store = await openSqliteStore({ mode: 'read', path: join(home, 'whole', 'data') })
+      let over = false
+      let turns = 0
+      const turn = (): void => {
+        turns++
+        if (!over) setImmediate(turn)
+      }
+      setImmediate(turn)
+      await fsck({
+        pin: undefined,
+        progress: () => undefined,
+        signatures,
+        store,
+        tenant,
+        trustFile: undefined,
+      })
+      over = true
+      await store.close()
+      // One for each step of the database, 64 entries, page of a list.
+      expect(turns).toBeGreaterThan(20)
+    },
+  )
 
   it('ends when it is told to', async () => {
     const store = await openSqliteStore({ mode: 'read', path: join(home, 'whole', 'data') })

@@ -7,7 +7,7 @@ export function defineMonitor(program: Command, context: Context, outcome: Outco
   const monitor = define(
     program,
     'monitor',
-    'Follows a log that you do not trust: verifies its signatures, that it only ever grows, and that every step of every stream stands once and follows the one before. What it has seen lies in a SQLite file, some 100 bytes a stream; interrupted, it goes on from there. Where the log has signed what contradicts itself, it writes a file that convinces anybody who has the trust root, and ends with exit 3. With --once, exit 4 when something does not fit that nobody else could be convinced by.',
+    'Follows a log that you do not trust: verifies its signatures, that it only ever grows, and that every step of every stream stands once and follows the one before. What it has seen lies in a SQLite file, some 100 bytes a stream; interrupted, it goes on from there. Where the log has signed what contradicts itself, it writes a file that convinces anybody who has the trust root, and ends with exit 3. Nothing else that it answers ends it. With --once, exit 4 when something does not fit that nobody else could be convinced by, when what lies behind a signed checkpoint is withheld, or when the quorum of witnesses is missing; 75 when nothing could be read.',
     [
       'monitor https://log.example.com/log/default --trust root.json --state seen.db',
       'monitor $URL --trust root.json --state seen.db --once --token-env LOG_TOKEN',

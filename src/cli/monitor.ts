@@ -5,7 +5,7 @@ import { limits } from '../base/limits.ts'
 import type { OriginSection, TrustRoot } from '../dossier/trust-root.ts'
 import { LogSource } from '../log/log-source.ts'
 import { MonitorState } from '../log/monitor-state.ts'
-import { Monitor, type Look } from '../log/monitor.ts'
+import { isOfSource, Monitor, type Look } from '../log/monitor.ts'
 import { checkTrustRoot } from '../verify/check-trust-root.ts'
 import { fingerprint, parseTrustRoot, verifyLogEvidence } from '../verify/index.ts'
 import type { Context } from './command.ts'
@@ -40,14 +40,21 @@ async function readTrust({ err, io }: Context, name: string): Promise<TrustRoot>
   return trustRoot
 }
 
-/** The log of a trust root that is served: the only one, or the one that its checkpoint names. */
-async function findSection({ origins }: TrustRoot, source: LogSource): Promise<OriginSection> {
+/** The log of a trust root that is served: the only one, the one that was seen before, or the one that the checkpoint names. */
+async function findSection(
+  { origins }: TrustRoot,
+  source: LogSource,
+  seen: string | undefined,
+): Promise<OriginSection> {
   const [only] = origins
   if (only !== undefined && origins.length === 1) return only
-  const origin = (await source.checkpoint()).split('\n', 1)[0] ?? ''
+  const origin = seen ?? (await source.checkpoint()).split('\n', 1)[0] ?? ''
   const section = origins.find((one) => one.origin === origin)
   if (section === undefined)
-    throw new Failure('INPUT_NOT_FOUND', `Trust root does not know this log: ${origin}`)
+    throw new Failure(
+      seen === undefined ? 'INPUT_NOT_FOUND' : 'CONFIG_INVALID',
+      `Trust root does not know this log: ${origin}`,
+    )
   return section
 }
 
@@ -61,7 +68,7 @@ function tokenOf({ io }: Context, name: string | undefined): string | undefined 
 function told(look: Look): string {
   switch (look.outcome) {
     case 'verified':
-      return `verified  size ${look.from} -> ${look.size}  witnesses ${look.witnesses}\n`
+      return `verified  size ${look.from} -> ${look.size}  witnesses ${look.witnesses}${look.quorum ? '' : '  quorum missing'}\n`
     case 'stale':
       return `stale  size ${look.size}, seen before ${look.seen}\n`
     case 'evidence':
@@ -71,20 +78,18 @@ function told(look: Look): string {
   }
 }
 
-const exits: Readonly<Record<Look['outcome'], number>> = {
-  evidence: exitCodes.badEvidence,
-  stale: exitCodes.done,
-  unproved: exitCodes.inconclusive,
-  verified: exitCodes.done,
+function exitOf(look: Look): number {
+  if (look.outcome === 'evidence') return exitCodes.badEvidence
+  const isProved = look.outcome === 'stale' || (look.outcome === 'verified' && look.quorum)
+  return isProved ? exitCodes.done : exitCodes.inconclusive
 }
 
-/** Tells what a look came to, with its evidence in a file; nothing where nothing is new. */
+/** Tells what a look came to, with its evidence in a file. */
 async function tell(
   { err, io, out }: Context,
   look: Look,
-  { evidence, json, once, state = '' }: MonitorFlags,
+  { evidence, json, state = '' }: MonitorFlags,
 ): Promise<void> {
-  if (once !== true && look.outcome === 'verified' && look.from === look.size) return
   const file = look.outcome === 'evidence' ? (evidence ?? `${state}.evidence.json`) : null
   if (look.outcome === 'evidence' && file !== null) await writeWhole(io.cwd, file, look.file)
   await out.write(json === true ? jsonLine({ ...look, file }) : told(look))
@@ -92,6 +97,16 @@ async function tell(
     err.note(
       `${printable(file)}: whoever has the trust root checks it by countersign monitor check\n`,
     )
+}
+
+/** By what one state of a log is told from another: that it has other numbers is no news. */
+const stateOf = (said: string): string => said.replaceAll(/\d+/g, '')
+
+/** Whether a look is worth a line when it is one of many. */
+function isNews(look: Look, state: string, before: string): boolean {
+  if (look.outcome === 'evidence') return true
+  if (look.outcome !== 'verified') return state !== before
+  return look.from !== look.size || (state !== before && (before !== '' || !look.quorum))
 }
 
 async function sleep(seconds: number, interrupt: Interrupt): Promise<void> {
@@ -103,27 +118,27 @@ async function sleep(seconds: number, interrupt: Interrupt): Promise<void> {
   clearTimeout(timer)
 }
 
-/** Looks at the log, again and again unless once is enough; what cannot be read now is tried again. */
+/** Looks at the log, again and again unless once is enough; only evidence ends that, and nothing else that the log answers. */
 async function follow(
   context: Context,
-  monitor: Monitor,
+  look: () => Promise<Look>,
   flags: MonitorFlags,
   interrupt: Interrupt,
 ): Promise<number> {
-  let said = ''
+  let before = ''
   for (;;) {
+    let now: string
     try {
-      const look = await monitor.look()
-      const line = told(look)
-      if (look.outcome !== 'unproved' || line !== said) await tell(context, look, flags)
-      said = line
-      if (flags.once === true || look.outcome === 'evidence') return exits[look.outcome]
+      const found = await look()
+      now = stateOf(told(found))
+      if (flags.once === true || isNews(found, now, before)) await tell(context, found, flags)
+      if (flags.once === true || found.outcome === 'evidence') return exitOf(found)
     } catch (error) {
-      const passes = error instanceof Failure && error.code === 'LOG_BUSY'
-      if (flags.once === true || !passes || interrupt.received !== undefined) throw error
-      if (said !== error.message) context.err.note(`countersign: ${printable(error.message)}\n`)
-      said = error.message
+      if (flags.once === true || !isOfSource(error) || interrupt.received !== undefined) throw error
+      now = stateOf(error.message)
+      if (now !== before) context.err.note(`countersign: ${printable(error.message)}\n`)
     }
+    before = now
     await sleep(flags.interval, interrupt)
     if (interrupt.received !== undefined) return exitCodes.done
   }
@@ -142,19 +157,22 @@ export async function monitor(context: Context, url: string, flags: MonitorFlags
   const meter = new Meter(err, 'entries')
   try {
     const source = new LogSource({ signal: interrupt.signal, timeoutMs, token, url })
-    const section = await findSection(trustRoot, source)
     const state = await MonitorState.open(resolve(io.cwd, stateFile))
     try {
-      const watching = new Monitor({
-        progress: (done, total) => {
-          meter.show(done, total)
-        },
-        section,
-        signal: interrupt.signal,
-        source,
-        state,
-      })
-      return await follow(context, watching, flags, interrupt)
+      let watching: Monitor | undefined
+      const look = async (): Promise<Look> => {
+        watching ??= new Monitor({
+          progress: (done, total) => {
+            meter.show(done, total)
+          },
+          section: await findSection(trustRoot, source, state.origin),
+          signal: interrupt.signal,
+          source,
+          state,
+        })
+        return watching.look()
+      }
+      return await follow(context, look, flags, interrupt)
     } finally {
       meter.clear()
       state.close()

@@ -60,9 +60,12 @@ export class LogSource {
     this.#prefix = parsed.href.replace(/\/+$/, '')
   }
 
-  /** The checkpoint that is served now. @throws {@link Failure} LOG_BUSY, AUTH_INVALID, INPUT_NOT_FOUND, INPUT_MALFORMED */
+  /** The checkpoint that is served now. @throws {@link Failure} LOG_BUSY, also where there is none, AUTH_INVALID, INPUT_MALFORMED, INPUT_TOO_LARGE */
   async checkpoint(): Promise<string> {
-    const bytes = await this.#get('checkpoint', limits.noteBytes)
+    const bytes = await this.#get('checkpoint', limits.noteBytes).catch((error: unknown) => {
+      if (!(error instanceof Failure) || error.code !== 'INPUT_NOT_FOUND') throw error
+      throw new Failure('LOG_BUSY', error.message, { cause: error })
+    })
     try {
       return fromUtf8(bytes)
     } catch {
@@ -70,7 +73,7 @@ export class LogSource {
     }
   }
 
-  /** The leaves of a bundle in a tree of a size. @throws {@link Failure} as {@link checkpoint} */
+  /** The leaves of a bundle in a tree of a size. @throws {@link Failure} as {@link checkpoint}, INPUT_NOT_FOUND */
   async leaves(n: number, size: number): Promise<readonly Uint8Array[]> {
     const width = widthAt(size, 0, n)
     const leaves = parseEntryBundle(await this.#tile('entries', n, width, bundleBytes))
@@ -79,12 +82,14 @@ export class LogSource {
     return leaves.slice(0, width)
   }
 
-  /** The nodes that proofs of leaves need in the tree of a size. @throws {@link Failure} as {@link checkpoint} */
+  /** The nodes that proofs of leaves need in the tree of a size. @throws {@link Failure} as {@link leaves} */
   nodes(size: number, indexes: readonly number[]): Promise<NodeReader> {
     const tiles = {
       readTile: async (_: string, level: number, n: number) => {
         const width = widthAt(size, level, n)
         const tile = await this.#tile(level, n, width, tileWidth * 32)
+        if (tile.length < width * 32)
+          throw new Failure('INPUT_MALFORMED', `Tile of the log is short: ${level}/${n}`)
         return tile.subarray(0, width * 32)
       },
     }

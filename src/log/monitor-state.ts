@@ -144,6 +144,11 @@ export class MonitorState {
       throw new Failure('CONFIG_INVALID', `State is of another log: ${known}`)
   }
 
+  /** The log that this is the state of, once it is set. */
+  get origin(): string | undefined {
+    return this.#do.origin.get()
+  }
+
   /** The newest head that was verified. */
   head(): SeenHead | undefined {
     const row = this.#do.newest.get()

@@ -2,7 +2,7 @@
 // order, chained to the one before. Where the log has signed what contradicts itself, the monitor makes evidence of it that convinces anybody; where a server
 // merely serves what does not fit, it says so and keeps nothing of that.
 import { encodeHex, equalBytes } from '../base/bytes.ts'
-import { Failure } from '../base/failure.ts'
+import { Failure, type FailureCode } from '../base/failure.ts'
 import { parseLeaf, type Leaf } from '../dossier/leaf.ts'
 import type { OriginSection } from '../dossier/trust-root.ts'
 import type { Checkpoint } from '../merkle/checkpoint.ts'
@@ -43,6 +43,8 @@ export type Look =
       readonly from: number
       readonly size: number
       readonly witnesses: number
+      /** Whether the quorum of the trust root has cosigned it, or none is asked for. */
+      readonly quorum: boolean
     }
   /** It serves a smaller tree than before, which is the beginning of it. */
   | { readonly outcome: 'stale'; readonly size: number; readonly seen: number }
@@ -69,6 +71,22 @@ const bundle = 256
 const saveEvery = 16 * bundle
 
 const unproved = (reason: string): Look => ({ outcome: 'unproved', reason })
+
+/** What reading a log fails with because of what it answers, or does not. */
+const sourceFailures: readonly FailureCode[] = [
+  'AUTH_INVALID',
+  'INPUT_MALFORMED',
+  'INPUT_NOT_FOUND',
+  'INPUT_TOO_LARGE',
+  'LOG_BUSY',
+]
+
+/** Whether it is the log that failed, and not whoever reads it. */
+export const isOfSource = (error: unknown): error is Failure =>
+  error instanceof Failure && sourceFailures.includes(error.code)
+
+const withheld = ({ message }: Failure): Look =>
+  unproved(`Checkpoint is signed, but its data is withheld: ${message}`)
 
 function evidence(reason: string, made: LogEvidence): Look {
   return { claim: made.claim, file: formatLogEvidence(made), outcome: 'evidence', reason }
@@ -98,26 +116,56 @@ export class Monitor {
 
   /**
    * Looks at the log once.
-   * @throws {@link Failure} LOG_BUSY when it cannot be read, AUTH_INVALID, INPUT_*, STORE_*; what `signal` was aborted with
+   * @throws {@link Failure} LOG_BUSY when its checkpoint cannot be read, AUTH_INVALID, STORE_*; what `signal` was aborted with
    */
   async look(): Promise<Look> {
     const { state } = this.#parts
     // What was being read when it was cut off comes first: it was signed, and it may not be there to be signed again.
     const cut = state.reading()
-    const before = cut === undefined ? undefined : await this.#judge(cut.note)
-    if (before?.outcome === 'evidence') return before
-    if (before?.outcome === 'unproved') state.drop()
-    const now = await this.#judge(await this.#parts.source.checkpoint())
-    return before?.outcome === 'verified' && now.outcome === 'verified'
+    const before = cut === undefined ? undefined : await this.#attempt(cut.note)
+    if (before instanceof Failure) {
+      // Whoever is merely away is asked for the rest when he is back.
+      if (before.code === 'LOG_BUSY') return withheld(before)
+    } else if (before?.outcome === 'evidence') return before
+    else if (before?.outcome === 'unproved') state.drop()
+    const note = await this.#checkpoint()
+    if (typeof note !== 'string') return note
+    const now = before instanceof Failure && note === cut?.note ? before : await this.#attempt(note)
+    if (now instanceof Failure) return withheld(now)
+    return before !== undefined &&
+      !(before instanceof Failure) &&
+      before.outcome === 'verified' &&
+      now.outcome === 'verified'
       ? { ...now, from: before.from }
       : now
+  }
+
+  /** The checkpoint that is served, or that what is served is none. @throws {@link Failure} LOG_BUSY, AUTH_INVALID */
+  async #checkpoint(): Promise<string | Look> {
+    try {
+      return await this.#parts.source.checkpoint()
+    } catch (error) {
+      if (!isOfSource(error) || error.code === 'LOG_BUSY' || error.code === 'AUTH_INVALID')
+        throw error
+      return unproved(error.message)
+    }
+  }
+
+  /** What a checkpoint comes to, or what its log failed with when it was asked for what lies behind it. */
+  async #attempt(note: string): Promise<Look | Failure> {
+    try {
+      return await this.#judge(note)
+    } catch (error) {
+      if (isOfSource(error)) return error
+      throw error
+    }
   }
 
   async #judge(note: string): Promise<Look> {
     const { section, state } = this.#parts
     const signed = readSignedCheckpoint(note, section)
     if ('reason' in signed) return unproved(signed.reason)
-    const { checkpoint, witnesses } = signed
+    const { checkpoint, quorum, witnesses } = signed
     if (signed.contradicts)
       return evidence(`Root at size ${checkpoint.size} is not the one of the trust root`, {
         claim: 'head',
@@ -134,7 +182,7 @@ export class Monitor {
       const wrong = await this.#read(head, note, checkpoint)
       if (wrong !== undefined) return wrong
     } else if (head.size === 0) state.accept({ ...head, note })
-    return { from: head.size, outcome: 'verified', size, witnesses }
+    return { from: head.size, outcome: 'verified', quorum, size, witnesses }
   }
 
   /** Whether a tree has in another way what a smaller one, or one of the same size, has. */
@@ -189,13 +237,9 @@ export class Monitor {
     if (forked !== undefined) return forked
     const stale: Look = { outcome: 'stale', seen: head.size, size }
     if (size === 0 || older?.size === size) return stale
-    try {
-      const nodes = await this.#parts.source.nodes(head.size, [size, size - 1])
-      const proof = consistencyProof(size, head.size, nodes)
-      if (verifyConsistency(size, head.size, root, head.edge.root(), proof)) return stale
-    } catch (error) {
-      if (!(error instanceof Failure) || error.code === 'LOG_BUSY') throw error
-    }
+    const nodes = await this.#parts.source.nodes(head.size, [size, size - 1])
+    const proof = consistencyProof(size, head.size, nodes)
+    if (verifyConsistency(size, head.size, root, head.edge.root(), proof)) return stale
     return unproved(`Log is smaller than before, and not its beginning: ${size} < ${head.size}`)
   }
 

@@ -127,7 +127,13 @@ export function parseLogEvidence(file: Uint8Array): LogEvidence | string {
 
 /** A checkpoint that a log has signed with every key that it must, or why it does not count; `later` when a newer trust root may know its keys. */
 export type SignedCheckpoint =
-  | { readonly checkpoint: Checkpoint; readonly witnesses: number; readonly contradicts: boolean }
+  | {
+      readonly checkpoint: Checkpoint
+      readonly witnesses: number
+      /** Whether the quorum of the trust root has cosigned it, or none is asked for. */
+      readonly quorum: boolean
+      readonly contradicts: boolean
+    }
   | { readonly reason: string; readonly later: boolean }
 
 /** Whether a log itself has signed a note. A key that may have been in other hands proves nothing against it. */
@@ -150,7 +156,10 @@ export function readSignedCheckpoint(note: string, section: OriginSection): Sign
       reason: problem?.reason ?? 'Checkpoint does not count',
     }
   const contradicts = checks.list.some(({ name, outcome }) => name === heads && outcome === 'fail')
-  return { checkpoint: judged.checkpoint, contradicts, witnesses: judged.witnesses }
+  const quorum = checks.list.some(
+    ({ name, outcome }) => name === 'checkpoint.witnesses' && outcome === 'pass',
+  )
+  return { checkpoint: judged.checkpoint, contradicts, quorum, witnesses: judged.witnesses }
 }
 
 /** What is wrong with a leaf by itself, if anything. */

@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { encodeBase64 } from '../../../src/base/base64.ts'
 import { utf8 } from '../../../src/base/bytes.ts'
 import { sha256 } from '../../../src/crypto/hash.ts'
-import { formatTrustRoot } from '../../../src/dossier/trust-root.ts'
+import { formatTrustRoot, type OriginSection } from '../../../src/dossier/trust-root.ts'
 import { formatLogEvidence } from '../../../src/verify/log-evidence.ts'
 import { logVkeys, signCheckpoint } from '../../../src/merkle/checkpoint.ts'
 import { formatVkey } from '../../../src/merkle/note.ts'
@@ -23,32 +23,34 @@ if (section === undefined) throw new Error('No log')
 const signers = fixedLog(77)
 const { origin } = section
 
-const trustFile = formatTrustRoot({
-  ...trust,
-  origins: [
-    {
-      ...section,
-      asOf: { root: encodeBase64(sha256()), size: 0 },
-      logKeys: logVkeys(origin, signers).map((vkey) => ({
-        final: null,
-        from: 0,
-        revokedAt: null,
-        to: null,
-        vkey: formatVkey(vkey),
-      })),
-    },
-  ],
+const trusted = (name = origin, change: Partial<OriginSection> = {}): OriginSection => ({
+  ...section,
+  asOf: { root: encodeBase64(sha256()), size: 0 },
+  logKeys: logVkeys(name, signers).map((vkey) => ({
+    final: null,
+    from: 0,
+    revokedAt: null,
+    to: null,
+    vkey: formatVkey(vkey),
+  })),
+  origin: name,
+  ...change,
 })
+const trusting = (...origins: OriginSection[]): Uint8Array => formatTrustRoot({ ...trust, origins })
+const trustFile = trusting(trusted())
 
 const noteOf = (size: number, root: Uint8Array): string =>
   signCheckpoint({ origin, root, size }, signers)
 const empty = noteOf(0, sha256())
 
-async function served(answer: (headers: Record<string, unknown>) => string | number) {
+async function served(
+  answer: (headers: Record<string, unknown>, url: string) => string | number,
+  known = trustFile,
+) {
   const cwd = temporaryDirectory()
-  writeFileSync(join(cwd, 'trust.json'), trustFile)
-  const server = createServer(({ headers }, response) => {
-    const said = answer(headers)
+  writeFileSync(join(cwd, 'trust.json'), known)
+  const server = createServer(({ headers, url = '' }, response) => {
+    const said = answer(headers, url)
     response.statusCode = typeof said === 'number' ? said : 200
     response.end(typeof said === 'number' ? '' : said)
   })
@@ -100,6 +102,15 @@ describe('monitor', () => {
     expect(await run([...strange.argv, '--once'], strange)).toMatchObject({ code: 4 })
     const away = await served(() => 503)
     expect(await run([...away.argv, '--once'], away)).toMatchObject({ code: 75, stdout: '' })
+    const lost = await served((_, url) => (url === '/checkpoint' ? 404 : empty))
+    expect(await run([...lost.argv, '--once'], lost)).toMatchObject({ code: 75, stdout: '' })
+    const withheld = await served((_, url) =>
+      url === '/checkpoint' ? noteOf(5, sha256(utf8('root'))) : 404,
+    )
+    expect(await run([...withheld.argv, '--once'], withheld)).toMatchObject({
+      code: 4,
+      stdout: expect.stringContaining('withheld') as string,
+    })
     const closed = await served(() => 401)
     expect(await run([...closed.argv, '--once'], closed)).toMatchObject({ code: 1 })
   })
@@ -116,6 +127,39 @@ describe('monitor', () => {
     expect(ran.stderr).toContain('status 503')
     expect(asked).toBe(3)
     expect([0, 143]).toContain(ran.code)
+  })
+
+  it('goes on whatever it is answered, and says so once', async () => {
+    const five = noteOf(5, sha256(utf8('root')))
+    const answers = [401, '\u0000', five, five, empty]
+    let asked = 0
+    const signals = new EventEmitter()
+    const { argv, cwd } = await served(
+      (_, url) => {
+        if (url !== '/checkpoint') return 404
+        if (asked === answers.length - 1) setTimeout(() => signals.emit('SIGTERM', 'SIGTERM'), 200)
+        return answers[asked++] ?? empty
+      },
+      trusting(trusted(), trusted('other.example/log')),
+    )
+    const ran = await run([...argv, '--interval', '1'], { cwd, signals })
+    expect([ran.code, asked]).toEqual([0, answers.length])
+    expect(ran.stdout.match(/withheld/g)).toHaveLength(1)
+    expect(ran.stdout.trimEnd().split('\n').at(-1)).toBe('verified  size 0 -> 0  witnesses 0')
+  })
+
+  it('says where the quorum is missing, with exit 4', async () => {
+    const [, vkey] = logVkeys('w.example', fixedLog(90))
+    const witnesses = `witness w ${formatVkey(vkey)}\nquorum w\n`
+    const { argv, cwd } = await served(() => empty, trusting(trusted(origin, { witnesses })))
+    expect(await run([...argv, '--once'], { cwd })).toMatchObject({
+      code: 4,
+      stdout: 'verified  size 0 -> 0  witnesses 0  quorum missing\n',
+    })
+    const signals = new EventEmitter()
+    setTimeout(() => signals.emit('SIGTERM', 'SIGTERM'), 1300)
+    const ran = await run([...argv, '--interval', '1'], { cwd, signals })
+    expect(ran.stdout).toBe('verified  size 0 -> 0  witnesses 0  quorum missing\n')
   })
 
   it('sends a token of the environment, and wants what it is told to use', async () => {

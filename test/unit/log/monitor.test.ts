@@ -152,7 +152,11 @@ async function watch(first: Served, section = sectionOf()) {
     at.served.asked++
     const bytes = at.served.read(url)
     response.statusCode = bytes === undefined ? 404 : 200
-    response.end(bytes === undefined ? '' : at.served.bend(url, bytes))
+    try {
+      response.end(bytes === undefined ? '' : at.served.bend(url, bytes))
+    } catch {
+      response.destroy()
+    }
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const file = join(temporaryDirectory(), 'seen.db')
@@ -183,6 +187,17 @@ async function watch(first: Served, section = sectionOf()) {
   return { at, controller, file, look, progress, reopen, state: () => state }
 }
 
+/** Changes what is served as tiles, of one level or all; undefined where nothing is. */
+const cutting =
+  (change: (bytes: Uint8Array) => Uint8Array | undefined, level = '') =>
+  (served: Served): void => {
+    const read = served.read.bind(served)
+    served.read = (path) => {
+      const bytes = read(path)
+      return bytes === undefined || !path.startsWith(`/tile/${level}`) ? bytes : change(bytes)
+    }
+  }
+
 /** The evidence of a look, which must convince whoever has the trust root. */
 function evidenceOf(look: Look): LogEvidence & { readonly file: Uint8Array } {
   if (look.outcome !== 'evidence') throw new Error(JSON.stringify(look))
@@ -195,7 +210,13 @@ describe('a monitor', () => {
   it('verifies growth after growth, and goes on from what it has seen', async () => {
     const served = new Served().grow(3).sign()
     const { look, reopen } = await watch(served)
-    expect(await look()).toEqual({ from: 0, outcome: 'verified', size: 3, witnesses: 0 })
+    expect(await look()).toEqual({
+      from: 0,
+      outcome: 'verified',
+      quorum: true,
+      size: 3,
+      witnesses: 0,
+    })
     for (const more of [1, 250, 2, 256, 300]) {
       const from = served.leaves.length
       served.grow(more).sign()
@@ -205,6 +226,19 @@ describe('a monitor', () => {
     served.asked = 0
     expect(await look()).toMatchObject({ from: served.leaves.length, outcome: 'verified' })
     expect(served.asked).toBe(1)
+  })
+
+  it('says whether the quorum of its trust root has cosigned', async () => {
+    const [, vkey] = logVkeys('w.example', fixedLog(90))
+    const witness = `witness w ${formatVkey(vkey)}\n`
+    for (const [quorum, held] of [
+      ['none', true],
+      ['w', false],
+    ] as const) {
+      const section = sectionOf({ witnesses: `${witness}quorum ${quorum}\n` })
+      const { look } = await watch(new Served().grow(3).sign(), section)
+      expect(await look()).toMatchObject({ outcome: 'verified', quorum: held, witnesses: 0 })
+    }
   })
 
   it('begins with an empty log', async () => {
@@ -407,6 +441,54 @@ describe('a server that lies', () => {
     expect(await look()).toMatchObject({ from: 10, outcome: 'verified', size: 20 })
   })
 
+  it.each<[string, (served: Served) => void]>([
+    ['has lost its entries', cutting(() => undefined, 'entries')],
+    ['has lost its tiles', cutting(() => undefined, '0')],
+    ['answers nothing', cutting(() => new Uint8Array())],
+    ['answers something else', cutting(() => new Uint8Array(8192).fill(7), 'entries')],
+    ['cuts its entries short', cutting((bytes) => bytes.subarray(0, -3), 'entries')],
+    ['cuts its tiles short', cutting((bytes) => bytes.subarray(0, -32), '0')],
+    ['answers too much', cutting(() => new Uint8Array(20_000_000))],
+  ])(
+    'and %s behind a signed checkpoint is told of, and goes on when it is mended',
+    async (_, act) => {
+      const served = new Served().grow(10).sign()
+      const { look, state } = await watch(served)
+      await look()
+      served.grow(10).sign()
+      const read = served.read.bind(served)
+      act(served)
+      expect(await look()).toMatchObject({
+        outcome: 'unproved',
+        reason: expect.stringContaining('its data is withheld') as string,
+      })
+      expect(state().head()?.size).toBe(10)
+      served.read = read
+      expect(await look()).toMatchObject({ from: 10, outcome: 'verified', size: 20 })
+    },
+  )
+
+  it('keeps what was read before it was away, and does not wait for what will never be there again', async () => {
+    const served = new Served().grow(6000).sign()
+    const { look, progress, state } = await watch(served)
+    const read = served.read.bind(served)
+    const { bend } = served
+    served.bend = (path) => {
+      if (path === '/tile/entries/020') throw new Error('Away')
+      return bend(path, read(path) ?? new Uint8Array())
+    }
+    expect(await look()).toMatchObject({ outcome: 'unproved' })
+    expect(state().reading()?.size).toBe(16 * 256)
+    progress.length = 0
+    expect(await look()).toMatchObject({ outcome: 'unproved' })
+    expect(progress[0]).toBe(17 * 256)
+    served.bend = bend
+    // Its partial tiles are gone by the time that it has grown.
+    served.read = (path) => (path.startsWith('/tile/entries/023.p/112') ? undefined : read(path))
+    served.grow(20).sign()
+    expect(await look()).toMatchObject({ from: 0, outcome: 'verified', size: 6020 })
+  })
+
   it('or wants a key is given it, and told apart from one that is away', async () => {
     const server = createServer(({ headers }, response) => {
       response.statusCode = headers.authorization === 'Bearer good' ? 200 : 401
@@ -452,7 +534,7 @@ describe('a server that lies', () => {
     const { at, look } = await watch(served)
     at.served = new Served()
     at.served.read = () => undefined
-    await expect(look()).rejects.toMatchObject({ code: 'INPUT_NOT_FOUND' })
+    await expect(look()).rejects.toMatchObject({ code: 'LOG_BUSY' })
     const gone = new LogSource({ timeoutMs: 500, url: 'http://127.0.0.1:1' })
     await expect(gone.checkpoint()).rejects.toMatchObject({ code: 'LOG_BUSY' })
     for (const url of ['ftp://x', 'x', 'http://x/?y'])

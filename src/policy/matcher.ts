@@ -5,7 +5,7 @@ import type { EvaluationContext } from './context.ts'
 import type { Dialect } from './dialect.ts'
 import { compilePath, missing, type Lookup } from './path.ts'
 import { compilePattern, type Pattern } from './pattern.ts'
-import { PatternProblem } from './python-pattern.ts'
+import { PatternProblem } from './pattern-flags.ts'
 import { isOrdered } from './python-values.ts'
 
 /** A matcher that is ready to be asked. */

@@ -1,6 +1,7 @@
 // A regular expression of a bundle, compiled once and matched in linear time, however hostile pattern and text are.
 import { RE2JS } from 're2js'
-import { hasForeignWords, PatternProblem, translatePattern } from './python-pattern.ts'
+import { PatternProblem } from './pattern-flags.ts'
+import { hasForeignWords, translatePattern } from './python-pattern.ts'
 
 /** A compiled pattern. */
 export interface Pattern {

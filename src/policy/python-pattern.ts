@@ -2,16 +2,7 @@
 // rewritten (`$`, `\Z`, `\d`, `\w`, `\s`, `.`), what RE2 cannot do is named and refused (look-around, backreferences, possessive and atomic groups), and
 // what Python itself refuses is told apart from that. Only whether there is a match is kept: groups capture nothing.
 import { classText, wordSet, type ClassItem } from './pattern-class.ts'
-
-/** Why a pattern cannot be used: `invalid` in Python too, or `unsupported` here. */
-export class PatternProblem extends Error {
-  override readonly name = 'PatternProblem'
-  readonly kind: 'invalid' | 'unsupported'
-  constructor(kind: 'invalid' | 'unsupported', message: string) {
-    super(message)
-    this.kind = kind
-  }
-}
+import { invalid, noFlags, unsupported, withFlags, type Flags } from './pattern-flags.ts'
 
 /** A pattern in RE2's words. */
 export interface Translation {
@@ -24,13 +15,6 @@ export interface Translation {
   readonly ofNothing: string | undefined
 }
 
-interface Flags {
-  readonly ignoreCase: boolean
-  readonly multiline: boolean
-  readonly dotAll: boolean
-  readonly ascii: boolean
-}
-
 interface Piece {
   readonly text: string
   /** Holds a `$` that has taken the final line break with it: nothing may follow. */
@@ -38,9 +22,6 @@ interface Piece {
   /** Stands for a position: cannot be repeated. */
   readonly position?: true
 }
-
-const invalid = (message: string): PatternProblem => new PatternProblem('invalid', message)
-const unsupported = (message: string): PatternProblem => new PatternProblem('unsupported', message)
 
 const literal = (code: number): string => `\\x{${code.toString(16)}}`
 const plain = (text: string): Piece => ({ text, ends: false })
@@ -58,13 +39,6 @@ const controls: Readonly<Record<string, number>> = {
 const hexLengths: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 }
 const setLetters = 'dDsSwW'
 const mostRepeats = 1000
-const flagNames: Readonly<Record<string, keyof Flags>> = {
-  i: 'ignoreCase',
-  m: 'multiline',
-  s: 'dotAll',
-  a: 'ascii',
-}
-
 class PatternReader {
   readonly #chars: readonly string[]
   readonly #extended: boolean
@@ -107,7 +81,7 @@ class PatternReader {
   }
 
   whole(): string {
-    let flags: Flags = { ignoreCase: false, multiline: false, dotAll: false, ascii: false }
+    let flags = noFlags
     // Global flags stand in front of everything, or Python refuses them.
     for (;;) {
       this.#skipComments()
@@ -347,20 +321,6 @@ class PatternReader {
 }
 
 const endOfText = '(?:\\n?\\z)'
-
-function withFlags(flags: Flags, letters: string, on: boolean): Flags {
-  let out = flags
-  for (const letter of letters) {
-    if (letter === 'x') throw unsupported('Verbose pattern')
-    if (letter === 'u' && on) continue
-    const name = flagNames[letter]
-    if (name === undefined || (letter === 'a' && !on)) throw invalid(`Bad flag: ${letter}`)
-    out = { ...out, [name]: on }
-  }
-  // Folding within ASCII only is nothing that RE2 does.
-  if (out.ascii && out.ignoreCase) throw unsupported('Flags a and i together')
-  return out
-}
 
 /**
  * A Python pattern in RE2's words. `extended` is for the second dialect, whose engine is `regex` instead of `re`: it knows `\p{…}`, and what it takes for

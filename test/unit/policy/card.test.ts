@@ -274,7 +274,9 @@ describe('an attestation', () => {
   })
 
   it('has this signature: the form never changes', () => {
-    expect(good['signature']).toMatchInlineSnapshot(`"gXovyCc1Qcu2SkaBtthJc8sj8V1YmMG8iS6qPIzy6p//YH/ovMtq8xllDb/hRqC0Y6bDnoaVovmrcyibD94jDQ=="`)
+    expect(good['signature']).toMatchInlineSnapshot(
+      `"gXovyCc1Qcu2SkaBtthJc8sj8V1YmMG8iS6qPIzy6p//YH/ovMtq8xllDb/hRqC0Y6bDnoaVovmrcyibD94jDQ=="`,
+    )
   })
 
   it('is refused when anything that it is about is another', () => {

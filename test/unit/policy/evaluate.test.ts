@@ -230,6 +230,16 @@ describe('a matcher', () => {
     )
   })
 
+  it('raises where a pattern cannot judge a text, instead of saying no', () => {
+    const when = { kind: 'regex', field: 'x', value: '\\bb' }
+    for (const dialect of ['0.1', '0.2'] as const) {
+      expect(ask(when, { data: { x: 'a b' } }, dialect)).toBe(true)
+      expect(ask(when, { data: { x: 'éb' } }, dialect)).toBe(
+        'POLICY_RAISED /policies/0/rules/0/when',
+      )
+    }
+  })
+
   it('holds a pattern against 4096 characters in the second dialect, not one more', () => {
     const when = { kind: 'regex', field: 'x', value: '.$' }
     const x = (char: string, length: number): object => ({ data: { x: char.repeat(length) } })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { compilePattern, mostSteps } from '../../../src/policy/pattern.ts'
-import { PatternProblem } from '../../../src/policy/python-pattern.ts'
+import { PatternProblem } from '../../../src/policy/pattern-flags.ts'
 
 /** What becomes of a pattern that is not taken. */
 function problemOf(pattern: string, extended = false): string {

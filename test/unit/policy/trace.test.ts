@@ -118,9 +118,8 @@ it('names no near miss where none can be', () => {
 })
 
 it('reads as text', () => {
-  expect(
-    explain(trace({ amount: 101 })).replace(/sha256 [0-9a-f]{64}/, 'sha256 …'),
-  ).toMatchInlineSnapshot(`
+  expect(explain(trace({ amount: 101 })).replace(/sha256 [0-9a-f]{64}/, 'sha256 …'))
+    .toMatchInlineSnapshot(`
     "deny by policy limit, its default: no rule matched; policy default_effect='deny'
     bundle payments 3, dialect native, sha256 …
       policy limit: deny (no rule matched; policy default_effect='deny')

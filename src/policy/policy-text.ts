@@ -67,8 +67,10 @@ export function parsePolicyJson(text: string, dialect: Dialect): unknown {
   return dialect.exactIntegers ? parseExactJson(text) : parseStrictJson(text)
 }
 
+const quoteDates = 'A date in YAML must be quoted'
+
 const refuseDate = (): never => {
-  throw new Failure('INPUT_INVALID', 'A date in YAML must be quoted')
+  throw new Failure('INPUT_INVALID', quoteDates)
 }
 
 function parseSexagesimal(text: string): number {
@@ -186,6 +188,8 @@ export function parsePolicyYaml(text: string, dialect: Dialect): unknown {
     const document = parseDocument(text, dialect.exactIntegers ? pythonYaml : strictYaml)
     // A tag that nobody knows is only a warning to the parser.
     const [problem] = [...document.errors, ...document.warnings]
+    // The parser keeps what a tag threw as an error of its own.
+    if (problem?.message.includes(quoteDates) === true) refuseDate()
     if (problem !== undefined) throw problem
     if (!namesOf(document).every((name) => typeof name === 'string'))
       throw new Failure('INPUT_INVALID', 'Every name in YAML must be a string: quote it')

@@ -92,6 +92,13 @@ describe('a card of dialect 0.1', () => {
     }
   })
 
+  it('of no approval denies everything whatever its conditions are', () => {
+    const card = { ...conditional, decision: { status: 'rejected' } }
+    const compiled = compileBundle(bundleOfCard(card), '0.1')
+    const context = readContext({ data: { conditions_satisfied: { c1: true, c: { '2': true } } } })
+    expect(evaluate(compiled, context, 0).decision.kind).toBe('deny')
+  })
+
   it('reads as the engine writes it', () => {
     expect(
       bundleOfCard({

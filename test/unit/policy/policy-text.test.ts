@@ -129,6 +129,11 @@ describe('YAML', () => {
     expect(code(() => parsePolicyText(text, dialect, 'yaml'))).toMatch(/^INPUT_/)
   })
 
+  it('says what to do about a date', () => {
+    expect(() => parsePolicyText('v: 2020-01-01', first)).toThrow('A date in YAML must be quoted')
+    expect(parsePolicyText('v: "2020-01-01"', first)).toEqual({ v: '2020-01-01' })
+  })
+
   it('is what a text is taken for that opens with neither brace nor bracket', () => {
     expect(parsePolicyText(' {"a":1}', native)).toEqual({ a: 1 })
     expect(code(() => parsePolicyText('{a: 1}', native))).toBe('INPUT_MALFORMED')

@@ -36,7 +36,8 @@ const advice: Partial<Readonly<Record<FailureCode, string>>> = {
   LOG_ROLLBACK: 'Nothing was changed. Never bring an older pin back along with an older database',
   STORE_LOCKED: 'Stop the other process, then run the same command again',
   STORE_FULL: 'Make room on the disk, then run the same command again',
-  STORE_CORRUPT: 'Keep it for inspection, and bring a sound copy back: countersign restore --help',
+  STORE_CORRUPT:
+    'countersign log fsck names what is wrong, log rebuild makes tiles again; for all else keep it for inspection and bring a sound copy back: countersign restore --help',
 }
 
 /** The same bug has the same id, whoever meets it. */

@@ -135,7 +135,10 @@ export async function planPeriod(
   const grows =
     start === 0 || verifyConsistency(start, end.size, frontier.root(), end.root, consistency)
   if (!grows)
-    throw new Failure('STORE_CORRUPT', `Tiles do not give the signed tree of size ${end.size}`)
+    throw new Failure(
+      'STORE_CORRUPT',
+      `Tiles are wrong, countersign log rebuild makes them again: no signed tree of size ${end.size}`,
+    )
   return {
     consistency,
     from: {

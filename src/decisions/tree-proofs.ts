@@ -99,7 +99,10 @@ export async function proveConsistency(
   ])
   const path = first === 0 || first === second ? [] : consistencyProof(first, second, nodes)
   if (first !== 0 && !verifyConsistency(first, second, firstRoot, secondRoot, path))
-    throw new Failure('STORE_CORRUPT', `Tiles do not lead from size ${first} to ${second}`)
+    throw new Failure(
+      'STORE_CORRUPT',
+      `Tiles are wrong, countersign log rebuild makes them again: no way from size ${first} to ${second}`,
+    )
   return {
     consistencyPath: path.map(encodeBase64),
     firstRoot: encodeBase64(firstRoot),

@@ -143,7 +143,10 @@ export class Log {
       await loadRightEdge(parts.store, parts.tenant, tenant.head.size),
     )
     if (!equalBytes(log.#tree.root(), tenant.head.root))
-      throw new Failure('STORE_CORRUPT', `Tiles do not give the stored root of ${parts.origin}`)
+      throw new Failure(
+        'STORE_CORRUPT',
+        `Tiles do not give the stored root, countersign log rebuild makes them again: ${parts.origin}`,
+      )
     await log.#checkPin()
     log.#nextTime()
     return log

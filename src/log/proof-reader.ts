@@ -100,7 +100,10 @@ export class ProofReader {
   async #read(level: number, n: number): Promise<ExpandedTile> {
     const hashes = await this.#store.readTile(this.#tenant, level, n)
     if (hashes === undefined)
-      throw new Failure('STORE_CORRUPT', `Tile is missing: ${nameOf(level, n)}`)
+      throw new Failure(
+        'STORE_CORRUPT',
+        `Tile is missing, countersign log rebuild makes it again: ${nameOf(level, n)}`,
+      )
     return new ExpandedTile(level, n, hashes)
   }
 
@@ -111,7 +114,10 @@ export class ProofReader {
     const tile = this.#edgeTiles.get(name) ?? this.#tiles.get(name)
     const at = index % width
     if (tile === undefined || (at + 1) * 2 ** height > tile.width)
-      throw new Failure('STORE_CORRUPT', `Tile is missing or short: ${name}`)
+      throw new Failure(
+        'STORE_CORRUPT',
+        `Tile is missing or short, countersign log rebuild makes it again: ${name}`,
+      )
     return tile.node(height, at)
   }
 }

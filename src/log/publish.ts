@@ -94,7 +94,14 @@ async function readTile(
     const hashes = await store.readTile(tenant, level, n)
     if (hashes !== undefined && hashes.length >= wanted * 32) return hashes.subarray(0, wanted * 32)
   }
-  throw new Failure('STORE_CORRUPT', `Tile is missing or short: ${tilePath(level, n, wanted)}`)
+  const mend =
+    level === 'entries'
+      ? 'countersign log fsck says more'
+      : 'countersign log rebuild makes it again'
+  throw new Failure(
+    'STORE_CORRUPT',
+    `Tile is missing or short, ${mend}: ${tilePath(level, n, wanted)}`,
+  )
 }
 
 /** Puts a file that may be there already from a run that was cut off; true when it is new. */

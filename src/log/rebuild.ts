@@ -1,5 +1,6 @@
 // Tiles are derived: what they hold follows from the leaves. Where they are lost or damaged they are made again, but only when the leaves give the
 // root of the last checkpoint: tiles of other leaves would be worse than none.
+import { setImmediate } from 'node:timers/promises'
 import { equalBytes } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { leafHash } from '../merkle/hash.ts'
@@ -53,6 +54,8 @@ async function grow(
       }
     }
     await settled(full)
+    // Reading the database never gives way: a signal would come when all is done.
+    await setImmediate()
     step(end)
   }
   await settled([...edge.values()])

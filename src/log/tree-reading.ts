@@ -25,7 +25,10 @@ async function load(
     if (tiles.has(nameOf(level, n))) continue
     const hashes = await store.readTile(tenant, level, n)
     if (hashes === undefined)
-      throw new Failure('STORE_CORRUPT', `Tile is missing: ${nameOf(level, n)}`)
+      throw new Failure(
+        'STORE_CORRUPT',
+        `Tile is missing, countersign log rebuild makes it again: ${nameOf(level, n)}`,
+      )
     tiles.set(nameOf(level, n), hashes)
   }
   return tiles
@@ -94,7 +97,10 @@ export async function loadNodes(
     const hashes = tiles.get(name)
     const from = first % tileWidth
     if (hashes === undefined || hashes.length < (from + 2 ** height) * hashBytes)
-      throw new Failure('STORE_CORRUPT', `Tile is missing or short: ${name}`)
+      throw new Failure(
+        'STORE_CORRUPT',
+        `Tile is missing or short, countersign log rebuild makes it again: ${name}`,
+      )
     const hash = fold(hashes, from, height)
     folded.set(node, hash)
     return hash
@@ -127,7 +133,11 @@ export async function readProvedRootAt(
     at === size
       ? equalBytes(root, headRoot)
       : at === 0 || verifyConsistency(at, size, root, headRoot, consistencyProof(at, size, nodes))
-  if (!proved) throw new Failure('STORE_CORRUPT', `Tiles do not give the tree of size ${at}`)
+  if (!proved)
+    throw new Failure(
+      'STORE_CORRUPT',
+      `Tiles are wrong, countersign log rebuild makes them again: no tree of size ${at}`,
+    )
   return root
 }
 

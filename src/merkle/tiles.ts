@@ -199,7 +199,7 @@ export class TileTree {
     if (hashes.length < width * 32)
       throw new Failure(
         'STORE_CORRUPT',
-        `Tile ${tilePath(level, n, width)} is too short: ${hashes.length} bytes`,
+        `Tile is too short, countersign log rebuild makes it again: ${tilePath(level, n, width)}`,
       )
     return new ExpandedTile(level, n, hashes.subarray(0, width * 32))
   }

@@ -184,6 +184,28 @@ describe('log rebuild', () => {
     expect(again.stdout).toMatch(/^default {2}\d+ entries {2}0 tiles written, 0 removed\n$/)
   })
 
+  it.each([
+    ['lost', 'DELETE FROM tiles'],
+    ['wrong', 'UPDATE tiles SET hashes = zeroblob(length(hashes))'],
+    ['cut', 'UPDATE tiles SET hashes = substr(hashes, 1, 32)'],
+    ['cut within a hash', 'UPDATE tiles SET hashes = substr(hashes, 1, length(hashes) - 1)'],
+    ['emptied', "UPDATE tiles SET hashes = x''"],
+  ])('is what a command names that meets tiles which are %s', async (name, sql) => {
+    const data = damaged(`tiles ${name}`, sql)
+    const request = JSON.stringify({
+      intent: { actor: { id: 'x' }, action: { type: 'pay' } },
+      status: 'ALLOW',
+    })
+    const { code, stderr } = await runHere(['notarise', '-', '--data', data], {
+      cwd,
+      input: request,
+    })
+    expect(code).toBe(1)
+    expect(stderr.split('\n')[0]).toMatch(/countersign log rebuild makes .* \(STORE_CORRUPT\)$/)
+    expect(await cs('log', 'rebuild', '--data', data)).toMatchObject({ code: 0 })
+    expect(await cs('log', 'fsck', '--data', data)).toMatchObject({ code: 0 })
+  })
+
   it('leaves a log alone whose leaves are not those that were signed', async () => {
     const data = damaged(
       'leaves',

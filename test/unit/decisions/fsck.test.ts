@@ -507,7 +507,7 @@ describe('fsck', () => {
       over = true
       await store.close()
       // One for each step of the database, 64 entries, page of a list.
-      expect(turns).toBeGreaterThan(20)
+      expect(turns).toBeGreaterThan(28)
     },
   )
 

@@ -29,7 +29,11 @@ function tilesOf(path: string): unknown[] {
   return rows
 }
 
-async function rebuild(path: string, signal?: AbortSignal): Promise<Rebuilt> {
+async function rebuild(
+  path: string,
+  signal?: AbortSignal,
+  onProgress?: () => void,
+): Promise<Rebuilt> {
   const store = await openSqliteStore({ mode: 'write', path })
   onTestFinished(() => store.close())
   const found = await store.readTenant(tenant)
@@ -39,6 +43,7 @@ async function rebuild(path: string, signal?: AbortSignal): Promise<Rebuilt> {
     progress: (done, total) => {
       expect(total).toBe(2 * found.head.size)
       shown.push(done)
+      onProgress?.()
     },
     store,
     tenant: found,
@@ -49,6 +54,16 @@ async function rebuild(path: string, signal?: AbortSignal): Promise<Rebuilt> {
 }
 
 describe('rebuilding tiles', () => {
+  it('gives way to a signal that comes while it reads', async () => {
+    const stop = new AbortController()
+    const rebuilding = rebuild(await layLog(), stop.signal, () => {
+      setImmediate(() => {
+        stop.abort(new Error('Enough'))
+      })
+    })
+    await expect(rebuilding).rejects.toThrow('Enough')
+  })
+
   it('writes nothing where nothing is wrong', async () => {
     const path = await layLog()
     const before = tilesOf(path)

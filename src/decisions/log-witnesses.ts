@@ -17,8 +17,6 @@ export interface LogWitnessesParts {
   readonly store: () => Store
   /** The newest checkpoint that may leave the process. */
   readonly newest: () => StoredCheckpoint | undefined
-  /** ms since 1970. */
-  readonly clock: () => number
   /** Told what became of asking a witness. */
   readonly told: (asked: Asked) => void
   /** Whether a witness is worth asking now. */
@@ -44,12 +42,12 @@ export class LogWitnesses {
   #quorumSize = 0
   /** Size up to which nobody lacks anything. */
   #settledSize = -1
-  #quorumAt: number
+  /** When the oldest entry came about that the quorum has not seen, and its index. */
+  #owed: { readonly index: number; readonly since: number } | undefined
   #running: Promise<void> | undefined
 
   constructor(parts: LogWitnessesParts) {
     this.#parts = parts
-    this.#quorumAt = parts.clock()
   }
 
   /** How many witnesses have seen another history. */
@@ -63,9 +61,9 @@ export class LogWitnesses {
     return this.#parts.policy.quorum === undefined ? 0 : Math.max(0, size - this.#quorumSize)
   }
 
-  /** When the last round began after which the quorum had seen all there was, ms since 1970; that of opening before the first. */
-  get quorumAt(): number {
-    return this.#quorumAt
+  /** When the oldest entry came about that the quorum had not seen in the last round, ms since 1970; undefined where it had seen all. */
+  get owedSince(): number | undefined {
+    return this.#owed?.index === this.#quorumSize ? this.#owed.since : undefined
   }
 
   /** Remembers what the quorum has seen before this process. */
@@ -82,9 +80,10 @@ export class LogWitnesses {
   }
 
   async #ask(signal: AbortSignal | undefined): Promise<void> {
-    const began = this.#parts.clock()
     const newest = this.#parts.newest()
-    if (newest === undefined || newest.size === this.#settledSize) return
+    if (newest === undefined) return
+    await this.#dateDebt(newest.size)
+    if (newest.size === this.#settledSize) return
     const targets = await this.#targets(newest)
     const gathered = new Map<StoredCheckpoint, NoteLine[]>()
     const answered = await Promise.all(
@@ -107,8 +106,16 @@ export class LogWitnesses {
       const quorum = await this.#keep(target, gathered.get(target) ?? [])
       if (quorum) this.#quorumSize = Math.max(this.#quorumSize, target.size)
     }
-    if (this.#quorumSize >= newest.size) this.#quorumAt = began
+    await this.#dateDebt(newest.size)
     if (answered.every((all) => all)) this.#settledSize = newest.size
+  }
+
+  async #dateDebt(size: number): Promise<void> {
+    const { store, tenant } = this.#parts
+    const index = this.#quorumSize
+    if (this.#owed?.index === index || index >= size) return
+    const entry = await store().readEntry(tenant, index)
+    if (entry !== undefined) this.#owed = { index, since: entry.time }
   }
 
   /** Undefined where the note has the witness's lines already and it has been heard. */

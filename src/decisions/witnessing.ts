@@ -116,7 +116,6 @@ export class Witnessing {
       said,
       witnesses: new LogWitnesses({
         clients: endpoints.map((endpoint) => new WitnessClient(endpoint, { timeoutMs })),
-        clock,
         mayAsk: (url) => (this.#away.get(url)?.until ?? 0) <= clock(),
         newest: () => log.newest(),
         policy,
@@ -172,10 +171,12 @@ export class Witnessing {
     if (alarmed > 0) return `ALARM: a witness has seen another history of logs: ${alarmed}`
     const now = clock()
     const usualMs = 2 * everyMs
-    const owing = logs.filter(({ debt, quorumAt }) => debt > 0 && now - quorumAt > usualMs)
+    const owing = logs.flatMap(({ debt, owedSince }) =>
+      debt > 0 && owedSince !== undefined && now - owedSince > usualMs ? [{ debt, owedSince }] : [],
+    )
     if (owing.length === 0) return `ok (${logs.length} logs)`
     const entries = Math.max(...owing.map(({ debt }) => debt))
-    const seconds = Math.round((now - Math.min(...owing.map(({ quorumAt }) => quorumAt))) / 1000)
+    const seconds = Math.round((now - Math.min(...owing.map(({ owedSince }) => owedSince))) / 1000)
     return `quorum is missing for ${owing.length} of ${logs.length} logs: up to ${entries} entries for ${seconds} s`
   }
 

@@ -85,6 +85,29 @@ describe('a log with witnesses', () => {
     expect(test.events).toContain('witness.recovered')
   })
 
+  it('counts what it owes from the oldest entry that is not cosigned, also after a restart', async () => {
+    let skew = 0
+    const clock = () => Date.now() + skew
+    const { test, witnesses } = await witnessed(1, { clock })
+    await test.notarise(requestOf(1))
+    await until(async () => (await health(test)) === 'ok (1 logs)')
+    const store = await openSqliteStore({ mode: 'read', path: join(test.directory, 'data') })
+    const { size } = (await test.service.listTenants())[0] ?? {}
+    await until(async () => (await store.readWitnessedCheckpoint(tenant))?.size === size)
+    await store.close()
+    for (const one of witnesses) one.up = false
+    // A log that is asked for nothing owes nothing.
+    skew = 1_200_000
+    expect(await health(test)).toBe('ok (1 logs)')
+    await test.notarise(requestOf(2))
+    skew += 60_000
+    const owed = /^quorum is missing for 1 of 1 logs: up to 1 entries for 6[0-5] s$/
+    await until(async () => owed.test(await health(test)))
+    await test.service.close()
+    const again = await test.reopen({ clock })
+    expect(await health(again)).toMatch(owed)
+  })
+
   it.each([
     [5000, true],
     [5001, false],

@@ -1,5 +1,7 @@
 // Checking and mending logs beside or in the absence of a server: the adapters for `log fsck`, which reads one moment of the database, and for
 // `log rebuild`, which needs the database for itself and no key.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { Failure } from './base/failure.ts'
 import type { CheckRequest, LogsRequest, RebuiltLog } from './cli/composition.ts'
 import { fsck, type FsckReport } from './decisions/fsck.ts'
@@ -8,6 +10,7 @@ import { unsealKeyring } from './keyring/unseal.ts'
 import type { Pin } from './log/pin.ts'
 import { rebuildTiles } from './log/rebuild.ts'
 import { openPins } from './open-service.ts'
+import { archiveName } from './store/sqlite-database.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import type { Instance, StoredKeys, StoreReader } from './store/store.ts'
 
@@ -83,6 +86,7 @@ export async function* checkLogs(
   try {
     for (const [name, pin] of pins)
       yield await fsck({
+        archive: existsSync(join(place.data, archiveName)),
         clock: Date.now,
         pin,
         progress: (part, done, total) => {

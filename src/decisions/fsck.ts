@@ -23,6 +23,8 @@ export interface FsckRequest {
   readonly tenant: string
   /** Undefined when it is not at hand; then a rolled back log is not noticed. */
   readonly pin: Pin | undefined
+  /** Whether it is kept for reading only: it is meant to be behind the pin then. */
+  readonly archive?: boolean
   /** A trust root file from elsewhere; without it the newest that the database holds. */
   readonly trustFile: Uint8Array | undefined
   readonly signatures: boolean
@@ -332,12 +334,14 @@ async function checkKeyLife(
  * @throws {@link Failure} INPUT_NOT_FOUND, STORE_* when the database cannot be opened; what `signal` was aborted with
  */
 export async function fsck(request: FsckRequest): Promise<FsckReport> {
-  const { pin, progress, signal, signatures, store, trustFile } = request
+  const { progress, signal, signatures, store, trustFile } = request
   const tenant = await store.readTenant(request.tenant)
   if (tenant === undefined)
     throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${request.tenant}`)
   const instance = await store.readInstance()
   if (instance === undefined) throw new Failure('STORE_CORRUPT', 'Instance is missing')
+  const isBehind = request.archive === true && (request.pin?.size ?? 0) > tenant.head.size
+  const pin = isBehind ? undefined : request.pin
   const findings: Finding[] = []
   let count = 0
   let firstIndex: number | null = null
@@ -388,7 +392,11 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
     unchecked.push(
       'Manifest of the key store: its tag needs its key provider, and is checked at every start',
     )
-  if (pin === undefined) unchecked.push('Rollback: the pin is not at hand')
+  if (isBehind)
+    unchecked.push(
+      `Rollback: this is an archive, kept for reading though the log went on to size ${request.pin?.size ?? 0}`,
+    )
+  else if (pin === undefined) unchecked.push('Rollback: the pin is not at hand')
   if (trustFile === undefined)
     unchecked.push('Keys were taken from the newest trust root in the database itself')
   if (!signatures) unchecked.push('Signatures of entries')

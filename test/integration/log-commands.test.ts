@@ -1,5 +1,13 @@
 import Database from 'better-sqlite3'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -127,6 +135,26 @@ describe('log fsck', () => {
     const { code, stdout } = await cs('log', 'fsck', '--data', data)
     expect(code).toBe(3)
     expect(stdout).toMatch(/pin \d+: Log has fewer entries/)
+  })
+
+  it('says of an archive, and of nothing else, that it may be behind', async () => {
+    const place = join(cwd, 'archived')
+    mkdirSync(place)
+    const here = (...args: string[]): Promise<Ran> => runHere(args, { cwd: place })
+    const request = JSON.stringify({
+      intent: { actor: { id: 'x' }, action: { type: 'pay' } },
+      status: 'ALLOW',
+    })
+    expect(await here('init', '--origin', 'other.example')).toMatchObject({ code: 0 })
+    expect(await here('backup', '-o', 'copy')).toMatchObject({ code: 0 })
+    await runHere(['notarise', '-'], { cwd: place, input: request })
+    renameSync(join(place, 'countersign-data'), join(place, 'newer'))
+    expect(await here('restore', 'copy', '--archive')).toMatchObject({ code: 0 })
+    const { code, stderr, stdout } = await here('log', 'fsck')
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^clean /)])
+    expect(stderr).toMatch(/^not checked: Rollback: this is an archive/m)
+    rmSync(join(place, 'countersign-data', 'archive.json'))
+    expect(await here('log', 'fsck')).toMatchObject({ code: 3 })
   })
 
   it('works beside a server that goes on, and finds nothing wrong with what is being written', async () => {

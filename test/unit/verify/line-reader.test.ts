@@ -18,7 +18,10 @@ describe('lines out of pieces', () => {
         left: 5,
         lines: ['one', '', 'two'],
       })
-    expect(linesOf([...Array.from(whole), '\n'])).toEqual({ left: 0, lines: ['one', '', 'two', 'three'] })
+    expect(linesOf([...Array.from(whole), '\n'])).toEqual({
+      left: 0,
+      lines: ['one', '', 'two', 'three'],
+    })
   })
 
   it('may be as long as allowed and not a byte longer', () => {

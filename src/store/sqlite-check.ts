@@ -79,6 +79,16 @@ const strays = [
   ),
 ]
 
+const linesOf = (name: string): string => {
+  const mark = `(char(10) || '— ' || ${name})`
+  return `(length(k.note) - length(replace(k.note, ${mark}, ''))) / length(${mark})`
+}
+
+// Which witnesses make a quorum is not known here; that nobody does who has no line is.
+const unwitnessed = `SELECT 'Checkpoint counts as cosigned and has no line but the log’s: size ' || k.size || ' of ' || t.name
+   FROM kept_checkpoints k JOIN tenants t ON t.id = k.tenant
+   WHERE k.quorum <> 0 AND ${linesOf("''")} <= ${linesOf("t.origin || ' '")} LIMIT ${mostOfASort}`
+
 const filters = ['status', 'actor', 'action'] as const
 type FilterRow = Readonly<
   Record<(typeof filters)[number], string | null> &
@@ -126,6 +136,7 @@ export function* checkDatabase(
   // What else is asked means something only where SQLite can be believed.
   if (structure.length > 0) return
   yield compareSchema(db, sqlite)
-  for (const query of [...remains, ...strays]) yield db.prepare<[], string>(query).pluck().all()
+  for (const query of [...remains, ...strays, unwitnessed])
+    yield db.prepare<[], string>(query).pluck().all()
   yield* misfiled(db)
 }

@@ -316,6 +316,11 @@ describe('fsck', () => {
       /^row \d+: Idempotency key of the decision is not remembered/,
     ],
     [
+      'a checkpoint that nobody cosigned and that counts as cosigned',
+      ['UPDATE kept_checkpoints SET quorum = 1 WHERE size = 1'],
+      /^database null: Checkpoint counts as cosigned and has no line but the log’s: size 1 of default/,
+    ],
+    [
       'an entry behind the end',
       [orphan("tenant, (SELECT size FROM tenants), kind, 'orphan', 0")],
       /^database null: Entry is beyond its log: index \d+ of default/,
@@ -384,6 +389,12 @@ describe('fsck', () => {
     ['listKeptCheckpoints', /^checkpoint null: Kept checkpoints are not listed in their order/],
   ] as const)('comes to an end where %s does not', async (stuck, expected) => {
     expect(told(await check({ stuck }))).toContainEqual(expect.stringMatching(expected))
+  })
+
+  it('believes of a checkpoint with a line of somebody else that it is cosigned', async () => {
+    const sql =
+      "UPDATE kept_checkpoints SET quorum = 1, note = note || '— w.example AAAAAAAA' || char(10)"
+    expect(told(await check({ sql: [sql] }))).toEqual([])
   })
 
   it('names what cannot be read at all, and goes on', async () => {

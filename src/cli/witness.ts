@@ -78,6 +78,24 @@ const usableVkeys = ({ logKeys }: OriginSection, cosigned: number): readonly str
     .filter(({ revokedAt, to }) => revokedAt === null && (to === null || to - 1 > cosigned))
     .map(({ vkey }) => vkey)
 
+/**
+ * A trust root from before what a witness knows would give keys back to the log that it has put away.
+ * @throws {@link Failure} INPUT_INVALID
+ */
+function refuseOlder(
+  { asOf, logKeys, origin }: OriginSection,
+  known: WitnessedLog | undefined,
+): void {
+  const unknown = known?.vkeys
+    .map(formatVkey)
+    .find((text) => !logKeys.some(({ vkey }) => vkey === text))
+  if (asOf.size < (known?.asOf ?? 0) || (known?.asOf !== undefined && unknown !== undefined))
+    throw new Failure(
+      'INPUT_INVALID',
+      `Trust root is older than the one that this witness has its keys from, give the newest (to go back, name the keys): ${origin}`,
+    )
+}
+
 async function readTrusted({ err, io }: Context, name: string): Promise<readonly OriginSection[]> {
   const file = await readBounded(io.cwd, name, limits.trustRootBytes)
   const trustRoot = parseTrustRoot(file)
@@ -114,13 +132,17 @@ export async function addLog(
   const sections = trust === undefined ? [] : await readTrusted(context, trust)
   const witness = await openWitness(resolve(io.cwd, state), Date.now)
   try {
-    const known = new Map(witness.logs().map((log) => [log.origin, log.latest?.size ?? 0]))
+    const known = new Map(witness.logs().map((log) => [log.origin, log]))
+    for (const section of sections) refuseOlder(section, known.get(section.origin))
     const wanted =
       origin === undefined
-        ? sections.map((one) => [one.origin, usableVkeys(one, known.get(one.origin) ?? 0)] as const)
-        : [[origin, vkeys] as const]
-    for (const [name, keys] of wanted) {
-      const log = witness.putLog(name, keys)
+        ? sections.map((one) => {
+            const cosigned = known.get(one.origin)?.latest?.size ?? 0
+            return [one.origin, usableVkeys(one, cosigned), one.asOf.size] as const
+          })
+        : [[origin, vkeys, undefined] as const]
+    for (const [name, keys, asOf] of wanted) {
+      const log = witness.putLog(name, keys, asOf)
       await out.write(json === true ? jsonLine(viewLog(log)) : formatTable([logRow(log)]))
     }
   } finally {

@@ -73,17 +73,21 @@ function writeKeyFile(path: string, bytes: Uint8Array): void {
   }
 }
 
+/** @throws {@link Failure} INPUT_INVALID for a name that may not stand in a note or is too long */
+export function expectWitnessName(name: string): void {
+  if (utf8(name).length > maxNameBytes)
+    throw new Failure('INPUT_INVALID', `Name of a witness has at most ${maxNameBytes} bytes`, {
+      field: 'name',
+    })
+  createVkey(name, ed25519Cosignature.type, new Uint8Array(32))
+}
+
 /**
  * Makes the key file of a new witness, mode 0600; durable when it returns. The name must be one that no other cosigner has.
  * @throws {@link Failure} INPUT_INVALID for a name that may not stand in a note, INPUT_EXISTS, STORE_FAILED
  */
 export function createWitnessKeyFile(path: string, name: string): void {
-  if (utf8(name).length > maxNameBytes)
-    throw new Failure('INPUT_INVALID', `Name of a witness has at most ${maxNameBytes} bytes`, {
-      field: 'name',
-    })
-  // Throws where the name is none, before anything is written.
-  createVkey(name, ed25519Cosignature.type, new Uint8Array(32))
+  expectWitnessName(name)
   using seeds = Secret.random(kinds.length * seedBytes)
   seeds.use((bytes) => {
     const text = utf8(`${name}\n${encodeBase64(bytes)}\n`)

@@ -42,6 +42,8 @@ export interface WitnessedLog {
   readonly vkeys: readonly Vkey[]
   /** Null before the first cosignature. */
   readonly latest: WitnessedHead | null
+  /** Tree size of the trust root that the keys are from; undefined where they were named one by one. */
+  readonly asOf?: number | undefined
 }
 
 /** Where a witness keeps what it must not forget. What `read` gives is durable, and when `write` returns so is what was written. */
@@ -61,6 +63,7 @@ export interface WitnessState {
 export const witnessedLogId = (origin: string): string => encodeHex(sha256(utf8(origin)))
 
 const schema = z.strictObject({
+  asOf: z.int().min(0).optional(),
   latest: z
     .strictObject({
       note: z.string(),
@@ -74,8 +77,9 @@ const schema = z.strictObject({
   vkeys: z.array(z.string()).min(1),
 })
 
-const format = ({ latest, origin, vkeys }: WitnessedLog): Uint8Array =>
+const format = ({ asOf, latest, origin, vkeys }: WitnessedLog): Uint8Array =>
   canonicalBytes({
+    ...(asOf === undefined ? {} : { asOf }),
     latest: latest === null ? null : { ...latest, root: encodeBase64(latest.root) },
     origin,
     v: 1,
@@ -83,10 +87,11 @@ const format = ({ latest, origin, vkeys }: WitnessedLog): Uint8Array =>
   })
 
 function parse(bytes: Uint8Array): WitnessedLog {
-  const { latest, origin, vkeys } = schema.parse(parseCanonical(bytes))
+  const { asOf, latest, origin, vkeys } = schema.parse(parseCanonical(bytes))
   const root = latest === null ? undefined : decodeBase64(latest.root)
   invariant(latest === null || root?.length === 32, 'Root is not 32 bytes')
   return {
+    ...(asOf === undefined ? {} : { asOf }),
     latest: latest === null || root === undefined ? null : { ...latest, root },
     origin,
     vkeys: vkeys.map((text) => {

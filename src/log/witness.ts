@@ -17,7 +17,12 @@ import { ed25519Note, mlDsa44Cosignature } from '../merkle/note-signature.ts'
 import { formatNote, formatNoteLine, parseNote, type NoteLine, type Vkey } from '../merkle/note.ts'
 import { verifyConsistency } from '../merkle/proof.ts'
 import { holdDirectory } from '../store/sqlite-lock.ts'
-import { createWitnessKeyFile, readWitnessKeyFile, type WitnessKeys } from './witness-keys.ts'
+import {
+  createWitnessKeyFile,
+  expectWitnessName,
+  readWitnessKeyFile,
+  type WitnessKeys,
+} from './witness-keys.ts'
 import { formatTreeSize, parseAddCheckpoint, sizeType } from './witness-protocol.ts'
 import {
   peekWitnessedLogs,
@@ -114,13 +119,14 @@ export class Witness {
 
   /**
    * Makes a log known, or gives a known one other keys; what was cosigned of it stays. A checkpoint needs a good line of every type among the keys.
+   * @param asOf tree size of the trust root that the keys are from
    * @throws {@link Failure} INPUT_INVALID, STORE_*
    */
-  putLog(origin: string, vkeys: readonly string[]): WitnessedLog {
+  putLog(origin: string, vkeys: readonly string[], asOf?: number): WitnessedLog {
     if (origin === '' || /[\n\r]/.test(origin))
       throw new Failure('INPUT_INVALID', 'Origin must be one line', { field: 'origin' })
     const known = this.#parts.state.read(witnessedLogId(origin))
-    const log = { latest: known?.latest ?? null, origin, vkeys: readLogVkeys(vkeys) }
+    const log = { asOf, latest: known?.latest ?? null, origin, vkeys: readLogVkeys(vkeys) }
     this.#parts.state.write(log, known)
     return log
   }
@@ -200,6 +206,7 @@ const logsDirectory = (directory: string): string => join(directory, 'logs')
  * @throws {@link Failure} INPUT_INVALID, INPUT_EXISTS, STORE_LOCKED, STORE_FAILED
  */
 export async function createWitness(directory: string, name: string): Promise<void> {
+  expectWitnessName(name)
   const release = await holdDirectory(directory)
   try {
     createWitnessKeyFile(keyFile(directory), name)

@@ -40,6 +40,18 @@ describe('witness init', () => {
   })
 })
 
+describe('witness init', () => {
+  it('leaves nothing behind where the name is none', async () => {
+    const cwd = temporaryDirectory()
+    for (const name of ['bad name', 'x'.repeat(151)]) {
+      expect(await run(['witness', 'init', name, '--state', 'wc'], { cwd })).toMatchObject({
+        code: 2,
+      })
+      expect(existsSync(join(cwd, 'wc'))).toBe(false)
+    }
+  })
+})
+
 describe('witness add-log', () => {
   it('takes an origin with its keys, and a trust root', async () => {
     const { cwd } = await made()
@@ -87,6 +99,45 @@ describe('witness add-log', () => {
       )
       expect((JSON.parse(ran.stdout) as { vkeys: string[] }).vkeys).toHaveLength(count)
     }
+  })
+
+  it('takes no keys back from a trust root that is older than the one it has them from', async () => {
+    const { cwd } = await made()
+    const { trust } = createWorld()
+    const [older] = trust.origins
+    if (older === undefined) throw new Error('No log')
+    const logKeys = logVkeys(older.origin, fixedLog(90)).map((vkey) => ({
+      final: null,
+      from: 0,
+      revokedAt: null,
+      to: null,
+      vkey: formatVkey(vkey),
+    }))
+    const asOf = { ...older.asOf, size: older.asOf.size + 1 }
+    const add = async (section: typeof older) => {
+      writeFileSync(join(cwd, 'trust.json'), formatTrustRoot({ ...trust, origins: [section] }))
+      return run(['witness', 'add-log', '--trust', 'trust.json', '--state', 'w'], { cwd })
+    }
+    const keysNow = async () =>
+      (await run(['witness', 'status', '--state', 'w', '--json'], { cwd })).stdout
+    expect(await add(older)).toMatchObject({ code: 0 })
+    expect(await add({ ...older, asOf, logKeys: [...older.logKeys, ...logKeys] })).toMatchObject({
+      code: 0,
+    })
+    const before = await keysNow()
+    // One that knows less, and one of the same size that does not know a key.
+    for (const section of [older, { ...older, asOf }]) {
+      const refused = await add(section)
+      expect(refused).toMatchObject({ code: 2, stdout: '' })
+      expect(refused.stderr).toContain('older')
+    }
+    expect(await keysNow()).toBe(before)
+    const {
+      logKeys: [first],
+    } = older
+    const named = ['witness', 'add-log', older.origin, first?.vkey ?? '', '--state', 'w']
+    expect(await run(named, { cwd })).toMatchObject({ code: 0 })
+    expect(await add(older)).toMatchObject({ code: 0 })
   })
 
   it('wants one of both, and a trust root that is one', async () => {

@@ -4,7 +4,7 @@
 // A log never goes back: where more is known than the backup holds, it can be read as an archive, to which nothing can be added, or a new installation
 // with new keys and another origin goes on and names what it succeeds.
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { encodeBase64 } from './base/base64.ts'
 import { canonicalBytes } from './base/canonical-json.ts'
@@ -24,7 +24,7 @@ import { readPinnedHeads, readPublishedHeads, readWitnessedHeads } from './known
 import type { KnownHead } from './log/known-head.ts'
 import { openPins, type ServiceSettings } from './open-service.ts'
 import { archiveName, databaseName } from './store/sqlite-database.ts'
-import { holdDirectory } from './store/sqlite-lock.ts'
+import { holdDirectory, lockName } from './store/sqlite-lock.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import { foundSuccessor, refuseOldOrigin, type Predecessor } from './succession.ts'
 
@@ -222,16 +222,25 @@ export async function restore(order: RestoreOrder): Promise<Restored> {
     throw new Failure('INPUT_EXISTS', `The old logs would go there, move it away: ${archive}`)
   await readManifest(order.backup)
   // Nobody else may restore or start there meanwhile.
+  const lock = join(data, lockName)
+  const [isMade, isLocked] = [!existsSync(data), existsSync(lock)]
   const release = await holdDirectory(data)
   const staging = join(data, 'restoring')
+  let isDone = false
   try {
     await rm(staging, { force: true, recursive: true })
     // Of an archive that was cut off before its database came.
     await rm(join(data, archiveName), { force: true })
     await mkdir(staging, { mode: 0o700 })
-    return await carryOut(order, staging)
+    const restored = await carryOut(order, staging)
+    isDone = true
+    return restored
   } finally {
     await rm(staging, { force: true, recursive: true })
+    const isLeft = isDone || existsSync(join(data, databaseName))
+    if (!isLeft && !isLocked) await rm(lock, { force: true })
+    // What somebody else has put there meanwhile stays.
+    if (!isLeft && isMade) await rmdir(data).catch(() => undefined)
     release()
   }
 }

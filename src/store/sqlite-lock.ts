@@ -4,6 +4,9 @@ import { Failure } from '../base/failure.ts'
 import { loadSqlite, type Database, type DatabaseConstructor } from './sqlite-database.ts'
 import { codeOf, storeFailure } from './sqlite-failure.ts'
 
+/** The file of a directory by which it is held. */
+export const lockName = 'writer.lock'
+
 /**
  * Makes an empty file of mode 0600 unless it exists. An existing file is not even opened: closing any descriptor of a file drops every POSIX lock
  * this process holds on it, SQLite's too.
@@ -22,7 +25,7 @@ export function createPrivateFile(path: string): void {
  * @throws {@link Failure} STORE_LOCKED at once when anybody else has it, in this process or another
  */
 export function lockDirectory(open: DatabaseConstructor, directory: string): Database {
-  const path = join(directory, 'writer.lock')
+  const path = join(directory, lockName)
   createPrivateFile(path)
   const lock = new open(path, { timeout: 0 })
   try {

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { asFailure } from '../base/failure.ts'
 import type { PeriodStep } from '../decisions/period-state.ts'
-import type { PeriodRequest } from '../decisions/period-plan.ts'
+import { cosignatures, type PeriodRequest } from '../decisions/period-plan.ts'
 import type { ExportRecord, Service } from '../decisions/service.ts'
 import type { Status } from '../dossier/period.ts'
 import type { Context, TenantFlags } from './command.ts'
@@ -131,6 +131,22 @@ async function tell(
   )
 }
 
+/** Says where witnesses have not seen all that was asked for. */
+function noteEnd({ err }: Context, part: PeriodPart, logSize: number): void {
+  const size = sizeOf(part)
+  if (!part.resumed && size < logSize)
+    err.note(
+      `the period ends at size ${counted(size)} of ${counted(logSize)}: its quorum of witnesses has not cosigned what came later; export again when it has\n`,
+    )
+}
+
+function noteLater({ err }: Context, { head, state }: PeriodPart): void {
+  if (state.later === null || cosignatures(state.later) >= cosignatures(head.to)) return
+  err.note(
+    'fewer witnesses have cosigned the later checkpoint, under which decisions stand that went on after the period, than its own: where that is no quorum, the file verifies as unprovable; export again when they have\n',
+  )
+}
+
 async function run(
   context: Context,
   service: ReadingService,
@@ -143,9 +159,15 @@ async function run(
   // Times that are relative to today would name another period tomorrow: the texts are what is compared.
   const asked = JSON.stringify([tenant, flags.from ?? null, flags.to ?? null, request.statuses])
   const interrupt = listenForInterrupt(io.signals)
+  // Before the end is chosen: what is logged meanwhile is nobody's fault.
+  const logSize =
+    flags.to === undefined
+      ? (await service.listTenants()).find(({ name }) => name === tenant)?.size
+      : undefined
   const part = await PeriodPart.open(path, asked, () => service.planPeriod(tenant, request))
   try {
     if (part.resumed) err.note(`going on with the unfinished export: ${printable(output)}.part\n`)
+    noteEnd(context, part, logSize ?? 0)
     const steps = service.exportPeriod(part.head, part.state)
     if (!(await drain(context, part, steps, interrupt.signal))) {
       err.note('interrupted: run the same command again to go on\n')
@@ -159,6 +181,7 @@ async function run(
     const recorded = await tellLog(context, flags, record)
     await part.publish(formatSummary({ file: path, head: part.head, sha256, tally, to }))
     await tell(context, flags, part, marks, recorded)
+    noteLater(context, part)
     return exitCodes.done
   } finally {
     interrupt.stop()

@@ -53,7 +53,7 @@ async function sizeAt(
 const pageCheckpoints = 64
 
 /** How many signature lines of a note are not the log's own. */
-function cosignatures(note: string): number {
+export function cosignatures(note: string): number {
   const parsed = parseNote(note)
   const origin = note.slice(0, note.indexOf('\n'))
   return typeof parsed === 'string' ? 0 : parsed.lines.filter(({ name }) => name !== origin).length

@@ -46,6 +46,8 @@ class PeriodReading {
   readonly #options: PeriodOptions
   readonly #lines = new LineReader(limits.dossierBytes)
   readonly #hash = runningSha256()
+  /** Witnesses of the later checkpoint that has the fewest. */
+  #fewest = Infinity
   #section: Section = 'head'
   #line = 0
   #trustRoot: TrustRoot | undefined
@@ -145,7 +147,10 @@ class PeriodReading {
     }
     const judged = judgeLater(this.#checks, later, ground)
     if (judged === undefined) this.#section = 'stopped'
-    else dossiers.standUnder(later.later, judged)
+    else {
+      this.#fewest = Math.min(this.#fewest, judged.witnesses)
+      dossiers.standUnder(later.later, judged)
+    }
   }
 
   #readEnd(line: Uint8Array): void {
@@ -201,7 +206,7 @@ class PeriodReading {
   #report(): PeriodReport {
     const { list, verdict } = this.#checks
     const { dossiers, ground, leaves } = this.#parts ?? {}
-    const witnesses = ground?.to.witnesses ?? 0
+    const witnesses = Math.min(this.#fewest, ground?.to.witnesses ?? 0)
     const to = ground?.to.checkpoint.size ?? null
     const complete = this.#complete && this.#section === 'ended'
     const report = {

@@ -26,7 +26,12 @@ import type { PeriodRow, PeriodStep } from '../../../src/decisions/period-state.
 import { Reading } from '../../../src/decisions/reading.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import { FakeService } from '../../support/fake-service.ts'
-import { foundTestService, requestOf, type TestService } from '../../support/service.ts'
+import {
+  foundTestService,
+  principalOf,
+  requestOf,
+  type TestService,
+} from '../../support/service.ts'
 import { run, type Around, type Ran } from './harness.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'countersign-audit-'))
@@ -118,6 +123,34 @@ describe('audit export', () => {
     })
     const report = JSON.parse((await verify('b.jsonl', '--json')).stdout) as object
     expect(report).toMatchObject({ entries: 206, file: 'b.jsonl', from: 7, verdict: 'valid' })
+  })
+
+  it('says where its witnesses have not seen all that was asked for', async () => {
+    const directory = mkdtempSync(join(home, 'witnessed-'))
+    const founded = await foundTestService({ directory })
+    const { id } = await founded.notarise(requestOf(1))
+    await founded.service.close()
+    const path = join(directory, 'data')
+    const store = await openSqliteStore({ mode: 'write', path })
+    const last = await store.readLastCheckpoint('default')
+    if (last === undefined) throw new Error('No checkpoint')
+    const note = `${last.note}— witness.example/one ${'A'.repeat(12)}\n`
+    await store.keepCosigned('default', { ...last, note }, true)
+    await store.close()
+    const again = await founded.reopen()
+    await again.service.erase(principalOf('checkpoint'), id, 'asked for')
+    await again.notarise(requestOf(2))
+    const openHere = async (): Promise<Reading> => {
+      const reading = await openSqliteStore({ mode: 'read', path })
+      return new Reading(() => reading)
+    }
+    const around = { composition: { openReading: openHere } }
+    const { stderr } = await audit(['-o', 'w.jsonl'], around)
+    expect(stderr).toContain('the period ends at size 7 of 9: its quorum of witnesses')
+    expect(stderr).toContain('fewer witnesses have cosigned the later checkpoint')
+    // Whoever names the end gets what he named.
+    const named = await audit(['--to', '9', '-o', 'n.jsonl'], around)
+    expect(named.stderr).not.toMatch(/witnesses/)
   })
 
   it('has the running server tell the log, and says where', async () => {

@@ -432,6 +432,21 @@ describe('a decision that was erased after the period', () => {
     expect(checks.filter(({ name }) => name === 'period.later')).toHaveLength(1)
   })
 
+  it('is assured by no more witnesses than have cosigned the later checkpoint', async () => {
+    const { log: seen } = world.seen
+    for (const [by, assurance] of [
+      [witnesses, 'witnessed(2)'],
+      [witnesses.slice(0, 1), 'witnessed(1)'],
+      [[], 'operator'],
+    ] as const) {
+      const draft = periodOf(seen, { to: 10, witnesses })
+      const proof = consistencyProof(10, seen.size, seen.tree().node)
+      draft.items.unshift({ later: noteOf(seen, by), proof })
+      const report = await judge(sealPeriod(linesOf(draft)), trustingLater(world, 'seen'))
+      expect(report).toMatchObject({ assurance, to: 10 })
+    }
+  })
+
   it('is bad without the proof of its erasure', async () => {
     const report = await judge(forgePeriod(grown, wish), trustingLater(world, 'each'))
     expect(report.problems[0]?.reason).toContain('missing without a proved erasure')

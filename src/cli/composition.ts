@@ -75,6 +75,7 @@ export type ReadingService = Pick<
   planPeriod(tenant: string, request: PeriodRequest): Promise<PeriodHead>
   /** Its lines behind the head, in steps; goes on from where another process stopped. */
   exportPeriod(head: PeriodHead, state: PeriodState): AsyncIterable<PeriodStep>
+
   readMaster(tenant: string): Promise<MasterView>
 }
 

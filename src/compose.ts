@@ -1,6 +1,6 @@
 // The composition root: settings → adapters → service → edges. The command line sees only what cli/composition.ts says.
-import { readFileSync } from 'node:fs'
-import { extname, resolve } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { extname, join, resolve } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { pino, type Logger } from 'pino'
 import { createApp } from './api/app.ts'
@@ -56,6 +56,7 @@ import { repin } from './repin.ts'
 import { restore } from './restore.ts'
 import type { ThreadData, ThreadMessage } from './service-thread.ts'
 import { lineOptions, openServerLog } from './server-log.ts'
+import { archiveName } from './store/sqlite-database.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import { scopes } from './wire/decision.ts'
 import { serveWitnessOf } from './witness-server.ts'
@@ -420,7 +421,9 @@ export const createComposition = (parts: ProcessParts): Composition => ({
       () => store,
       async (tenant) => {
         const instance = await store.readInstance()
-        if (instance === undefined) return undefined
+        // An archive is behind its pin, and says so itself.
+        const isArchive = existsSync(join(config.data, archiveName))
+        if (instance === undefined || isArchive) return undefined
         const pins = openPins(config, instance.id)
         try {
           return await pins.read(tenant)

@@ -1,9 +1,10 @@
 // Keys that are made while the master key is sealed: its public half is enough to seal a new one to it. What comes of it is a file that counts
 // nowhere; whoever admits it compares its SHA-256, and it is then opened before it is taken in.
-import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { equalBytes } from './base/bytes.ts'
 import { Failure } from './base/failure.ts'
+import { createPrivateFile } from './kek/private-file.ts'
 import type { KeyOffer } from './cli/composition.ts'
 import { publicKeyOf } from './keyring/header.ts'
 import { readSlots } from './keyring/inventory.ts'
@@ -46,34 +47,6 @@ async function seal({ data, masterPublic, purpose, tenant }: OfferOptions): Prom
   }
 }
 
-function fsyncDirectory(path: string): void {
-  const fd = openSync(path, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
-
-function writeOffer(path: string, body: Uint8Array): void {
-  try {
-    mkdirSync(dirname(path), { mode: 0o700, recursive: true })
-    const fd = openSync(path, 'wx', 0o600)
-    try {
-      fchmodSync(fd, 0o600)
-      for (let at = 0; at < body.length;) at += writeSync(fd, body, at)
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-    fsyncDirectory(dirname(path))
-  } catch (cause) {
-    // Half a record would only be refused by its SHA-256, but nobody needs it.
-    rmSync(path, { force: true })
-    throw new Failure('STORE_FAILED', `Offer cannot be written: ${path}`, { cause })
-  }
-}
-
 /**
  * Makes the next key of a purpose without opening anything, and writes its sealed record where `keys admit` finds it; durable when it returns.
  * @throws {@link Failure} INPUT_NOT_FOUND, KEY_STORE_REFUSED, STORE_*
@@ -83,7 +56,12 @@ export async function offerKey(options: OfferOptions): Promise<KeyOffer> {
   const { instance, key } = await seal(options)
   const sha256 = hashOf(key.body)
   const file = offerPath(keys, instance, tenant, sha256)
-  writeOffer(file, key.body)
+  try {
+    mkdirSync(dirname(file), { mode: 0o700, recursive: true })
+  } catch (cause) {
+    throw new Failure('STORE_FAILED', `Offer cannot be written: ${file}`, { cause })
+  }
+  createPrivateFile(file, key.body, 'Offer')
   const { keyId, version } = key
   return { file, keyId, purpose, sha256, tenant, version }
 }

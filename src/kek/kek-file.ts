@@ -1,18 +1,8 @@
 // The file of an environment KEK: readable by its owner alone, made so from its first moment.
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readSync,
-  rmSync,
-  writeSync,
-  type Stats,
-} from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
+import { utf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
+import { createPrivateFile } from './private-file.ts'
 import { privateBytes, privateCopy } from '../crypto/private-bytes.ts'
 import { Secret } from '../crypto/secret.ts'
 import { generateEnvironmentKek } from './environment-key.ts'
@@ -101,40 +91,15 @@ export function readSecretFile(path: string, setting: string): Secret {
  */
 export const readKekFile = (path: string): Secret => readSecretFile(path, 'COUNTERSIGN_KEK_FILE')
 
-function fsyncDirectory(path: string): void {
-  const fd = openSync(path, constants.O_RDONLY)
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
-
 /**
  * Makes a new environment KEK in a new file, mode 0600; durable when it returns.
  * @throws {@link Failure} INPUT_EXISTS when there is something at that path, which is left alone; STORE_FAILED when it could not be written
  */
 export function createKekFile(path: string): void {
-  let fd: number
+  const text = utf8(`${generateEnvironmentKek()}\n`)
   try {
-    fd = openSync(path, 'wx', 0o600)
-  } catch (cause) {
-    if (errorCode(cause) === 'EEXIST')
-      throw new Failure('INPUT_EXISTS', `Key file exists already: ${path}`)
-    throw new Failure('STORE_FAILED', `Key file cannot be made: ${path}`, { cause })
-  }
-  try {
-    try {
-      fchmodSync(fd, 0o600)
-      writeSync(fd, `${generateEnvironmentKek()}\n`)
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-    fsyncDirectory(dirname(path))
-  } catch (cause) {
-    // Half a key must not be taken for one at the next start.
-    rmSync(path, { force: true })
-    throw new Failure('STORE_FAILED', `Key file cannot be written: ${path}`, { cause })
+    createPrivateFile(path, text, 'Key file')
+  } finally {
+    text.fill(0)
   }
 }

@@ -6,7 +6,8 @@ import { Failure, invariant } from '../base/failure.ts'
 import { Secret } from '../crypto/secret.ts'
 import type { KekContext, KekMetadata, KekProvider, WrappedKey } from './kek.ts'
 import { within } from './deadline.ts'
-import { connectKms, type KmsClient, type KmsConnection } from './kms-client.ts'
+import type { AwsConnection } from './aws-client.ts'
+import { connectKms, type KmsClient } from './kms-client.ts'
 import { kmsFailure } from './kms-failure.ts'
 import { canMean, isKmsKeyId, regionOf } from './kms-key.ts'
 
@@ -17,7 +18,7 @@ const keyBytes = 32
 const maxBlobBytes = 6144
 
 /** Which key, and where it is. */
-export interface KmsKekOptions extends KmsConnection {
+export interface KmsKekOptions extends AwsConnection {
   /** Key id, key ARN, alias (`alias/…`) or alias ARN; an ARN's region goes before that of the environment. */
   readonly keyId: string
   /** For a whole call, all attempts and the search for credentials included. */
@@ -46,7 +47,7 @@ class KmsKek implements KekProvider {
   readonly metadata: KekMetadata
   readonly #keyId: string
   readonly #deadlineMs: number
-  readonly #connection: KmsConnection
+  readonly #connection: AwsConnection
   #client: Promise<KmsClient> | undefined
   /** The key ARN that KMS named last. */
   #arn: string | undefined

@@ -7,18 +7,7 @@ import type {
   PutObjectCommandInput,
   PutObjectCommandOutput,
 } from '@aws-sdk/client-s3'
-
-/** Where S3 is and how long it is waited for. */
-export interface S3Connection {
-  /** Else AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the configuration file, or that of the region. */
-  readonly endpoint?: string | undefined
-  /** Else that of the SDK: AWS_REGION or the configuration file. */
-  readonly region?: string | undefined
-  readonly maxAttempts?: number | undefined
-  readonly connectionTimeoutMs?: number | undefined
-  /** For one attempt. */
-  readonly requestTimeoutMs?: number | undefined
-}
+import { awsSettings, expectRegion, named, type AwsConnection } from '../kek/aws-client.ts'
 
 /** An object's bytes and the tag of this version of it. */
 export interface S3Object {
@@ -34,32 +23,17 @@ export interface S3Client {
   close(): void
 }
 
-const named = (name: string): Error => Object.assign(new Error(name), { name })
-
 /** A client with the credentials of the SDK's default chain; nothing is asked yet. */
-export async function connectS3(connection: S3Connection): Promise<S3Client> {
+export async function connectS3(connection: AwsConnection): Promise<S3Client> {
   const { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } =
     await import('@aws-sdk/client-s3')
-  const { endpoint, region, maxAttempts = 3 } = connection
-  const { connectionTimeoutMs = 1000, requestTimeoutMs = 5000 } = connection
   const { AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3 } = process.env
+  const endpoint = connection.endpoint ?? AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL
   const client = new S3Client({
-    forcePathStyle: (endpoint ?? AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL) !== undefined,
-    maxAttempts,
-    requestHandler: {
-      connectionTimeout: connectionTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      // Without it a timeout is a warning, and the call waits for ever.
-      throwOnRequestTimeout: true,
-    },
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(region === undefined ? {} : { region }),
+    ...awsSettings(connection, 5000),
+    forcePathStyle: endpoint !== undefined,
   })
-  try {
-    await client.config.region()
-  } catch {
-    throw named('RegionMissing')
-  }
+  await expectRegion(client)
   return {
     async get(input, abortSignal) {
       const { Body, ETag } = await client.send(new GetObjectCommand(input), { abortSignal })

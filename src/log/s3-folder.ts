@@ -2,7 +2,8 @@
 // that was read; nothing is ever overwritten unseen. Whoever serves S3 must honour If-None-Match and If-Match, and is tried before it is believed.
 import { Failure, invariant } from '../base/failure.ts'
 import { within } from '../kek/deadline.ts'
-import { connectS3, type S3Client, type S3Connection, type S3Object } from './s3-client.ts'
+import type { AwsConnection } from '../kek/aws-client.ts'
+import { connectS3, type S3Client, type S3Object } from './s3-client.ts'
 import { s3Failure, statusOf } from './s3-failure.ts'
 
 /** Where objects lie. */
@@ -19,7 +20,7 @@ export interface S3Serving {
 }
 
 /** How S3 is reached, and how long a whole call may take, all attempts and the search for credentials included. */
-export interface S3FolderOptions extends S3Connection {
+export interface S3FolderOptions extends AwsConnection {
   readonly deadlineMs?: number | undefined
 }
 

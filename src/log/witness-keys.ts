@@ -1,12 +1,11 @@
 // The keys of a witness: one seed for Ed25519 and one for ML-DSA-44 cosignatures, in a file that its owner alone may read, with the witness's name.
-import { closeSync, fchmodSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { decodeBase64, encodeBase64 } from '../base/base64.ts'
 import { fromUtf8, utf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { Secret } from '../crypto/secret.ts'
 import { signatureAlgorithms, type Signer } from '../crypto/signatures.ts'
 import { readSecretFile } from '../kek/kek-file.ts'
+import { createPrivateFile } from '../kek/private-file.ts'
 import { ed25519Cosignature, mlDsa44Cosignature } from '../merkle/note-signature.ts'
 import { createVkey, type Vkey } from '../merkle/note.ts'
 
@@ -39,40 +38,6 @@ function makeKeys(name: string, seeds: Secret): WitnessKeys {
   return { name, signers, vkeys }
 }
 
-function fsyncDirectory(path: string): void {
-  const fd = openSync(path, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
-
-function writeKeyFile(path: string, bytes: Uint8Array): void {
-  let fd: number
-  try {
-    fd = openSync(path, 'wx', 0o600)
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'EEXIST')
-      throw new Failure('INPUT_EXISTS', `There is a witness key already: ${path}`)
-    throw new Failure('STORE_FAILED', `Witness key cannot be made: ${path}`, { cause })
-  }
-  try {
-    try {
-      fchmodSync(fd, 0o600)
-      writeSync(fd, bytes)
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-    fsyncDirectory(dirname(path))
-  } catch (cause) {
-    // Half a key must not be taken for one at the next start.
-    rmSync(path, { force: true })
-    throw new Failure('STORE_FAILED', `Witness key cannot be written: ${path}`, { cause })
-  }
-}
-
 /** @throws {@link Failure} INPUT_INVALID for a name that may not stand in a note or is too long */
 export function expectWitnessName(name: string): void {
   if (utf8(name).length > maxNameBytes)
@@ -91,7 +56,7 @@ export function createWitnessKeyFile(path: string, name: string): void {
   using seeds = Secret.random(kinds.length * seedBytes)
   seeds.use((bytes) => {
     const text = utf8(`${name}\n${encodeBase64(bytes)}\n`)
-    writeKeyFile(path, text)
+    createPrivateFile(path, text, 'Witness key')
     text.fill(0)
   })
 }

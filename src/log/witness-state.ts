@@ -22,6 +22,7 @@ import { canonicalBytes, parseCanonical } from '../base/canonical-json.ts'
 import { encodeHex, equalBytes, utf8 } from '../base/bytes.ts'
 import { Failure, invariant } from '../base/failure.ts'
 import { sha256 } from '../crypto/hash.ts'
+import { syncDirectory } from '../kek/private-file.ts'
 import { parseCheckpointVkey } from '../merkle/checkpoint.ts'
 import { formatVkey, type Vkey } from '../merkle/note.ts'
 
@@ -103,15 +104,6 @@ function parse(bytes: Uint8Array): WitnessedLog {
 }
 
 const ending = '.json'
-
-function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
 
 function readFile(path: string): Uint8Array | undefined {
   try {

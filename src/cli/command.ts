@@ -96,6 +96,13 @@ export function define(
 export const group = (program: Command, name: string, description: string): Command =>
   program.command(name).description(description).helpCommand(false)
 
+/** What the commands of a group are defined with; the group stands under its own name. */
+export type Defining<Group extends string> = Readonly<Record<Group, Command>> & {
+  readonly program: Command
+  readonly context: Context
+  readonly outcome: Outcome
+}
+
 /** Exit codes are collected here, because commander drops what an action returns. */
 export interface Outcome {
   exit: number

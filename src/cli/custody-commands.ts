@@ -1,25 +1,15 @@
-import type { Command } from 'commander'
 import {
   act,
   asJson,
   define,
   ofTenant,
   writing,
-  type Context,
-  type Outcome,
+  type Defining,
   type TenantFlags,
 } from './command.ts'
 import { Usage } from './complain.ts'
 import type { GlobalFlags } from './composition.ts'
 import type { RecoverFlags } from './custody.ts'
-
-/** What the commands of the group `keys` are defined with. */
-export interface Defining {
-  readonly program: Command
-  readonly keys: Command
-  readonly context: Context
-  readonly outcome: Outcome
-}
 
 /** A purpose that keys are made for. */
 export function purposeOf(text: string): 'evidence' | 'fast' | 'log' {
@@ -28,13 +18,13 @@ export function purposeOf(text: string): 'evidence' | 'fast' | 'log' {
 }
 
 /** `keys break-glass`, `keys recover` and `keys offer`. */
-export function defineCustody(defining: Defining): void {
+export function defineCustody(defining: Defining<'keys'>): void {
   defineBreakGlass(defining)
   defineRecover(defining)
   defineOffer(defining)
 }
 
-function defineBreakGlass({ context, keys, outcome, program }: Defining): void {
+function defineBreakGlass({ context, keys, outcome, program }: Defining<'keys'>): void {
   const command = define(
     keys,
     'break-glass',
@@ -47,7 +37,7 @@ function defineBreakGlass({ context, keys, outcome, program }: Defining): void {
   )
 }
 
-function defineRecover({ context, keys, outcome, program }: Defining): void {
+function defineRecover({ context, keys, outcome, program }: Defining<'keys'>): void {
   const command = define(
     keys,
     'recover',
@@ -66,7 +56,7 @@ function defineRecover({ context, keys, outcome, program }: Defining): void {
   )
 }
 
-function defineOffer({ context, keys, outcome, program }: Defining): void {
+function defineOffer({ context, keys, outcome, program }: Defining<'keys'>): void {
   const command = define(
     keys,
     'offer',

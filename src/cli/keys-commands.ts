@@ -10,11 +10,12 @@ import {
   wholeNumber,
   writing,
   type Context,
+  type Defining,
   type Outcome,
   type TenantFlags,
 } from './command.ts'
 import { Usage } from './complain.ts'
-import { defineCustody, purposeOf, type Defining } from './custody-commands.ts'
+import { defineCustody, purposeOf } from './custody-commands.ts'
 import type { OrderFlags } from './keys.ts'
 
 const ofEveryTenant = (command: Command): Command =>
@@ -22,7 +23,7 @@ const ofEveryTenant = (command: Command): Command =>
 
 /** Sets what an order does; `orderOf` judges the arguments before anything is opened. */
 const ordering = (
-  { context, outcome, program }: Defining,
+  { context, outcome, program }: Defining<'keys'>,
   command: Command,
   orderOf: (argument: string, flags: never) => KeyOrder,
 ): void => {
@@ -53,7 +54,7 @@ export function defineKeys(program: Command, context: Context, outcome: Outcome)
   defineCustody(defining)
 }
 
-function defineStatus({ context, keys, outcome, program }: Defining): void {
+function defineStatus({ context, keys, outcome, program }: Defining<'keys'>): void {
   const status = define(
     keys,
     'status',
@@ -66,7 +67,7 @@ function defineStatus({ context, keys, outcome, program }: Defining): void {
   )
 }
 
-function defineRotation(defining: Defining): void {
+function defineRotation(defining: Defining<'keys'>): void {
   const { keys } = defining
   const rotate = define(
     keys,
@@ -100,7 +101,7 @@ function defineRotation(defining: Defining): void {
   )
 }
 
-function defineSlots(defining: Defining): void {
+function defineSlots(defining: Defining<'keys'>): void {
   const { keys } = defining
   const rewrap = define(
     keys,
@@ -134,7 +135,7 @@ function defineSlots(defining: Defining): void {
   )
 }
 
-function defineEnding(defining: Defining): void {
+function defineEnding(defining: Defining<'keys'>): void {
   const { keys } = defining
   const revoke = define(
     keys,

@@ -9,6 +9,7 @@ import {
   wholeNumber,
   writing,
   type Context,
+  type Defining,
   type Outcome,
   type TenantFlags,
 } from './command.ts'
@@ -16,14 +17,6 @@ import type { CheckFlags } from './check-log.ts'
 import type { ProofFlags } from './prove.ts'
 import type { PublishFlags } from './publish.ts'
 import type { RepinFlags } from './repin.ts'
-
-/** What the commands of the group `log` are defined with. */
-interface Defining {
-  readonly program: Command
-  readonly log: Command
-  readonly context: Context
-  readonly outcome: Outcome
-}
 
 /** `log` */
 export function defineLog(program: Command, context: Context, outcome: Outcome): void {
@@ -36,7 +29,7 @@ export function defineLog(program: Command, context: Context, outcome: Outcome):
   defineRebuild(defining)
 }
 
-function defineRepin({ context, log, outcome, program }: Defining): void {
+function defineRepin({ context, log, outcome, program }: Defining<'log'>): void {
   const command = define(
     log,
     'repin',
@@ -53,7 +46,7 @@ function defineRepin({ context, log, outcome, program }: Defining): void {
   )
 }
 
-function definePublish({ context, log, outcome, program }: Defining): void {
+function definePublish({ context, log, outcome, program }: Defining<'log'>): void {
   const command = define(
     log,
     'publish',
@@ -69,7 +62,7 @@ function definePublish({ context, log, outcome, program }: Defining): void {
   )
 }
 
-function defineProofs({ context, log, outcome, program }: Defining): void {
+function defineProofs({ context, log, outcome, program }: Defining<'log'>): void {
   const proof = define(
     log,
     'proof',
@@ -99,7 +92,7 @@ function defineProofs({ context, log, outcome, program }: Defining): void {
 const ofAnyTenant = (command: Command): Command =>
   command.option('--tenant <name>', 'one tenant (default: all)')
 
-function defineFsck({ context, log, outcome, program }: Defining): void {
+function defineFsck({ context, log, outcome, program }: Defining<'log'>): void {
   const command = define(
     log,
     'fsck',
@@ -115,7 +108,7 @@ function defineFsck({ context, log, outcome, program }: Defining): void {
   )
 }
 
-function defineRebuild({ context, log, outcome, program }: Defining): void {
+function defineRebuild({ context, log, outcome, program }: Defining<'log'>): void {
   const command = define(
     log,
     'rebuild',

@@ -11,6 +11,7 @@ import {
   wholeNumber,
   writing,
   type Context,
+  type Defining,
   type Outcome,
   type TenantFlags,
 } from './command.ts'
@@ -19,13 +20,6 @@ import type { OpenFlags, SignFlags } from './override.ts'
 
 const id = '$ID'
 const mostSeconds = 14 * 86_400
-
-interface Defining {
-  readonly program: Command
-  readonly overrides: Command
-  readonly context: Context
-  readonly outcome: Outcome
-}
 
 function wholeId(value: unknown): string {
   if (typeof value === 'string' && isUuid(value)) return value
@@ -45,7 +39,7 @@ export function defineOverride(program: Command, context: Context, outcome: Outc
 const aboutDecision = (command: Command): Command =>
   asJson(ofTenant(writing(command.argument('<id>', 'id of the decision'))))
 
-function defineOpening({ context, outcome, overrides, program }: Defining): void {
+function defineOpening({ context, outcome, overrides, program }: Defining<'overrides'>): void {
   const open = define(
     overrides,
     'open',
@@ -74,7 +68,7 @@ function defineOpening({ context, outcome, overrides, program }: Defining): void
   })
 }
 
-function defineReading({ context, outcome, overrides, program }: Defining): void {
+function defineReading({ context, outcome, overrides, program }: Defining<'overrides'>): void {
   const show = define(
     overrides,
     'show',
@@ -117,7 +111,7 @@ function defineReading({ context, outcome, overrides, program }: Defining): void
   )
 }
 
-function defineSigning({ context, outcome, overrides, program }: Defining): void {
+function defineSigning({ context, outcome, overrides, program }: Defining<'overrides'>): void {
   const sign = define(
     overrides,
     'sign',
@@ -140,7 +134,7 @@ function defineSigning({ context, outcome, overrides, program }: Defining): void
   })
 }
 
-function defineEnding({ context, outcome, overrides, program }: Defining): void {
+function defineEnding({ context, outcome, overrides, program }: Defining<'overrides'>): void {
   const ways = [
     ['reject', 'Rejects the request, as the lead whose user name it is.'],
     ['revoke', 'Takes the request back; whoever asked may, and each lead.'],

@@ -12,17 +12,11 @@ import {
   wholeNumber,
   writing,
   type Context,
+  type Defining,
   type Outcome,
   type TenantFlags,
 } from './command.ts'
 import type { EnrolFlags } from './roster.ts'
-
-interface Defining {
-  readonly program: Command
-  readonly roster: Command
-  readonly context: Context
-  readonly outcome: Outcome
-}
 
 const fileArgument = 'file of the proposal'
 
@@ -36,7 +30,7 @@ export function defineRoster(program: Command, context: Context, outcome: Outcom
   defineSigning(defining)
 }
 
-function defineShow({ context, outcome, program, roster }: Defining): void {
+function defineShow({ context, outcome, program, roster }: Defining<'roster'>): void {
   const show = define(
     roster,
     'show',
@@ -53,7 +47,7 @@ function defineShow({ context, outcome, program, roster }: Defining): void {
   )
 }
 
-function defineKeygen({ context, outcome, program, roster }: Defining): void {
+function defineKeygen({ context, outcome, program, roster }: Defining<'roster'>): void {
   const keygen = define(
     roster,
     'keygen',
@@ -76,7 +70,7 @@ function defineKeygen({ context, outcome, program, roster }: Defining): void {
   )
 }
 
-function defineProposing({ context, outcome, program, roster }: Defining): void {
+function defineProposing({ context, outcome, program, roster }: Defining<'roster'>): void {
   const propose = define(
     roster,
     'propose',
@@ -114,7 +108,7 @@ function defineProposing({ context, outcome, program, roster }: Defining): void 
   )
 }
 
-function defineSigning({ context, outcome, program, roster }: Defining): void {
+function defineSigning({ context, outcome, program, roster }: Defining<'roster'>): void {
   const sign = define(
     roster,
     'sign',

@@ -1,4 +1,5 @@
 // The composition root: settings → adapters → service → edges. The command line sees only what cli/composition.ts says.
+// Long because every command ends here once; what has more than a few lines to do stands in a file of its own beside it.
 import { existsSync, readFileSync } from 'node:fs'
 import { extname, join, resolve } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'

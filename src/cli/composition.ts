@@ -1,4 +1,5 @@
 // What the command line needs from the composition root: it hands over flags and gets services, and never sees an adapter.
+// Long because it is the one list of all that commands can ask for: a port, and nothing that runs.
 import type { FsckReport } from '../decisions/fsck.ts'
 import type { FailureCode } from '../base/failure.ts'
 import type { PeriodRequest } from '../decisions/period-plan.ts'

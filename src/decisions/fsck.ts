@@ -1,21 +1,18 @@
 // The whole check of a tenant: the log from its entries (log/fsck.ts), and every row of the database that repeats what the log says: decisions' filters,
 // idempotency keys, API keys, trust roots, sealed keys. Needs no key provider; what only the holder of the master key can check is said to be left out.
-import { setImmediate } from 'node:timers/promises'
 import { asFailure, Failure, type FailureCode } from '../base/failure.ts'
 import { fingerprint, parseTrustRoot, type OriginSection } from '../dossier/trust-root.ts'
 import { parseSealedKey } from '../keyring/sealed-key.ts'
-import type { DecisionMatter } from '../dossier/matters.ts'
 import { canonicalize } from '../base/canonical-json.ts'
 import { uuidv7 } from '../base/uuid.ts'
-import { publicKeyOf } from '../keyring/header.ts'
-import { checkListed, describeKeys, readKeys, readSlots } from '../keyring/inventory.ts'
-import { parseManifestUnchecked } from '../keyring/manifest.ts'
 import { checkLog, type Finding, type FsckOptions } from '../log/fsck.ts'
 import type { Pin } from '../log/pin.ts'
-import type { Instance, StoredEntry, StoredKeys, StoreReader, Tenant } from '../store/store.ts'
+import type { Instance, StoredKeys, StoreReader, Tenant } from '../store/store.ts'
 import { isAsLogged, readLoggedKeys } from './api-keys.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
-import { isMemoryOf, nameOf } from './notarise.ts'
+import { checkDecisions, checkIdempotency } from './fsck-decisions.ts'
+import { row, type Counted, type Found } from './fsck-findings.ts'
+import { checkKeyLife, checkKeyStore } from './fsck-keys.ts'
 
 /** What is to be checked, and who hears of it. */
 export interface FsckRequest {
@@ -57,18 +54,6 @@ export interface FsckReport {
 
 /** Findings that are told one by one. */
 const mostFindings = 1000
-const page = 100
-
-interface Counted {
-  decisions: number
-  erased: number
-}
-
-type Found = (finding: Finding) => void
-
-const row = (found: Found, index: number | null, what: string): void => {
-  found({ index, part: 'row', what })
-}
 
 /** Whether a failure can be the doing of a damaged database; the others are of the machine. Reading what is not as it must be ends in anything. */
 const isOfTheData = (code: FailureCode): boolean =>
@@ -92,12 +77,6 @@ async function part(
   }
 }
 
-/** Gives way to what waits in this thread: reading the database never does, and a signal would come when all is done. */
-async function breathe(signal: AbortSignal | undefined): Promise<void> {
-  await setImmediate()
-  signal?.throwIfAborted()
-}
-
 function sectionOf(trustFile: Uint8Array, { name, origin }: Tenant): OriginSection {
   const root = parseTrustRoot(trustFile)
   if (typeof root === 'string') throw new Failure('STORE_CORRUPT', root)
@@ -105,105 +84,6 @@ function sectionOf(trustFile: Uint8Array, { name, origin }: Tenant): OriginSecti
   if (section === undefined)
     throw new Failure('STORE_CORRUPT', `Trust root does not name the log: ${origin}`)
   return section
-}
-
-/** That every decision can be found by what it says and by its idempotency key, and nothing else is listed. */
-async function checkDecisions(
-  { progress, signal, store, tenant }: FsckRequest,
-  found: Found,
-  counted: Counted,
-): Promise<void> {
-  let before: number | undefined
-  let listed = 0
-  for (;;) {
-    await breathe(signal)
-    const query = before === undefined ? { limit: page } : { before, limit: page }
-    const rows = await store.listDecisions(tenant, query)
-    for (const { filter, index, stream } of rows) {
-      const entry = await store.readEntry(tenant, index)
-      const matter = entry === undefined ? undefined : tryMatter(entry)
-      const said =
-        matter === undefined
-          ? null
-          : {
-              action: matter.intent.action.type,
-              actor: matter.intent.actor.id,
-              status: matter.status,
-            }
-      const same =
-        filter?.action === said?.action &&
-        filter?.actor === said?.actor &&
-        filter?.status === said?.status
-      if (!same || entry?.stream !== stream)
-        row(found, index, 'Decision is listed as what it does not say')
-      if (matter !== undefined) await checkMemory(store, tenant, index, stream, matter, found)
-    }
-    listed += rows.length
-    progress('decisions', listed, counted.decisions)
-    const last = rows.at(-1)
-    if (last === undefined) break
-    // A broken index can give the same rows for ever.
-    if (last.index >= (before ?? Infinity)) {
-      row(found, last.index, 'Decisions are not listed in their order')
-      break
-    }
-    before = last.index
-  }
-  if (listed !== counted.decisions)
-    row(found, null, `Decisions in the list: ${listed}, in the log: ${counted.decisions}`)
-}
-
-/** That the idempotency key of a decision stands for it: one that is forgotten, or stands for another, would notarise the same request twice. */
-async function checkMemory(
-  store: StoreReader,
-  tenant: string,
-  index: number,
-  stream: string,
-  { caller: { owner }, idempotencyKey }: DecisionMatter,
-  found: Found,
-): Promise<void> {
-  if (idempotencyKey === null) return
-  const memory = await store.readIdempotency(tenant, owner, nameOf(owner, idempotencyKey))
-  if (memory === undefined) row(found, index, 'Idempotency key of the decision is not remembered')
-  else if (memory.stream !== stream)
-    row(found, index, `Idempotency key of the decision stands for another: ${memory.stream}`)
-}
-
-/** What a decision says, where it can be read; that it cannot is told elsewhere. */
-function tryMatter(entry: StoredEntry) {
-  try {
-    return matterOf(entry, 'decision')
-  } catch {
-    return undefined
-  }
-}
-
-async function checkIdempotency(
-  { signal, store, tenant }: FsckRequest,
-  found: Found,
-): Promise<void> {
-  let cursor = 0
-  for (;;) {
-    await breathe(signal)
-    const records = await store.listIdempotency(tenant, cursor, page)
-    for (const record of records) {
-      const { fingerprint: print, stream } = record
-      const [first] = await store.readStream(tenant, stream)
-      const matter = first === undefined ? undefined : tryMatter(first)
-      if (first?.kind !== 'decision') row(found, null, `Idempotency key of no decision: ${stream}`)
-      else if ((print === null) !== (first.payload === null))
-        row(found, first.index, 'Idempotency key is erased or its decision is, and not both')
-      else if (matter?.source === 'submitted' && !isMemoryOf(record, matter))
-        row(found, first.index, 'Idempotency key is not the one of its decision')
-    }
-    const last = records.at(-1)
-    if (last === undefined) return
-    if (last.cursor <= cursor) {
-      row(found, null, 'Idempotency keys are not listed in their order')
-      return
-    }
-    cursor = last.cursor
-  }
 }
 
 async function checkApiKeys(
@@ -275,58 +155,6 @@ async function checkRows(
   const oldest = keys?.keys.find(({ purpose, version }) => purpose === 'evidence' && version === 1)
   if (oldest !== undefined && parseSealedKey(oldest.body).header.createdAt !== createdAt)
     row(found, null, 'Tenant was not made when its first key was')
-}
-
-async function readKeyStore(store: StoreReader, tenant: string): Promise<StoredKeys> {
-  const keys = await store.readKeys(tenant)
-  if (keys === undefined) throw new Failure('STORE_CORRUPT', `Tenant has no keys: ${tenant}`)
-  return keys
-}
-
-/** That the key store holds what its manifest lists, and with the keys at hand that the manifest is genuine. */
-async function checkKeyStore(
-  { store, unseal }: FsckRequest,
-  { name }: Tenant,
-  instance: Instance,
-): Promise<void> {
-  const keys = await readKeyStore(store, name)
-  if (unseal !== undefined) await unseal(keys)
-  const identity = { instance: instance.id, tenant: name }
-  const { header: master } = readSlots(keys.slots, identity)[0]
-  readKeys(keys.keys, identity, master)
-  const listed = parseManifestUnchecked(keys.manifest)
-  checkListed(listed, describeKeys(identity, listed.epoch, publicKeyOf(master), keys))
-}
-
-/** That the key store tells what the log told of keys. */
-async function checkKeyLife(
-  { store }: FsckRequest,
-  { head, name }: Tenant,
-  found: Found,
-): Promise<void> {
-  const keys = await readKeyStore(store, name)
-  const told = new Map<string, Record<string, number | null>>()
-  for (const entry of await readCheckedStream(store, name, 'keys', head)) {
-    const matter = matterOf(entry, 'key')
-    if (matter === undefined) continue
-    const events = told.get(matter.keyId) ?? {}
-    told.set(matter.keyId, { ...events, [matter.event]: matter.from })
-  }
-  for (const { body, from, keyId, revokedAt, state, to } of keys.keys) {
-    const { header } = parseSealedKey(body)
-    const events = told.get(keyId)
-    const is = [header.keyId, from, to, revokedAt, state === 'destroyed']
-    const said = [
-      keyId,
-      events?.['activated'] ?? null,
-      events?.['retired'] ?? null,
-      events?.['revoked'] ?? null,
-      events !== undefined && 'destroyed' in events,
-    ]
-    if (events === undefined || JSON.stringify(is) !== JSON.stringify(said))
-      row(found, null, `Key is not what the log says of it: ${header.purpose} v${header.version}`)
-    told.delete(keyId)
-  }
 }
 
 /**

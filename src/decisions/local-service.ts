@@ -1,5 +1,6 @@
 // The service in the thread that owns the database and the keys. At start every tenant's head is held against its pin, which takes no key; the rooms
 // that were written to last are opened at once, the others when they are first asked for, so that idle ones cost nothing.
+// Long because it has every method of the port once, most of them a line: what they do is in the files that they call.
 //
 // When a commit's outcome is unknown, or the database fails, everything stops: readiness goes down, the store is closed and opened again, each
 // log is read anew and held against its pin, and only then is anything signed. Callers in between get the failure that began it.

@@ -1,6 +1,6 @@
 // The children that hold the token, as many as are needed at once. They are opened one after another, so that a wrong PIN is tried once and not once
 // a child: after a refusal nobody logs in again until the process is started anew. What a fault costs is decided in hsm-faults.ts; here it is
-// done: a new session, a new process, a pause, or an end.
+// done: a new session, a new process, a pause, or an end. One file, for the children, their turns and the breaker are one state.
 import { Failure } from '../base/failure.ts'
 import type { Secret } from '../crypto/secret.ts'
 import { Breaker, type Pass } from './hsm-breaker.ts'

@@ -1,6 +1,6 @@
 // Everything about a log that can be recomputed is recomputed from its entries and compared: leaves, streams, signatures, tiles, checkpoints, pin. It
 // reads in one pass and keeps one hash for each stream. It repairs nothing and believes nothing but the trust root it is given: what it finds wrong
-// it names, with the index where there is one, and goes on as far as the rest still means something.
+// it names, with the index where there is one, and goes on as far as the rest still means something. One file, for it is one pass with one state.
 import { setImmediate } from 'node:timers/promises'
 import { encodeHex, equalBytes } from '../base/bytes.ts'
 import { decodeBase64 } from '../base/base64.ts'

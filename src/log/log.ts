@@ -8,7 +8,7 @@
 //   4. only then do callers get index, proof and checkpoint, and only then may this checkpoint leave the process.
 //
 // A commit whose outcome is unknown ends this log: it must be opened again from the store before anything more is signed, because the entries may
-// be there, and a second checkpoint of the same size with another root would be a fork.
+// be there, and a second checkpoint of the same size with another root would be a fork. One file, for this order is told and kept in one place.
 import { encodeHex, equalBytes } from '../base/bytes.ts'
 import { asFailure, Failure, invariant } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'

@@ -1,6 +1,6 @@
 // A monitor: it follows a log that it does not trust, verifies every growth from what it has seen before, and reads every entry: each step of a stream once, in
 // order, chained to the one before. Where the log has signed what contradicts itself, the monitor makes evidence of it that convinces anybody; where a server
-// merely serves what does not fit, it says so and keeps nothing of that.
+// merely serves what does not fit, it says so and keeps nothing of that. One file, for what was verified and what is kept of it must change together.
 import { encodeHex, equalBytes } from '../base/bytes.ts'
 import { Failure, type FailureCode } from '../base/failure.ts'
 import { parseLeaf, type Leaf } from '../dossier/leaf.ts'

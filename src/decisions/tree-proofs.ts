@@ -22,7 +22,11 @@ async function lastCheckpoint(store: StoreReader, tenant: string): Promise<Store
 }
 
 const beyond = (field: string, at: number, size: number): Failure =>
-  new Failure('INPUT_NOT_FOUND', `Log has ${size} entries, not more than ${at}`, { field })
+  new Failure(
+    'INPUT_NOT_FOUND',
+    `Log has no more than ${size} entries, beyond which this is: ${at}`,
+    { field },
+  )
 
 /** The checkpoint's note of exactly a size, where there is one. */
 async function noteAt(

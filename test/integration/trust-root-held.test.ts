@@ -14,6 +14,9 @@ const cs = (...args: string[]): Promise<Ran> => runHere(args, { cwd })
 beforeAll(async () => {
   cwd = mkdtempSync(join(tmpdir(), 'countersign-roots-'))
   expect(await cs('init', '--origin', 'log.example')).toMatchObject({ code: 0 })
+  const other = ['--data', 'other-data', '--keys', 'other-keys']
+  expect(await cs('init', '--origin', 'log.example', ...other)).toMatchObject({ code: 0 })
+  expect(await cs('trust-root', ...other, '-o', 'other.json')).toMatchObject({ code: 0 })
   cpSync(join(cwd, 'countersign-data'), join(cwd, 'yesterday'), { recursive: true })
   expect(await cs('keys', 'rotate', 'evidence')).toMatchObject({ code: 0 })
 })
@@ -43,7 +46,7 @@ describe('trust-root', () => {
     [
       'another installation’s',
       (db) => {
-        const file = readFileSync(join(cwd, 'countersign-data', 'countersign.db')).subarray(0, 40)
+        const file = readFileSync(join(cwd, 'other.json'))
         db.prepare('UPDATE trust_roots SET file = ?, sha256 = ? WHERE version = 2').run(
           file,
           fingerprint(file),

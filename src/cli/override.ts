@@ -2,7 +2,7 @@
 import { writeWhole } from './files.ts'
 import { utf8 } from '../base/bytes.ts'
 import type { Principal, Service } from '../decisions/service.ts'
-import type { LeadRole } from '../verify/override-story.ts'
+import type { LeadRole } from '../verify/two-key-story.ts'
 import {
   overridePageSchema,
   overrideViewSchema,

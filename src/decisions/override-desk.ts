@@ -11,12 +11,8 @@ import type { Caller, DecisionMatter } from '../dossier/matters.ts'
 import type { OverrideEvent } from '../dossier/override-events.ts'
 import { rosterDigest, type Roster } from '../dossier/roster.ts'
 import { rivalsOf } from '../verify/judge-overrides.ts'
-import {
-  advanceOverride,
-  isOpen,
-  type OverrideRequest,
-  type OverrideScene,
-} from '../verify/override-story.ts'
+import { advanceOverride, type OverrideScene } from '../verify/override-story.ts'
+import { isOpen, type TwoKeyRequest } from '../verify/two-key-story.ts'
 import type { OverrideAct, OverrideOpening, OverrideView } from '../wire/overrides.ts'
 import { nextPlace } from './follow-up.ts'
 import { dossierUrl } from './notarise.ts'
@@ -33,7 +29,7 @@ const refused = (why: string): Failure => new Failure('OVERRIDE_REFUSED', why)
 const logTime = ({ clock, log }: Room): number => Math.max(clock(), log.head.time)
 
 /** Whether the deadline that an open request waits for has passed. */
-const isOverdue = ({ challenge, status }: OverrideRequest, time: number): boolean =>
+const isOverdue = ({ challenge, status }: TwoKeyRequest, time: number): boolean =>
   time > (status === 'approved' ? challenge.executeBy : challenge.approveBy)
 
 /** What an event is judged by when it happens at a time. */
@@ -219,7 +215,7 @@ function signedEvent(
 function eventOf(
   act: OverrideAct,
   request: string,
-  { text }: OverrideRequest,
+  { text }: TwoKeyRequest,
   { roster }: StandingOverrides,
   { owner }: Caller,
 ): OverrideEvent {

@@ -6,13 +6,9 @@ import type { OverrideEvent } from '../dossier/override-events.ts'
 import { rosterDigest } from '../dossier/roster.ts'
 import type { OriginSection } from '../dossier/trust-root.ts'
 import { isLaterRoster, rosterAt } from './check-rosters.ts'
-import {
-  advanceOverride,
-  isOpen,
-  type OverrideRequest,
-  type OverrideScene,
-} from './override-story.ts'
+import { advanceOverride, type OverrideScene } from './override-story.ts'
 import type { Checks, OverrideReport } from './report.ts'
+import { isOpen, type TwoKeyRequest } from './two-key-story.ts'
 import type { JudgedEntry } from './verify-entry.ts'
 
 /** A step as its entry tells it. */
@@ -32,7 +28,7 @@ function readOverrideStep(kind: string, matter: unknown): OverrideStep | undefin
 }
 
 /** All requests about one decision, by their nonces, in the order in which they were opened. */
-export type OverrideRequests = ReadonlyMap<string, OverrideRequest>
+export type OverrideRequests = ReadonlyMap<string, TwoKeyRequest>
 
 /** Whether requests other than one are open, or were executed. */
 export function rivalsOf(requests: OverrideRequests, request: string): OverrideScene['rivals'] {
@@ -84,7 +80,7 @@ interface Stop {
 
 /** The telling of one stream, step by step. */
 class Telling {
-  readonly requests = new Map<string, OverrideRequest>()
+  readonly requests = new Map<string, TwoKeyRequest>()
   readonly #ground: OverrideGround
   #decision: OverrideScene['decision']
   executedAt: number | undefined
@@ -130,10 +126,10 @@ class Telling {
   #advance(
     index: number,
     time: number,
-    before: OverrideRequest | undefined,
+    before: TwoKeyRequest | undefined,
     by: Caller | null,
     event: OverrideEvent,
-  ): OverrideRequest | string {
+  ): TwoKeyRequest | string {
     const counting = rosterAt(this.#ground, index)
     if (counting === undefined) return `No roster counts at index ${index}`
     return advanceOverride(before, event, {

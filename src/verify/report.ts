@@ -1,7 +1,7 @@
 // What a verification says. Bad evidence is a value: a report names every check with its outcome, says what could not be checked, and never turns
 // silence into assent.
 
-import type { OverrideSignature, OverrideStatus } from './override-story.ts'
+import type { LeadSignature, RequestStatus } from './two-key-story.ts'
 
 /** How a check came out; from `pass` downward each is worse for the verdict. */
 export type Outcome = 'pass' | 'erased' | 'inconclusive' | 'unprovable' | 'fail'
@@ -34,11 +34,11 @@ export interface EntryReport {
 export interface OverrideReport {
   /** Nonce of its challenge, hex. */
   readonly request: string
-  readonly status: OverrideStatus
+  readonly status: RequestStatus
   /** Version of the roster by which the signatures count. */
   readonly roster: number
   /** Who signed, by their ids in the roster. */
-  readonly signatures: readonly OverrideSignature[]
+  readonly signatures: readonly LeadSignature[]
   /** Deadlines, ms since 1970; judged by leaf times, which are the operator's word. */
   readonly approveBy: number
   readonly executeBy: number

@@ -10,9 +10,9 @@ import { rosterDigest, type Roster } from '../../../src/dossier/roster.ts'
 import {
   advanceOverride,
   overrideGuards,
-  type OverrideRequest,
   type OverrideScene,
 } from '../../../src/verify/override-story.ts'
+import type { TwoKeyRequest } from '../../../src/verify/two-key-story.ts'
 
 // Every interleaving of what two leads, who asked, a stranger, a clock and a change of the roster can do, explored until nothing new comes up. Beside it
 // stands what ought to be allowed, written once more and in other words: from what has happened, not from the state. Each guard is taken away alone,
@@ -291,7 +291,7 @@ const attempts: readonly Attempt[] = [
 
 interface World {
   readonly facts: Facts
-  readonly request: OverrideRequest | undefined
+  readonly request: TwoKeyRequest | undefined
 }
 
 const sceneOf = (

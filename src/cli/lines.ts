@@ -12,7 +12,7 @@ export interface Line {
 const newline = 0x0a
 
 /** The lines of a stream without their line feeds. */
-async function* readLines(
+export async function* readLines(
   input: AsyncIterable<Uint8Array>,
   maxBytes: number,
 ): AsyncGenerator<Line, void, undefined> {

@@ -11,6 +11,7 @@ import { defineKeys } from './keys-commands.ts'
 import { defineLog } from './log-commands.ts'
 import { defineMonitor } from './monitor-commands.ts'
 import { defineOverride } from './override-commands.ts'
+import { definePolicy } from './policy-commands.ts'
 import { defineRoster } from './roster-commands.ts'
 import { defineWitness } from './witness-commands.ts'
 
@@ -56,6 +57,7 @@ export function createProgram(context: Context, version: string, outcome: Outcom
   defineEvidence(program, context, outcome)
   defineAudit(program, context, outcome)
   defineKeys(program, context, outcome)
+  definePolicy(program, context, outcome)
   defineOverride(program, context, outcome)
   defineRoster(program, context, outcome)
   defineLog(program, context, outcome)

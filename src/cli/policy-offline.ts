@@ -1,0 +1,244 @@
+// What authors of policies do without an installation: validate, evaluate, test.
+import { createReadStream } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { Readable } from 'node:stream'
+import { fromUtf8 } from '../base/bytes.ts'
+import { Failure } from '../base/failure.ts'
+import { answerLine } from '../policy/batch.ts'
+import { readCases, runCases, type CasesReport } from '../policy/cases.ts'
+import type { CompiledBundle } from '../policy/compile.ts'
+import { parseContext } from '../policy/context.ts'
+import type { DialectName } from '../policy/dialect.ts'
+import { evaluate } from '../policy/evaluate.ts'
+import { explain } from '../policy/explain.ts'
+import { mostText } from '../policy/policy-text.ts'
+import { compileSource, formatOfName } from '../policy/source.ts'
+import { traceEvaluation } from '../policy/trace.ts'
+import type { Context } from './command.ts'
+import { exitCodes, Usage } from './complain.ts'
+import { expectReadable, readBounded } from './files.ts'
+import { listenForInterrupt, signalExit } from './interrupt.ts'
+import { readLines, type Line } from './lines.ts'
+import { formatTable, jsonLine, printable } from './terminal.ts'
+
+/** Flags of a command that reads a bundle. */
+export interface SourceFlags {
+  readonly dialect: DialectName
+  readonly json?: boolean
+}
+
+/** Flags of `policy eval`. */
+export interface EvalFlags extends SourceFlags {
+  readonly batch?: string
+  readonly at?: number
+  readonly explain?: boolean
+}
+
+/** Flags of `policy test`. */
+export interface TestFlags extends SourceFlags {
+  readonly cases?: readonly string[]
+  readonly allRules?: boolean
+}
+
+/** A character has at most four bytes. */
+const mostBytes = 4 * mostText
+
+async function readStandardInput({ io }: Context): Promise<Uint8Array> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of io.stdin as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length > mostBytes) break
+  }
+  return Buffer.concat(chunks)
+}
+
+/** The text of a file, or of standard input. @throws {@link Failure} INPUT_MALFORMED, INPUT_TOO_LARGE; {@link Usage} */
+async function readText(context: Context, name: string): Promise<string> {
+  const bytes =
+    name === '-'
+      ? await readStandardInput(context)
+      : await readBounded(context.io.cwd, name, mostBytes)
+  if (bytes.length > mostBytes)
+    throw new Failure('INPUT_TOO_LARGE', `File must not be larger than ${mostBytes} bytes: ${name}`)
+  return decode(bytes, name)
+}
+
+function decode(bytes: Uint8Array, name: string): string {
+  try {
+    return fromUtf8(bytes).replace(/^\ufeff/, '')
+  } catch {
+    throw new Failure('INPUT_MALFORMED', `Text is not UTF-8: ${name}`)
+  }
+}
+
+/** The bundle of a file, ready to be asked. */
+export async function loadBundle(
+  context: Context,
+  name: string,
+  { dialect }: SourceFlags,
+): Promise<CompiledBundle> {
+  return compileSource(await readText(context, name), dialect, formatOfName(name))
+}
+
+/** JSON as the original prints it: two blanks a level, ASCII only. */
+const pythonJson = (value: unknown): string =>
+  `${JSON.stringify(value, null, 2).replace(
+    /[\u007f-\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )}\n`
+
+/** `policy eval BUNDLE CONTEXT`, `policy eval --batch FILE` */
+export async function evaluatePolicy(
+  context: Context,
+  files: readonly string[],
+  flags: EvalFlags,
+): Promise<number> {
+  const { at: now = Date.now(), batch } = flags
+  if (batch !== undefined) {
+    if (files.length > 0) throw new Usage('Either a bundle and a context, or --batch')
+    return answerBatch(context, batch, flags.dialect, now)
+  }
+  const [bundleFile, contextFile] = files
+  if (bundleFile === undefined || contextFile === undefined)
+    throw new Usage('A bundle and a context are wanted, or --batch FILE')
+  if (bundleFile === '-' && contextFile === '-')
+    throw new Usage('Only one of bundle and context can be standard input')
+  const compiled = await loadBundle(context, bundleFile, flags)
+  const asked = parseContext(await readText(context, contextFile), compiled.dialect)
+  const result = evaluate(compiled, asked, now)
+  if (flags.explain === true) {
+    const trace = traceEvaluation(compiled, asked, now, () => true)
+    await context.out.write(`${explain(trace)}\n`)
+  } else await context.out.write(flags.json === true ? jsonLine(result) : pythonJson(result))
+  return result.decision.kind === 'deny' ? 1 : exitCodes.done
+}
+
+/** One answer a line; blank lines at the end are none. */
+function answerOf({ bytes, number }: Line, dialect: DialectName, now: number): unknown {
+  const refusal = (code: string, message: string): unknown => ({ error: { code, message } })
+  if (bytes === null) return refusal('INPUT_TOO_LARGE', `Line is longer than ${mostBytes} bytes`)
+  let text: string
+  try {
+    text = decode(bytes, `line ${number}`)
+  } catch {
+    return refusal('INPUT_MALFORMED', 'Line is not UTF-8')
+  }
+  return answerLine(text, dialect, now)
+}
+
+const isBlank = ({ bytes }: Line): boolean =>
+  bytes?.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d) === true
+
+async function answerBatch(
+  context: Context,
+  file: string,
+  dialect: DialectName,
+  now: number,
+): Promise<number> {
+  const { io } = context
+  if (file !== '-') await expectReadable(io.cwd, file)
+  const input: Readable = file === '-' ? io.stdin : createReadStream(resolve(io.cwd, file))
+  const interrupt = listenForInterrupt(io.signals)
+  const end = (): void => void input.destroy()
+  interrupt.signal.addEventListener('abort', end)
+  let blank: Line[] = []
+  try {
+    for await (const line of readLines(input as AsyncIterable<Uint8Array>, mostBytes)) {
+      if (isBlank(line)) {
+        blank.push(line)
+        continue
+      }
+      for (const each of [...blank, line])
+        await context.out.write(jsonLine(answerOf(each, dialect, now)))
+      blank = []
+    }
+  } catch (error) {
+    // Destroying the input ends the loop with an error of its own.
+    if (interrupt.received === undefined) throw error
+  } finally {
+    interrupt.stop()
+    input.destroy()
+  }
+  return interrupt.received === undefined ? exitCodes.done : signalExit[interrupt.received]
+}
+
+/** `policy validate BUNDLE...` */
+export async function validatePolicies(
+  context: Context,
+  files: readonly string[],
+  flags: SourceFlags,
+): Promise<number> {
+  const checked = []
+  for (const file of files) {
+    const { bundle, dialect, digest, policies } = await loadBundle(context, file, flags)
+    const rules = policies.reduce((sum, policy) => sum + policy.rules.length, 0)
+    checked.push({
+      file,
+      bundle: bundle.id,
+      version: bundle.version,
+      dialect: dialect.name,
+      policies: policies.length,
+      rules,
+      sha256: digest,
+    })
+  }
+  const rows = checked.map(({ bundle, dialect, file, rules, sha256, version }) => [
+    printable(file),
+    `${printable(bundle)} ${printable(version)}`,
+    `dialect ${dialect}`,
+    `${rules} rule${rules === 1 ? '' : 's'}`,
+    sha256,
+  ])
+  await context.out.write(flags.json === true ? checked.map(jsonLine).join('') : formatTable(rows))
+  return exitCodes.done
+}
+
+async function casesBeside({ io }: Context, file: string): Promise<readonly string[]> {
+  const stem = file.replace(/\.(?:ya?ml|json)$/i, '')
+  const found: string[] = []
+  for (const ending of ['yaml', 'yml', 'json']) {
+    const name = `${stem}.cases.${ending}`
+    try {
+      await access(resolve(io.cwd, name))
+      found.push(name)
+    } catch {
+      // There need not be one of each.
+    }
+  }
+  if (found.length === 0)
+    throw new Usage(`There are no cases beside the bundle: ${stem}.cases.yaml`)
+  return found
+}
+
+function reportText({ failed, results, rules, unmatched }: CasesReport): string {
+  const lines = results.map(({ expected, found, name, passed }) =>
+    passed
+      ? `ok    ${printable(name)}\n`
+      : `FAIL  ${printable(name)}\n      expected ${printable(expected)}\n      found    ${printable(found)}\n`,
+  )
+  const counts = `${results.length - failed} of ${results.length} cases hold, ${rules - unmatched.length} of ${rules} rules were matched\n`
+  const left = unmatched.map(
+    ({ policy, rule }) => `never matched: policy ${printable(policy)}, rule ${printable(rule)}\n`,
+  )
+  return [...lines, counts, ...left].join('')
+}
+
+/** `policy test BUNDLE` */
+export async function testPolicy(
+  context: Context,
+  file: string,
+  flags: TestFlags,
+): Promise<number> {
+  const compiled = await loadBundle(context, file, flags)
+  const names = flags.cases ?? (await casesBeside(context, file))
+  const cases = []
+  for (const name of names)
+    cases.push(...readCases(await readText(context, name), compiled, formatOfName(name)))
+  const report = runCases(compiled, cases)
+  await context.out.write(flags.json === true ? jsonLine(report) : reportText(report))
+  const bare = flags.allRules === true && report.unmatched.length > 0
+  return report.failed > 0 || bare ? 1 : exitCodes.done
+}

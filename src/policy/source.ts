@@ -1,0 +1,63 @@
+// A bundle as its author keeps it: JSON or YAML, which may say by a member `dialect` beside its own in which words it speaks. The original's format
+// has no such member, so a bundle without one speaks whatever it is taken for.
+import { Failure } from '../base/failure.ts'
+import { parsePolicyText, refuse } from './bundle.ts'
+import { compileBundle, type CompiledBundle } from './compile.ts'
+import { dialects, type DialectName } from './dialect.ts'
+
+/** The name of a dialect that a text is. */
+export const isDialectName = (text: unknown): text is DialectName =>
+  typeof text === 'string' && Object.hasOwn(dialects, text)
+
+/** A bundle's value and its dialect. */
+export interface BundleSource {
+  readonly dialect: DialectName
+  readonly value: unknown
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Parts what a bundle says of its dialect from the bundle. @throws {@link Failure} POLICY_INVALID */
+export function partDialect(whole: unknown, fallback: DialectName): BundleSource {
+  if (!isObject(whole) || !Object.hasOwn(whole, 'dialect'))
+    return { dialect: fallback, value: whole }
+  const { dialect, ...value } = whole
+  if (!isDialectName(dialect)) throw refuse('Dialect is none of ours', '/dialect')
+  return { dialect, value }
+}
+
+/**
+ * The bundle of an author's text.
+ * @param fallback the dialect of a bundle that names none
+ * @param format sniffed where it is left out
+ * @throws {@link Failure} POLICY_INVALID, INPUT_MALFORMED, INPUT_INVALID, INPUT_TOO_LARGE
+ */
+export function readBundleSource(
+  text: string,
+  fallback: DialectName,
+  format?: 'json' | 'yaml',
+): BundleSource {
+  // Read loosely to learn the dialect, then as that dialect reads: the strict ones refuse what the first takes.
+  const first = partDialect(parsePolicyText(text, dialects['0.1'], format), fallback)
+  if (first.dialect === '0.1') return first
+  return partDialect(parsePolicyText(text, dialects[first.dialect], format), fallback)
+}
+
+/** As {@link readBundleSource}, made ready. @throws {@link Failure} as there */
+export function compileSource(
+  text: string,
+  fallback: DialectName,
+  format?: 'json' | 'yaml',
+): CompiledBundle {
+  const { dialect, value } = readBundleSource(text, fallback, format)
+  return compileBundle(value, dialect)
+}
+
+/** The format that a file's name tells. @throws {@link Failure} INPUT_INVALID */
+export function formatOfName(name: string): 'json' | 'yaml' | undefined {
+  if (/\.ya?ml$/i.test(name)) return 'yaml'
+  if (/\.json$/i.test(name)) return 'json'
+  if (name === '-' || !/\.[a-z]+$/i.test(name)) return undefined
+  throw new Failure('INPUT_INVALID', `Policy file must end in .json, .yaml or .yml: ${name}`)
+}

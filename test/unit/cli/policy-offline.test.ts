@@ -1,0 +1,104 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { runHere } from '../../support/cli-here.ts'
+
+let cwd = ''
+
+const bundle = `
+bundle_id: payments
+policies:
+  - id: limits
+    rules:
+      - {id: small, effect: allow, when: {kind: lt, field: amount, value: 100}}
+      - {id: häßlich, effect: deny, when: {kind: eq, field: to, value: mallory}}
+`
+const files: Readonly<Record<string, string>> = {
+  'payments.yaml': bundle,
+  'payments.cases.yaml': 'cases:\n  - {name: small, context: {data: {amount: 1}}, expect: allow}\n',
+  'wrong.cases.json': '{"cases":[{"name":"w","context":{"data":{"amount":1}},"expect":"deny"}]}',
+  'bare.yaml': bundle,
+  'broken.json': '{"bundle_id":"b","policies":[{"id":"p","rules":[{"id":"r"}]}]}',
+  'raising.yaml':
+    'bundle_id: b\npolicies: [{id: p, rules: [{id: r, effect: allow, when: {kind: contains, field: x, value: 1}}]}]\n',
+  'text.json': '{"data":{"x":"text"}}',
+  'small.json': '{"data":{"amount":99}}',
+  'large.json': '{"data":{"amount":100}}',
+  'mallory.json': '{"data":{"to":"mallory"}}',
+}
+
+const policy = (...args: readonly string[]) => runHere(['policy', ...args], { cwd })
+
+beforeAll(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'policy-'))
+  for (const [name, text] of Object.entries(files)) await writeFile(join(cwd, name), text)
+})
+afterAll(() => rm(cwd, { recursive: true }))
+
+it('prints the result as the original does, in ASCII, and exits 1 on deny alone', async () => {
+  const allowed = await policy('eval', 'payments.yaml', 'small.json')
+  expect(allowed.code).toBe(0)
+  expect(allowed.stdout).toContain('{\n  "bundle_id": "payments",\n  "decision": {\n')
+  expect((await policy('eval', 'payments.yaml', 'large.json')).code).toBe(1)
+  const denied = await policy('eval', 'payments.yaml', 'mallory.json')
+  expect(denied.code).toBe(1)
+  expect(denied.stdout).toContain('"matched_rule_id": "h\\u00e4\\u00dflich"')
+})
+
+it('exits 2 on usage and on what is no bundle, and 1 where a policy raises', async () => {
+  expect((await policy('eval')).code).toBe(2)
+  expect((await policy('eval', 'payments.yaml')).code).toBe(2)
+  expect((await policy('eval', 'payments.yaml', 'absent.json')).code).toBe(2)
+  expect((await policy('eval', '-', '-')).code).toBe(2)
+  expect((await policy('eval', 'payments.yaml', '--batch', '-')).code).toBe(2)
+  const broken = await policy('eval', 'broken.json', 'small.json')
+  expect(broken).toMatchObject({ code: 2, stdout: '' })
+  expect(broken.stderr).toContain('/policies/0/rules/0')
+  const raised = await policy('eval', 'raising.yaml', 'text.json')
+  expect(raised).toMatchObject({ code: 1, stdout: '' })
+  expect(raised.stderr).toContain('POLICY_RAISED')
+})
+
+it('explains an answer', async () => {
+  const { code, stdout } = await policy('eval', '--explain', 'payments.yaml', 'large.json')
+  expect(code).toBe(1)
+  expect(stdout).toContain('near miss: only amount kept it from matching')
+})
+
+it('answers blank lines in the middle of a batch, none at its end, and goes on behind an error', async () => {
+  const line =
+    '{"card":{"decision_id":"d","decision":{"status":"approved"},"subject":{"vendor_name":"v"}}}'
+  const { code, stdout } = await runHere(['policy', 'eval', '--batch', '-'], {
+    cwd,
+    input: `${line}\n\nno json\n${line}\n\n\n`,
+  })
+  expect(code).toBe(0)
+  const answers = stdout
+    .trimEnd()
+    .split('\n')
+    .map((text) => JSON.parse(text) as object)
+  expect(answers.map((answer) => 'error' in answer)).toEqual([false, true, true, false])
+})
+
+it('validates bundles and prints the digest that decisions cite', async () => {
+  const { code, stdout } = await policy('validate', 'payments.yaml', '--json')
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ bundle: 'payments', dialect: '0.1', rules: 2 })
+  expect((await policy('validate', 'payments.yaml', 'broken.json')).code).toBe(2)
+})
+
+it('runs the cases beside a bundle and says which rules nobody has seen work', async () => {
+  const { code, stdout } = await policy('test', 'payments.yaml')
+  expect(code).toBe(0)
+  expect(stdout).toContain('1 of 1 cases hold, 1 of 2 rules were matched')
+  expect(stdout).toContain('never matched: policy limits, rule häßlich')
+  expect((await policy('test', 'payments.yaml', '--all-rules')).code).toBe(1)
+})
+
+it('fails where a case fails, and where there are none', async () => {
+  const failed = await policy('test', 'payments.yaml', '--cases', 'wrong.cases.json')
+  expect(failed.code).toBe(1)
+  expect(failed.stdout).toContain('FAIL  w')
+  expect((await policy('test', 'bare.yaml')).code).toBe(2)
+})

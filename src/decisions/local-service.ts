@@ -309,12 +309,14 @@ export class LocalService implements Service {
   async readDecision(tenant: string, id: string): Promise<DecisionView> {
     return this.#use(tenant, async ({ log, store }) => {
       await readCheckedStream(store, tenant, id, log.head)
-      return this.#reading.readDecision(tenant, id)
+      return this.#reading.readDecision(tenant, id, this.#parts.clock())
     })
   }
 
   async listDecisions(tenant: string, request: ListRequest): Promise<DecisionPage> {
-    return this.#read(tenant, (reading) => reading.listDecisions(tenant, request))
+    return this.#read(tenant, (reading) =>
+      reading.listDecisions(tenant, request, this.#parts.clock()),
+    )
   }
 
   async exportDossier(tenant: string, stream: string, size?: number): Promise<Uint8Array> {

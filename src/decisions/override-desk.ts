@@ -14,12 +14,14 @@ import { rivalsOf } from '../verify/judge-overrides.ts'
 import { advanceOverride, type OverrideScene } from '../verify/override-story.ts'
 import { isOpen, type TwoKeyRequest } from '../verify/two-key-story.ts'
 import type { OverrideAct, OverrideOpening, OverrideView } from '../wire/overrides.ts'
+import { announce } from './announce.ts'
 import { nextPlace } from './follow-up.ts'
 import { dossierUrl } from './notarise.ts'
 import { readOverrides, type StandingOverrides } from './override-reading.ts'
 import { enterNow, type Room } from './room.ts'
 import { placeOf } from './roster-story.ts'
 import type { Principal } from './service.ts'
+import { overrideStanding, stands } from './standing.ts'
 
 const secondMs = 1000
 const usualSeconds = { approve: 3600, execute: 7200 }
@@ -35,7 +37,7 @@ const isOverdue = ({ challenge, status }: TwoKeyRequest, time: number): boolean 
 /** What an event is judged by when it happens at a time. */
 function sceneOf(
   room: Room,
-  { decision, requests, roster }: StandingOverrides,
+  { approved, decision, requests, roster }: StandingOverrides,
   event: OverrideEvent,
   by: Caller | null,
   time: number,
@@ -46,7 +48,7 @@ function sceneOf(
     decision,
     owner: by?.owner ?? null,
     place: placeOf(room),
-    rivals: rivalsOf(requests, event.request),
+    rivals: rivalsOf(requests, event.request, approved),
     roster,
     rosterSha256: rosterDigest(roster),
     time,
@@ -66,11 +68,16 @@ async function enterEvent(
     return typeof next === 'string' ? refused(next) : undefined
   }
   const time = logTime(room)
-  const refusal = refuseAt(time)
-  if (refusal !== undefined) throw refusal
+  const next = advanceOverride(before, event, sceneOf(room, standing, event, by, time))
+  if (typeof next === 'string') throw refused(next)
+  const place = nextPlace(standing.entries)
   await enterNow(room, {
+    effects: [
+      stands(place.stream, overrideStanding(next.challenge, next.status)),
+      announce(room, `override.${event.event}`, { decision: place.stream, request: event.request }),
+    ],
     kind: event.event === 'signed' ? 'approval' : 'override',
-    ...nextPlace(standing.entries),
+    ...place,
     matter: { ...event, by, time },
     refuseAt,
   })

@@ -25,6 +25,7 @@ import { checkPinnedHead } from '../log/pinned-head.ts'
 import type { Pin } from '../log/pin.ts'
 import { readCheckedTrustRoot } from './trust.ts'
 import type { DecisionView, ListRequest, TenantView } from './service.ts'
+import { inForceOf, standingsOf } from './standing.ts'
 import { exportTlogProof, proveConsistency, proveInclusion } from './tree-proofs.ts'
 
 /** How old a cosigned checkpoint may be to be served in the place of a later one, whose cosignatures are on their way. */
@@ -98,7 +99,7 @@ export class Reading {
     this.#pinOf = pinOf
   }
 
-  async readDecision(tenant: string, id: string): Promise<DecisionView> {
+  async readDecision(tenant: string, id: string, now = Date.now()): Promise<DecisionView> {
     const entries = isUuid(id) ? await this.#store().readStream(tenant, id) : []
     const [first] = entries
     if (first?.kind !== 'decision') throw notFound(`No such decision: ${id}`)
@@ -106,6 +107,7 @@ export class Reading {
     return {
       id,
       status: matter?.status ?? null,
+      ...inForceOf(matter?.status ?? null, standingsOf(entries), now),
       erased: matter === null,
       index: first.index,
       time: first.time,
@@ -115,22 +117,38 @@ export class Reading {
     }
   }
 
-  async listDecisions(tenant: string, request: ListRequest): Promise<DecisionPage> {
-    const { cursor, limit, ...filters } = request
+  async listDecisions(
+    tenant: string,
+    request: ListRequest,
+    now = Date.now(),
+  ): Promise<DecisionPage> {
+    const { cursor, escalation, limit, override, ...filters } = request
+    if (override !== undefined && escalation !== undefined)
+      throw new Failure(
+        'INPUT_INVALID',
+        'Decisions are listed by one of both: override, escalation',
+        {
+          field: 'escalation',
+        },
+      )
     const query: DecisionQuery = {
       ...filters,
+      ...(override === undefined ? {} : { standing: { state: override, way: 'override' } }),
+      ...(escalation === undefined ? {} : { standing: { state: escalation, way: 'escalation' } }),
       limit: limit + 1,
+      now,
       ...(cursor === undefined ? {} : { before: parseCursor(cursor) }),
     }
     const rows = await this.#store().listDecisions(tenant, query)
     const page = rows.slice(0, limit)
     const last = page.at(-1)
     return {
-      decisions: page.map(({ stream, index, time, filter }) => ({
+      decisions: page.map(({ stream, index, time, filter, standings }) => ({
         id: stream,
         index,
         time,
         status: filter?.status ?? null,
+        ...inForceOf(filter?.status ?? null, standings, now),
         actor: filter?.actor ?? null,
         action: filter?.action ?? null,
         erased: filter === null,

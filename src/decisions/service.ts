@@ -16,6 +16,7 @@ import type {
   OverrideView,
 } from '../wire/overrides.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
+import type { InForce } from './standing.ts'
 
 /** Who is calling, as authenticated, and what that allows. */
 export interface Principal {
@@ -26,7 +27,7 @@ export interface Principal {
 }
 
 /** What can be told of one decision. */
-export interface DecisionView {
+export interface DecisionView extends InForce {
   readonly id: string
   readonly status: string | null
   readonly erased: boolean
@@ -41,6 +42,14 @@ export interface DecisionView {
 /** Which decisions to list. */
 export interface ListRequest {
   readonly status?: string
+  /** What it is now. */
+  readonly inForce?: string
+  /** By what it is what it is now. */
+  readonly by?: 'decision' | 'override' | 'escalation'
+  /** A state of a request to overrule it, or `open`. */
+  readonly override?: string
+  /** A state of its escalation, or `open`. */
+  readonly escalation?: string
   readonly actor?: string
   readonly action?: string
   readonly since?: number

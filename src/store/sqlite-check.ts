@@ -67,6 +67,9 @@ const owned = [
   'idempotency',
   'api_keys',
   'trust_roots',
+  'standings',
+  'webhooks',
+  'deliveries',
 ] as const
 
 const strays = [

@@ -1,7 +1,7 @@
 import type { Database, Statement } from './sqlite-database.ts'
 import { toListed } from './sqlite-rows.ts'
 import type { ListedRow } from './sqlite-rows.ts'
-import type { DecisionQuery, DecisionRow } from './store.ts'
+import type { DecisionQuery, DecisionRow, StandingWay } from './store.ts'
 
 /**
  * What the index holds instead of a text that may be erased: ten bits of its FNV-1a hash, from 128 to 1151, which SQLite keeps in two bytes.
@@ -19,8 +19,69 @@ const stepEntries = 65_536
 
 const columns = ['status', 'actor', 'action'] as const
 
+/** A decision without how it stands with it. */
+type Listed = Omit<DecisionRow, 'standings'>
+
 /** The part of a list that one step finds, newest first. */
-type Step = (start: number, end: number, limit: number) => readonly DecisionRow[]
+type Step = (start: number, end: number, limit: number) => readonly Listed[]
+
+/** A condition on decisions, and the values of its question marks. */
+interface Condition {
+  readonly sql: string
+  readonly values: readonly (number | string)[]
+}
+
+/** Decisions that are something else than they were made as, by the step that was last. */
+const forced = (more: string): string =>
+  `SELECT s.idx FROM standings s WHERE s.tenant = ? AND s.status IS NOT NULL ${more} AND s.step =
+     (SELECT max(x.step) FROM standings x WHERE x.tenant = s.tenant AND x.idx = s.idx AND x.status IS NOT NULL)`
+
+// The unary plus keeps a condition from choosing the index: a list goes over all decisions anyhow.
+function inForceCondition(tenant: number, status: string): Condition {
+  return {
+    sql: `AND ((status_hash = ? AND status = ? AND +idx NOT IN (${forced('')})) OR +idx IN (${forced('AND s.status = ?')}))`,
+    values: [hashFilter(status), status, tenant, tenant, status],
+  }
+}
+
+function byCondition(tenant: number, by: NonNullable<DecisionQuery['by']>): Condition {
+  return by === 'decision'
+    ? { sql: `AND +idx NOT IN (${forced('')})`, values: [tenant] }
+    : { sql: `AND idx IN (${forced('AND s.way = ?')})`, values: [tenant, by] }
+}
+
+/** The state in which one ends up whose time has passed. */
+const lapsed: Readonly<Record<StandingWay, string>> = {
+  escalation: 'timed-out',
+  override: 'expired',
+}
+
+function standingCondition(
+  tenant: number,
+  { state, way }: NonNullable<DecisionQuery['standing']>,
+  now: number,
+): Condition {
+  const of = (more: string, ...values: readonly (number | string)[]): Condition => ({
+    sql: `AND idx IN (SELECT s.idx FROM standings s WHERE s.tenant = ? AND s.way = ? AND ${more})`,
+    values: [tenant, way, ...values],
+  })
+  if (state === 'any') return of('TRUE')
+  if (state === 'open') return of('s.until >= ?', now)
+  if (state === lapsed[way]) return of('(s.state = ? OR s.until < ?)', state, now)
+  return of('s.state = ? AND (s.until IS NULL OR s.until >= ?)', state, now)
+}
+
+/** What is asked of decisions besides what they were made as. */
+function conditionsOf(
+  tenant: number,
+  { by, inForce, now = 0, standing }: DecisionQuery,
+): readonly Condition[] {
+  return [
+    ...(inForce === undefined ? [] : [inForceCondition(tenant, inForce)]),
+    ...(by === undefined ? [] : [byCondition(tenant, by)]),
+    ...(standing === undefined ? [] : [standingCondition(tenant, standing, now)]),
+  ]
+}
 
 /** A list that is being made: decisions of [start, end), from the end down. */
 export interface DecisionScan {
@@ -46,8 +107,13 @@ export class DecisionList {
   scan(tenant: number, size: number, query: DecisionQuery): DecisionScan {
     const asked = columns.filter((column) => query[column] !== undefined)
     const texts = asked.map((column) => query[column] ?? '')
-    const wanted = [...texts.map(hashFilter), ...texts]
-    const list = this.#list(asked)
+    const conditions = conditionsOf(tenant, query)
+    const wanted = [
+      ...texts.map(hashFilter),
+      ...texts,
+      ...conditions.flatMap(({ values }) => values),
+    ]
+    const list = this.#list(asked, conditions.map(({ sql }) => sql).join(' '))
     return {
       start: query.since === undefined ? 0 : this.#firstAt(tenant, size, query.since),
       end: Math.min(
@@ -70,8 +136,8 @@ export class DecisionList {
     return low
   }
 
-  #list(asked: readonly string[]): Statement<(number | string)[], ListedRow> {
-    const name = asked.join()
+  #list(asked: readonly string[], more: string): Statement<(number | string)[], ListedRow> {
+    const name = `${asked.join()} ${more}`
     const known = this.#lists.get(name)
     if (known) return known
     const conditions = [
@@ -81,7 +147,7 @@ export class DecisionList {
     const made = this.#db.prepare<(number | string)[], ListedRow>(
       `SELECT stream, idx, time, erased, status, actor, action
        FROM entries INDEXED BY entries_decision
-       WHERE status_hash IS NOT NULL AND tenant = ? AND idx >= ? AND idx < ? ${conditions.join(' ')}
+       WHERE status_hash IS NOT NULL AND tenant = ? AND idx >= ? AND idx < ? ${conditions.join(' ')} ${more}
        ORDER BY idx DESC LIMIT ?`,
     )
     this.#lists.set(name, made)
@@ -97,8 +163,8 @@ export async function collect(
   { start, end, step }: DecisionScan,
   limit: number,
   run: <T>(work: () => T) => Promise<T>,
-): Promise<readonly DecisionRow[]> {
-  const found: DecisionRow[] = []
+): Promise<readonly Listed[]> {
+  const found: Listed[] = []
   for (let high = end; high > start && found.length < limit; high -= stepEntries) {
     if (high !== end) await new Promise(setImmediate)
     const low = Math.max(start, high - stepEntries)

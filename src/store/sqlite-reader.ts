@@ -82,7 +82,69 @@ export class SqliteReader implements port.StoreReader {
     const scan = await this.#of(tenant, what, undefined, (id) =>
       this.#decisions.scan(id, this.#reads.size.get(id) ?? 0, query),
     )
-    return scan ? collect(scan, query.limit, (step) => this.run(what, step)) : []
+    const found = scan
+      ? await collect(scan, query.limit, (step) => this.run(what, step))
+      : undefined
+    if (found === undefined) return []
+    return this.#of(tenant, what, [], (id) =>
+      found.map((row) => ({ ...row, standings: this.#standingsOf(id, row.index) })),
+    )
+  }
+
+  #standingsOf(tenant: number, index: number): readonly port.Standing[] {
+    return this.#reads.standingsOf
+      .all(tenant, index)
+      .map(({ state, status, until, way }) => ({ state, status, until, way }))
+  }
+
+  listStandings(
+    tenant: string,
+    after: number,
+    limit: number,
+  ): Promise<readonly port.StoredStanding[]> {
+    return this.#of(tenant, 'list standings', [], (id) =>
+      this.#reads.standings.all(id, after, limit).map(rows.toStanding),
+    )
+  }
+
+  listWaiting(way: port.StandingWay, limit: number): Promise<readonly port.WaitingStanding[]> {
+    return this.run('list what waits', () => this.#reads.waiting.all(way, limit))
+  }
+
+  countDecided(tenant: string, way: port.StandingWay, since: number): Promise<number> {
+    return this.#of(
+      tenant,
+      'count standings',
+      0,
+      (id) => this.#reads.decided.get(id, way, since) ?? 0,
+    )
+  }
+
+  listWebhooks(tenant: string): Promise<readonly port.StoredWebhook[]> {
+    return this.#of(tenant, 'list webhooks', [], (id) =>
+      this.#reads.webhooks.all(id).map(rows.toWebhook),
+    )
+  }
+
+  listDue(now: number, limit: number): Promise<readonly port.StoredDelivery[]> {
+    return this.run('list deliveries', () => this.#reads.due.all(now, limit).map(rows.toDelivery))
+  }
+
+  listDeadDeliveries(
+    tenant: string,
+    after: number,
+    limit: number,
+  ): Promise<readonly port.StoredDelivery[]> {
+    return this.#of(tenant, 'list deliveries', [], (id) =>
+      this.#reads.deadDeliveries.all(id, after, limit).map(rows.toDelivery),
+    )
+  }
+
+  countDeliveries(tenant?: string): Promise<{ readonly waiting: number; readonly dead: number }> {
+    return this.run(
+      'count deliveries',
+      () => this.#reads.deliveries.get(tenant ?? null, tenant ?? null) ?? { dead: 0, waiting: 0 },
+    )
   }
 
   listOverrides(

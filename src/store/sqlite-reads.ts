@@ -7,6 +7,9 @@ const tenant = 'SELECT id, name, origin, profile, public, created_at, size, root
 const apiKey =
   'SELECT k.id, t.name AS tenant, k.hash, k.owner, k.scopes, k.created_at, k.revoked_at FROM api_keys k JOIN tenants t ON t.id = k.tenant'
 
+const delivery =
+  'SELECT d.id, t.name AS tenant, d.hook, d.event, d.kind, d.body, d.attempts, d.due, d.dead, d.last FROM deliveries d JOIN tenants t ON t.id = d.tenant'
+
 /** The prepared statements of the reading half, by what they read. */
 export const prepareReads = (db: Preparing) => ({
   instance: db.prepare<[], rows.InstanceRow>('SELECT id, origin, created_at, dev FROM instance'),
@@ -47,6 +50,40 @@ export const prepareReads = (db: Preparing) => ({
     // Without the condition on kind as it stands here the index would not serve.
     `SELECT stream, max(idx) AS "index" FROM entries WHERE kind = 'override' AND tenant = ?
      GROUP BY stream HAVING max(idx) < ? ORDER BY max(idx) DESC LIMIT ?`,
+  ),
+  standings: db.prepare<[tenant: number, after: number, limit: number], rows.StandingRow>(
+    'SELECT * FROM standings WHERE tenant = ? AND idx > ? ORDER BY idx, way LIMIT ?',
+  ),
+  standingsOf: db.prepare<[tenant: number, index: number], rows.StandingRow>(
+    'SELECT * FROM standings WHERE tenant = ? AND idx = ? ORDER BY step',
+  ),
+  waiting: db.prepare<
+    [way: string, limit: number],
+    { readonly tenant: string; readonly stream: string; readonly until: number }
+  >(
+    `SELECT t.name AS tenant, s.stream, s.until FROM standings s JOIN tenants t ON t.id = s.tenant
+     WHERE s.way = ? AND s.until IS NOT NULL ORDER BY s.until LIMIT ?`,
+  ),
+  decided: db
+    .prepare<[tenant: number, way: string, since: number], number>(
+      'SELECT count(*) FROM standings WHERE tenant = ? AND way = ? AND decided_at >= ?',
+    )
+    .pluck(),
+  webhooks: db.prepare<[tenant: number], rows.WebhookRow>(
+    'SELECT id, kinds, body FROM webhooks WHERE tenant = ? ORDER BY id',
+  ),
+  due: db.prepare<[now: number, limit: number], rows.DeliveryRow>(
+    `${delivery} WHERE d.dead = 0 AND d.due <= ? ORDER BY d.due, d.id LIMIT ?`,
+  ),
+  deadDeliveries: db.prepare<[tenant: number, after: number, limit: number], rows.DeliveryRow>(
+    `${delivery} WHERE d.dead = 1 AND d.tenant = ? AND d.id > ? ORDER BY d.id LIMIT ?`,
+  ),
+  deliveries: db.prepare<
+    [tenant: string | null, again: string | null],
+    { waiting: number; dead: number }
+  >(
+    `SELECT count(*) FILTER (WHERE dead = 0) AS waiting, count(*) FILTER (WHERE dead = 1) AS dead FROM deliveries
+     WHERE ? IS NULL OR tenant = (SELECT id FROM tenants WHERE name = ?)`,
   ),
   tile: db
     .prepare<[tenant: number, level: number, n: number], Uint8Array>(

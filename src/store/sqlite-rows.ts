@@ -7,9 +7,12 @@ import type {
   KeyState,
   StoredApiKey,
   StoredCheckpoint,
+  StoredDelivery,
   StoredEntry,
   StoredKey,
+  StoredStanding,
   StoredTrustRoot,
+  StoredWebhook,
   Tenant,
 } from './store.ts'
 
@@ -109,6 +112,30 @@ export interface TrustRootRow {
   file: Uint8Array
 }
 
+/** A row of `standings`. */
+export interface StandingRow {
+  idx: number
+  way: StoredStanding['way']
+  stream: string
+  state: string
+  status: StoredStanding['status']
+  until: number | null
+  step: number
+  decided_at: number | null
+}
+
+/** A row of `webhooks`. */
+export interface WebhookRow {
+  id: string
+  kinds: string
+  body: Uint8Array
+}
+
+/** A row of `deliveries` with the name of its tenant. */
+export interface DeliveryRow extends Omit<StoredDelivery, 'dead'> {
+  dead: number
+}
+
 /** A plain array of its own in place of the Buffer that SQLite gives. */
 export const ownBytes = (buffer: Uint8Array): Uint8Array => new Uint8Array(buffer)
 
@@ -145,7 +172,7 @@ export const toEntry = (row: EntryRow): StoredEntry => ({
 })
 
 /** The line of a list of its row. */
-export const toListed = (row: ListedRow): DecisionRow => ({
+export const toListed = (row: ListedRow): Omit<DecisionRow, 'standings'> => ({
   stream: row.stream,
   index: row.idx,
   time: row.time,
@@ -199,3 +226,25 @@ export const toTrustRoot = (row: TrustRootRow): StoredTrustRoot => ({
   sha256: row.sha256,
   file: ownBytes(row.file),
 })
+
+/** The standing of its row. */
+export const toStanding = (row: StandingRow): StoredStanding => ({
+  way: row.way,
+  state: row.state,
+  status: row.status,
+  until: row.until,
+  stream: row.stream,
+  index: row.idx,
+  step: row.step,
+  decidedAt: row.decided_at,
+})
+
+/** The webhook of its row. */
+export const toWebhook = (row: WebhookRow): StoredWebhook => ({
+  id: row.id,
+  kinds: JSON.parse(row.kinds) as string[],
+  body: ownBytes(row.body),
+})
+
+/** The delivery of its row. */
+export const toDelivery = (row: DeliveryRow): StoredDelivery => ({ ...row, dead: row.dead === 1 })

@@ -83,7 +83,52 @@ const version3 = `
   CREATE INDEX entries_override ON entries (tenant, idx) WHERE kind = 'override';
 `
 
-const migrations: readonly string[] = [version1, version2, version3]
+const overrideEvent = (member: string): string =>
+  `json_extract(CAST(e.payload AS TEXT), '$.predicate.matter.${member}')`
+const deadline = (label: string): string =>
+  `CAST(round(1000 * unixepoch(substr(o.challenge, instr(o.challenge, '${label}: ') + ${label.length + 2}, 24), 'subsec')) AS INTEGER)`
+
+/** How it stands with what was asked about decisions, and who is told of it. */
+const version4 = `
+  CREATE TABLE standings (
+    tenant INTEGER NOT NULL, idx INTEGER NOT NULL, way TEXT NOT NULL,
+    stream TEXT NOT NULL, state TEXT NOT NULL, status TEXT, until INTEGER, step INTEGER NOT NULL, decided_at INTEGER,
+    PRIMARY KEY (tenant, idx, way)
+  ) STRICT;
+  CREATE INDEX standings_decided ON standings (tenant, way, decided_at) WHERE decided_at IS NOT NULL;
+  CREATE INDEX standings_waiting ON standings (way, until) WHERE until IS NOT NULL;
+  CREATE TABLE webhooks (
+    id TEXT PRIMARY KEY,
+    tenant INTEGER NOT NULL REFERENCES tenants, kinds TEXT NOT NULL, body BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX webhooks_tenant ON webhooks (tenant);
+  CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY,
+    tenant INTEGER NOT NULL REFERENCES tenants, hook TEXT NOT NULL, event TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
+    attempts INTEGER NOT NULL, due INTEGER NOT NULL, dead INTEGER NOT NULL, last TEXT
+  ) STRICT;
+  CREATE INDEX deliveries_due ON deliveries (due) WHERE dead = 0;
+  CREATE INDEX deliveries_tenant ON deliveries (tenant, hook);
+  WITH steps AS (
+    SELECT e.tenant, e.stream, e.idx, e.time, ${overrideEvent('event')} AS event, ${overrideEvent('request')} AS request,
+      ${overrideEvent('challenge')} AS challenge
+    FROM entries e WHERE e.kind IN ('override', 'approval') AND e.erased = 0
+  ), newest AS (
+    SELECT s.*, (SELECT count(*) FROM steps n WHERE n.tenant = s.tenant AND n.stream = s.stream AND n.request = s.request AND n.event = 'signed') AS signed
+    FROM steps s WHERE s.idx = (SELECT max(x.idx) FROM steps x WHERE x.tenant = s.tenant AND x.stream = s.stream)
+  )
+  INSERT INTO standings
+  SELECT n.tenant, d.idx, 'override', n.stream,
+    CASE n.event WHEN 'opened' THEN 'pending' WHEN 'signed' THEN iif(n.signed < 2, 'partial', 'approved') ELSE n.event END,
+    iif(n.event = 'executed', 'ALLOW', NULL),
+    CASE n.event WHEN 'opened' THEN ${deadline('Approve by')} WHEN 'signed' THEN iif(n.signed < 2, ${deadline('Approve by')}, ${deadline('Execute by')}) END,
+    n.idx, iif(n.event = 'executed', n.time, NULL)
+  FROM newest n
+  JOIN entries d ON d.tenant = n.tenant AND d.stream = n.stream AND d.seq = 0
+  JOIN steps o ON o.tenant = n.tenant AND o.stream = n.stream AND o.request = n.request AND o.event = 'opened';
+`
+
+const migrations: readonly string[] = [version1, version2, version3, version4]
 
 /** The version of the schema this program knows. */
 export const schemaVersion = migrations.length

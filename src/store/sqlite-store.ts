@@ -80,7 +80,7 @@ export class SqliteStore extends SqliteReader implements port.Store {
       const { size, root, note, time } = commit.checkpoint
       this.#writes.lastCheckpoint.run(tenant, size, root, note, time)
       if (commit.keepCheckpoint) this.#writes.keptCheckpoint.run(tenant, size, root, note, time)
-      for (const effect of commit.effects) this.#apply(tenant, commit.tenant, effect)
+      for (const effect of commit.effects) this.#apply(tenant, commit, effect)
     })
     if (commit.effects.some(({ type }) => type === 'erase' || type === 'keys'))
       this.#emptyWal(busyMs)
@@ -110,6 +110,19 @@ export class SqliteStore extends SqliteReader implements port.Store {
       if (cosignedCheckpoint.run(id, size, root, note, time, Number(quorum)).changes !== 1)
         throw new Failure('LOG_CONFLICT', `Another root is kept at size ${size}: ${tenant}`)
       cosignedLast.run(note, id, size, root)
+    })
+  }
+
+  settleDelivery(
+    id: number,
+    outcome: 'delivered' | Pick<port.StoredDelivery, 'attempts' | 'dead' | 'due' | 'last'>,
+  ): Promise<void> {
+    return this.#write('settle a delivery', () => {
+      if (outcome === 'delivered') this.#writes.delivered.run(id)
+      else {
+        const { attempts, dead, due, last } = outcome
+        this.#writes.attempted.run(attempts, due, Number(dead), last, id)
+      }
     })
   }
 
@@ -219,7 +232,7 @@ export class SqliteStore extends SqliteReader implements port.Store {
     )
   }
 
-  #apply(tenant: number, name: string, effect: port.Effect): void {
+  #apply(tenant: number, commit: port.Commit, effect: port.Effect): void {
     switch (effect.type) {
       case 'idempotency':
         this.#remember(tenant, effect.record)
@@ -228,7 +241,7 @@ export class SqliteStore extends SqliteReader implements port.Store {
         this.#erase(tenant, effect.stream, effect.seqs)
         break
       case 'apiKey':
-        invariant(effect.apiKey.tenant === name, 'API key is of another tenant')
+        invariant(effect.apiKey.tenant === commit.tenant, 'API key is of another tenant')
         this.#putApiKey(tenant, effect.apiKey)
         break
       case 'keys':
@@ -236,6 +249,19 @@ export class SqliteStore extends SqliteReader implements port.Store {
         break
       case 'trustRoot':
         this.#addTrustRoot(tenant, effect.trustRoot)
+        break
+      case 'standing':
+        this.#stand(tenant, commit, effect.stream, effect.standing)
+        break
+      case 'announce':
+        this.#announce(tenant, effect.announcement)
+        break
+      case 'webhook':
+        this.#putWebhook(tenant, effect.webhook)
+        break
+      case 'removeWebhook':
+        this.#writes.removeWebhook.run(effect.id, tenant)
+        this.#writes.removeDeliveries.run(effect.id, tenant)
         break
     }
   }
@@ -262,6 +288,41 @@ export class SqliteStore extends SqliteReader implements port.Store {
       invariant(changes === 1, `Entry to erase does not exist: ${stream} ${seq}`)
     }
     this.#writes.eraseIdempotency.run(tenant, stream)
+    this.#writes.eraseStandings.run(tenant, tenant, stream)
+  }
+
+  #stand(
+    tenant: number,
+    { entries, head }: port.Commit,
+    stream: string,
+    { state, status, until, way }: port.Standing,
+  ): void {
+    const step = entries.findLast((entry) => entry.stream === stream)
+    invariant(step !== undefined, `Standing without a step: ${stream}`)
+    const decidedAt = status === null ? null : head.time
+    const { changes } = this.#writes.standing.run(
+      way,
+      state,
+      status,
+      until,
+      step.index,
+      decidedAt,
+      tenant,
+      stream,
+    )
+    invariant(changes === 1, `Standing of no decision: ${stream}`)
+  }
+
+  #announce(tenant: number, { body, id, kind, time }: port.Announcement): void {
+    const [family = ''] = kind.split('.')
+    const kinds = JSON.stringify([kind, `${family}.*`, '*'])
+    this.#writes.announce.run(id, kind, body, time, tenant, kinds)
+  }
+
+  #putWebhook(tenant: number, { body, id, kinds }: port.StoredWebhook): void {
+    const { changes } = this.#writes.webhook.run(id, tenant, JSON.stringify(kinds), body)
+    if (changes !== 1)
+      throw new Failure('STORE_FAILED', `Id of the webhook is another tenant's: ${id}`)
   }
 
   #putApiKey(tenant: number, apiKey: port.StoredApiKey): void {

@@ -153,4 +153,46 @@ export const prepareWrites = (db: Preparing) => ({
   trustRoot: db.prepare<[tenant: number, version: number, sha256: string, file: Bytes]>(
     'INSERT INTO trust_roots VALUES (?, ?, ?, ?)',
   ),
+  standing: db.prepare<
+    [
+      way: string,
+      state: string,
+      status: string | null,
+      until: number | null,
+      step: number,
+      decidedAt: number | null,
+      tenant: number,
+      stream: string,
+    ]
+  >(
+    `INSERT INTO standings (tenant, idx, way, stream, state, status, until, step, decided_at)
+     SELECT tenant, idx, ?, stream, ?, ?, ?, ?, ? FROM entries WHERE tenant = ? AND stream = ? AND seq = 0
+     ON CONFLICT (tenant, idx, way) DO UPDATE SET state = excluded.state, status = excluded.status, until = excluded.until,
+       step = excluded.step, decided_at = coalesce(decided_at, excluded.decided_at)`,
+  ),
+  // That it was decided stays: what is counted must not be lowered by erasing.
+  eraseStandings: db.prepare<[tenant: number, again: number, stream: string]>(
+    `UPDATE standings SET state = 'erased', status = NULL, until = NULL
+     WHERE tenant = ? AND idx = (SELECT idx FROM entries WHERE tenant = ? AND stream = ? AND seq = 0)`,
+  ),
+  webhook: db.prepare<[id: string, tenant: number, kinds: string, body: Bytes]>(
+    `INSERT INTO webhooks VALUES (?, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET kinds = excluded.kinds, body = excluded.body WHERE tenant = excluded.tenant`,
+  ),
+  removeWebhook: db.prepare<[id: string, tenant: number]>(
+    'DELETE FROM webhooks WHERE id = ? AND tenant = ?',
+  ),
+  removeDeliveries: db.prepare<[hook: string, tenant: number]>(
+    'DELETE FROM deliveries WHERE hook = ? AND tenant = ?',
+  ),
+  announce: db.prepare<
+    [event: string, kind: string, body: string, due: number, tenant: number, kinds: string]
+  >(
+    `INSERT INTO deliveries SELECT NULL, w.tenant, w.id, ?, ?, ?, 0, ?, 0, NULL FROM webhooks w
+     WHERE w.tenant = ? AND EXISTS (SELECT 1 FROM json_each(w.kinds) k JOIN json_each(?) n ON n.value = k.value)`,
+  ),
+  delivered: db.prepare<[id: number]>('DELETE FROM deliveries WHERE id = ?'),
+  attempted: db.prepare<
+    [attempts: number, due: number, dead: number, last: string | null, id: number]
+  >('UPDATE deliveries SET attempts = ?, due = ?, dead = ?, last = ? WHERE id = ?'),
 })

@@ -154,6 +154,77 @@ export interface StoredTrustRoot {
   readonly file: Uint8Array
 }
 
+/** By what a decision may come to stand otherwise than it was made. */
+export type StandingWay = 'override' | 'escalation'
+
+/** How it stands with what was last asked about a decision, in one way. */
+export interface Standing {
+  readonly way: StandingWay
+  /** As the way's own states are called. */
+  readonly state: string
+  /** What the decision is because of it; null while it is what it was. */
+  readonly status: 'ALLOW' | 'BLOCK' | null
+  /** Log time up to which it may stay in this state, ms since 1970; null where nothing waits. */
+  readonly until: number | null
+}
+
+/** A standing as the store keeps it. */
+export interface StoredStanding extends Standing {
+  readonly stream: string
+  /** Leaf index of the decision. */
+  readonly index: number
+  /** Leaf index of the step that made it so. */
+  readonly step: number
+  /** Leaf time at which the decision came to be what `status` says; stays when the decision is erased. */
+  readonly decidedAt: number | null
+}
+
+/** A decision about which somebody may still do something. */
+export interface WaitingStanding {
+  readonly tenant: string
+  readonly stream: string
+  /** Log time up to which it waits, ms since 1970. */
+  readonly until: number
+}
+
+/** What somebody outside is to be told of. */
+export interface Announcement {
+  /** Unique among all there ever were. */
+  readonly id: string
+  /** Family and name, with a dot between. */
+  readonly kind: string
+  /** ms since 1970. */
+  readonly time: number
+  /** JSON text. */
+  readonly body: string
+}
+
+/** A place that is told. */
+export interface StoredWebhook {
+  readonly id: string
+  /** Kinds, families (`override.*`), or `*`. */
+  readonly kinds: readonly string[]
+  /** Canonical JSON of the record with its sealed secret. */
+  readonly body: Uint8Array
+}
+
+/** An announcement on its way to one webhook. */
+export interface StoredDelivery {
+  readonly id: number
+  readonly tenant: string
+  readonly hook: string
+  readonly event: string
+  readonly kind: string
+  readonly body: string
+  readonly attempts: number
+  /** When it is tried next, ms since 1970. */
+  readonly due: number
+  /** Whether it was given up. */
+  readonly dead: boolean
+  /** What became of the last attempt. */
+  readonly last: string | null
+}
+
 /** What else becomes true in the transaction that appends an entry. */
 export type Effect =
   | { readonly type: 'idempotency'; readonly record: IdempotencyRecord }
@@ -161,6 +232,10 @@ export type Effect =
   | { readonly type: 'apiKey'; readonly apiKey: StoredApiKey }
   | { readonly type: 'keys'; readonly keys: StoredKeys; readonly epoch: number }
   | { readonly type: 'trustRoot'; readonly trustRoot: StoredTrustRoot }
+  | { readonly type: 'standing'; readonly stream: string; readonly standing: Standing }
+  | { readonly type: 'announce'; readonly announcement: Announcement }
+  | { readonly type: 'webhook'; readonly webhook: StoredWebhook }
+  | { readonly type: 'removeWebhook'; readonly id: string }
 
 /** An entry to be appended. */
 export interface NewEntry extends StoredEntry {
@@ -193,6 +268,14 @@ export interface DecisionQuery {
   readonly until?: number
   /** Only decisions with a smaller index. */
   readonly before?: number
+  /** What the decision is now, whatever it was made as. */
+  readonly inForce?: string
+  /** By what it is what it is now. */
+  readonly by?: 'decision' | StandingWay
+  /** A state in one way, `open` for those in which something may still come, or `any`. */
+  readonly standing?: { readonly way: StandingWay; readonly state: string }
+  /** Now, for what waits no longer than until a time; ms since 1970. */
+  readonly now?: number
   readonly limit: number
 }
 
@@ -202,6 +285,8 @@ export interface DecisionRow {
   readonly index: number
   readonly time: number
   readonly filter: DecisionFilter | null
+  /** The one that was stepped last at the end. */
+  readonly standings: readonly Standing[]
 }
 
 /** The last step of a stream. */
@@ -232,6 +317,23 @@ export interface StoreReader {
     before: number,
     limit: number,
   ): Promise<readonly Pick<DecisionRow, 'index' | 'stream'>[]>
+  /** Standings of all decisions by the index of their decision, those behind `after` first. */
+  listStandings(tenant: string, after: number, limit: number): Promise<readonly StoredStanding[]>
+  /** What waits in one way, of all tenants, what waits for the shortest time first. */
+  listWaiting(way: StandingWay, limit: number): Promise<readonly WaitingStanding[]>
+  /** How many decisions came to be something else in one way since a leaf time (inclusive), erased ones too. */
+  countDecided(tenant: string, way: StandingWay, since: number): Promise<number>
+  listWebhooks(tenant: string): Promise<readonly StoredWebhook[]>
+  /** What is to be told by now, of all tenants, the longest due first. */
+  listDue(now: number, limit: number): Promise<readonly StoredDelivery[]>
+  /** Deliveries that were given up, by their id, those behind `after` first. */
+  listDeadDeliveries(
+    tenant: string,
+    after: number,
+    limit: number,
+  ): Promise<readonly StoredDelivery[]>
+  /** How many deliveries wait, and how many were given up, in all tenants or in one. */
+  countDeliveries(tenant?: string): Promise<{ readonly waiting: number; readonly dead: number }>
   readTile(tenant: string, level: number, n: number): Promise<Uint8Array | undefined>
   /** The checkpoint of the last commit. */
   readLastCheckpoint(tenant: string): Promise<StoredCheckpoint | undefined>
@@ -292,6 +394,11 @@ export interface Store extends StoreReader {
    * @throws {@link Failure} LOG_CONFLICT when another root is kept at its size, and as `commit`
    */
   keepCosigned(tenant: string, checkpoint: StoredCheckpoint, quorum: boolean): Promise<void>
+  /** Writes down what became of an attempt to deliver: nothing more to do, to be tried again, or given up. */
+  settleDelivery(
+    id: number,
+    outcome: 'delivered' | Pick<StoredDelivery, 'attempts' | 'dead' | 'due' | 'last'>,
+  ): Promise<void>
   /** Writes a row of its own and makes it durable; rejects as `commit` would. Tells whether it is worth trying again. */
   probe(): Promise<void>
 }

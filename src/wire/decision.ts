@@ -130,12 +130,24 @@ export const erasedSchema = z
   .strictObject({ id: z.string(), index: z.int() })
   .meta({ id: 'Erased' })
 
+/** What a decision is now, and by what; all null when erased. */
+const inForce = {
+  /** The status in force, which an override or an escalation may have made another. */
+  inForce: z.string().nullable(),
+  by: z.enum(['decision', 'override', 'escalation']).nullable(),
+  /** State of the newest request to overrule it; null where there is none. */
+  override: z.string().nullable(),
+  /** State of its escalation; null where there is none. */
+  escalation: z.string().nullable(),
+}
+
 /** What can be told of one decision. */
 export const decisionViewSchema = z
   .strictObject({
     id: z.string(),
-    /** Null when erased. */
+    /** As it was made; null when erased. */
     status: z.string().nullable(),
+    ...inForce,
     erased: z.boolean(),
     index: z.int(),
     time: z.int(),
@@ -148,7 +160,17 @@ export const decisionViewSchema = z
 
 /** Which decisions to list. */
 export const listQuerySchema = z.strictObject({
+  /** As it was made. */
   status: z.enum(statuses).exactOptional(),
+  /** As it is now, and by what. */
+  inForce: z.enum(statuses).exactOptional(),
+  by: z.enum(['decision', 'override', 'escalation']).exactOptional(),
+  /** State of the newest request to overrule it, or `open`. */
+  override: z
+    .enum(['open', 'pending', 'partial', 'approved', 'executed', 'rejected', 'revoked', 'expired'])
+    .exactOptional(),
+  /** State of its escalation; `open` while it waits. */
+  escalation: z.enum(['open', 'approved', 'rejected', 'timed-out']).exactOptional(),
   actor: z.string().min(1).max(256).exactOptional(),
   action: z.string().min(1).max(256).exactOptional(),
   /** Leaf time, ms since 1970, from which and before which. */
@@ -168,6 +190,7 @@ export const decisionRowSchema = z
     index: z.int(),
     time: z.int(),
     status: z.string().nullable(),
+    ...inForce,
     actor: z.string().nullable(),
     action: z.string().nullable(),
     erased: z.boolean(),

@@ -47,6 +47,7 @@ export function listContract(db: StoreCase): void {
         index: 9,
         time: 1090,
         filter: { status: 'ALLOW', actor: 'ann', action: 'pay' },
+        standings: [],
       })
     })
 

@@ -5,7 +5,9 @@ import { checkpointContract } from './store-checkpoints.ts'
 import { commitContract } from './store-commits.ts'
 import { effectContract } from './store-effects.ts'
 import { listContract } from './store-lists.ts'
+import { standingContract } from './store-standings.ts'
 import { tenantContract } from './store-tenants.ts'
+import { webhookContract } from './store-webhooks.ts'
 
 /** What every adapter of the port promises; `open` makes a database of its own for each test. */
 export function storeContract(name: string, open: () => Promise<StoreUnderTest>): void {
@@ -19,5 +21,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     checkpointContract(db)
     effectContract(db)
     listContract(db)
+    standingContract(db)
+    webhookContract(db)
   })
 }

@@ -62,6 +62,7 @@ const report: Report = {
   complete: 'no',
   dev: false,
   entries: [],
+  escalation: null,
   notes: [],
   ok: false,
   origin: null,
@@ -167,6 +168,10 @@ export class FakeService implements Service {
     const view: DecisionView = {
       id,
       status: request.status,
+      inForce: request.status,
+      by: 'decision',
+      override: null,
+      escalation: null,
       erased: false,
       index: this.decisions.size,
       time: 1_700_000_000_000,

@@ -65,7 +65,7 @@ describe('opening a data directory', () => {
     const db = new Database(file(), { readonly: true })
     expect(db.pragma('journal_mode', { simple: true })).toBe('wal')
     expect(db.pragma('application_id', { simple: true })).toBe(0x4373674e)
-    expect(db.pragma('user_version', { simple: true })).toBe(3)
+    expect(db.pragma('user_version', { simple: true })).toBe(4)
     db.close()
   })
 
@@ -87,11 +87,11 @@ describe('opening a data directory', () => {
 
   it.each(['write', 'read'] as const)('refuses to %s a database of later times', async (mode) => {
     await (await openWriter()).close()
-    tamper('PRAGMA user_version = 4')
+    tamper('PRAGMA user_version = 5')
     const opening = openSqliteStore({ path, mode: mode as 'write' })
     await expect(opening).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      message: expect.stringContaining('version 4 > 3') as string,
+      message: expect.stringContaining('version 5 > 4') as string,
     })
   })
 
@@ -101,6 +101,9 @@ describe('opening a data directory', () => {
     const { checkpoint } = await append(store, 'acme', [{}], [], { keepCheckpoint: true })
     await store.close()
     tamper(
+      'DROP TABLE standings',
+      'DROP TABLE deliveries',
+      'DROP TABLE webhooks',
       'DROP INDEX entries_override',
       'DROP INDEX kept_checkpoints_quorum',
       'ALTER TABLE kept_checkpoints DROP COLUMN quorum',

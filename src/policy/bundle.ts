@@ -5,6 +5,18 @@ import { Failure } from '../base/failure.ts'
 import type { Dialect } from './dialect.ts'
 import { parseInstant } from './instant.ts'
 import { parsePolicyJson, parsePolicyYaml, sniffFormat } from './policy-text.ts'
+import {
+  compileReveal,
+  compileScope,
+  openScope,
+  plainTerms,
+  readTerms,
+  revealSchema,
+  scopeSchema,
+  termMembers,
+  type Scope,
+  type Terms,
+} from './terms.ts'
 
 const fieldKinds = [
   'eq',
@@ -37,8 +49,8 @@ export type Matcher =
   | { readonly kind: 'not'; readonly matcher: Matcher }
   | { readonly kind: 'always' }
 
-/** What a rule does. */
-export type Effect = 'allow' | 'deny'
+/** What a rule does; `escalate` and `review` in the native dialect only. */
+export type Effect = 'allow' | 'deny' | 'escalate' | 'review'
 
 /** A rule of a policy. */
 export interface Rule {
@@ -47,6 +59,7 @@ export interface Rule {
   readonly when: Matcher
   readonly description: string | null
   readonly tags: readonly string[] | null
+  readonly terms: Terms
 }
 
 /** Ordered rules of which the first that matches decides. */
@@ -55,6 +68,8 @@ export interface Policy {
   readonly description: string | null
   readonly defaultEffect: Effect | 'not_applicable'
   readonly rules: readonly Rule[]
+  /** Of its default, and of its rules where they say nothing. */
+  readonly terms: Terms
 }
 
 /** Whom a Decision Card's bundle is for. */
@@ -72,6 +87,10 @@ export interface PolicyBundle {
   readonly effectiveFrom: number
   readonly effectiveUntil: number
   readonly scope: CardScope | undefined
+  /** For which requests it is. */
+  readonly applies: Scope
+  /** Whether the value at a path may be shown. */
+  readonly reveals: (path: string) => boolean
 }
 
 /** A refusal that names the place. */
@@ -82,7 +101,8 @@ const text = z.string()
 const name = text.min(1)
 const list = z.array(z.unknown()).min(1)
 const effect = z.enum(['allow', 'deny'])
-// What only the second dialect has.
+const nativeEffect = z.enum(['allow', 'deny', 'escalate', 'review'])
+// What only later dialects have.
 const absent = z.undefined().optional()
 const window = z
   .string()
@@ -94,7 +114,11 @@ const window = z
   })
   .nullish()
 
-function schemasOf({ bounds, extended, openDefault }: Dialect) {
+const noTerms = { overridable: absent, deadline: absent, obligations: absent, reason_code: absent }
+
+function schemasOf({ bounds, extended, openDefault, terms }: Dialect) {
+  const own = terms ? termMembers : noTerms
+  const ruleEffect = terms ? nativeEffect : effect
   const id = name.max(bounds.id)
   const children = list.max(bounds.matchers)
   const cardScope = z.strictObject({
@@ -105,10 +129,12 @@ function schemasOf({ bounds, extended, openDefault }: Dialect) {
   const policy = {
     id,
     description: text.nullish(),
-    default_effect: (openDefault ? z.enum(['allow', 'deny', 'not_applicable']) : effect).default(
-      'deny',
-    ),
+    default_effect: (openDefault
+      ? z.enum([...ruleEffect.options, 'not_applicable'])
+      : ruleEffect
+    ).default('deny'),
     rules: list.max(bounds.rules),
+    ...own,
   }
   const bundle = {
     bundle_id: id,
@@ -128,10 +154,11 @@ function schemasOf({ bounds, extended, openDefault }: Dialect) {
     always: z.strictObject({ kind: z.literal('always') }),
     rule: z.strictObject({
       id,
-      effect,
+      effect: ruleEffect,
       when: z.unknown(),
       description: text.nullish(),
       tags: z.array(text).max(bounds.tags).nullish(),
+      ...own,
     }),
     policy: z.strictObject({ ...policy, card_derived: extended ? z.boolean().optional() : absent }),
     bundle: z.strictObject({
@@ -139,6 +166,8 @@ function schemasOf({ bounds, extended, openDefault }: Dialect) {
       effective_from: extended ? window : absent,
       effective_until: extended ? window : absent,
       card_scope: extended ? cardScope.nullish() : absent,
+      scope: terms ? scopeSchema.optional() : absent,
+      reveal: terms ? revealSchema.optional() : absent,
     }),
   }
 }
@@ -218,24 +247,29 @@ function withKind(value: unknown): Readonly<Record<string, unknown>> {
   return Object.keys(value).length === 0 ? { kind: 'always' } : { ...value }
 }
 
-function readRule(value: unknown, at: string, dialect: Dialect): Rule {
-  const { description, effect, id, tags, when } = fit(schemas(dialect).rule, value, at)
+function readRule(value: unknown, at: string, dialect: Dialect, within: Terms): Rule {
+  const found = fit(schemas(dialect).rule, value, at)
+  const { description, effect, id, tags, when } = found
   return {
     id,
     effect,
     when: new MatcherReader(dialect).read(when, `${at}/when`),
     description: description ?? null,
     tags: tags ?? null,
+    terms: dialect.terms ? readTerms(found, within) : plainTerms,
   }
 }
 
 function readPolicy(value: unknown, at: string, dialect: Dialect): Policy {
-  const { default_effect, description, id, rules } = fit(schemas(dialect).policy, value, at)
+  const found = fit(schemas(dialect).policy, value, at)
+  const { default_effect, description, id, rules } = found
+  const terms = dialect.terms ? readTerms(found) : plainTerms
   return {
     id,
     description: description ?? null,
     defaultEffect: default_effect,
-    rules: rules.map((rule, i) => readRule(rule, `${at}/rules/${i}`, dialect)),
+    rules: rules.map((rule, i) => readRule(rule, `${at}/rules/${i}`, dialect, terms)),
+    terms,
   }
 }
 
@@ -259,6 +293,8 @@ export function readBundle(value: unknown, dialect: Dialect): PolicyBundle {
       scope === undefined || scope === null
         ? undefined
         : { vendorId: scope.vendor_id, allowedActions: scope.allowed_actions },
+    applies: found.scope === undefined ? openScope : compileScope(found.scope),
+    reveals: compileReveal(found.reveal),
   }
 }
 

@@ -1,13 +1,14 @@
 // A bundle made ready: every matcher a closure, every possible decision written out, the canonical record sealed. Compile once, evaluate often.
-import { readBundle, type PolicyBundle } from './bundle.ts'
+import { readBundle, type Effect, type PolicyBundle } from './bundle.ts'
 import { dialects, type Dialect, type DialectName } from './dialect.ts'
 import { compileMatcher, type CompiledMatcher } from './matcher.ts'
 import { repr } from './python-text.ts'
 import { sealRecord } from './record.ts'
+import type { Terms } from './terms.ts'
 
 /** What a policy or a bundle says. */
 export interface PolicyDecision {
-  readonly kind: 'allow' | 'deny' | 'not_applicable'
+  readonly kind: Effect | 'not_applicable'
   readonly matched_policy_id: string | null
   readonly matched_rule_id: string | null
   readonly reason: string | null
@@ -18,6 +19,7 @@ export interface CompiledRule {
   readonly id: string
   readonly when: CompiledMatcher
   readonly decision: PolicyDecision
+  readonly terms: Terms
 }
 
 /** A policy that is ready. */
@@ -25,6 +27,8 @@ export interface CompiledPolicy {
   readonly id: string
   readonly rules: readonly CompiledRule[]
   readonly byDefault: PolicyDecision
+  /** Of its default. */
+  readonly terms: Terms
 }
 
 /** A bundle that is ready; never changed. */
@@ -39,7 +43,7 @@ export interface CompiledBundle {
 }
 
 function compilePolicy(
-  { defaultEffect, id, rules }: PolicyBundle['policies'][number],
+  { defaultEffect, id, rules, terms }: PolicyBundle['policies'][number],
   at: string,
   dialect: Dialect,
 ): CompiledPolicy {
@@ -57,6 +61,7 @@ function compilePolicy(
             ? `matched rule ${repr(rule.id)}`
             : rule.description,
       }),
+      terms: rule.terms,
     })),
     byDefault: Object.freeze({
       kind: defaultEffect,
@@ -64,6 +69,7 @@ function compilePolicy(
       matched_rule_id: null,
       reason: `no rule matched; policy default_effect=${repr(defaultEffect)}`,
     }),
+    terms,
   }
 }
 

@@ -30,6 +30,8 @@ export interface Dialect {
   readonly extended: boolean
   /** Whether a policy may leave it open (`not_applicable`) when no rule matches. */
   readonly openDefault: boolean
+  /** Whether rules may hold a request for somebody, carry obligations and other terms, and whether a bundle may have a scope and show values in traces. */
+  readonly terms: boolean
   /** Whether integers beyond ±(2^53−1) are read exactly; else they are refused. */
   readonly exactIntegers: boolean
   /** Whether a matcher that Python cannot even parse or apply is refused at once or raises when it is reached. */
@@ -68,6 +70,7 @@ const second: Omit<Dialect, 'name'> = {
   member: looseEqual,
   extended: true,
   openDefault: false,
+  terms: false,
   exactIntegers: false,
   refusesEarly: true,
   subject: 4096,
@@ -82,6 +85,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = Object.freeze({
     member: looseEqual,
     extended: false,
     openDefault: false,
+    terms: false,
     exactIntegers: true,
     refusesEarly: false,
     subject: Infinity,
@@ -94,6 +98,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = Object.freeze({
     equal: strictEqual,
     member: strictEqual,
     openDefault: true,
+    terms: true,
     bounds: Object.freeze({ ...closed, policies: 256, rules: 1024 }),
   }),
 })

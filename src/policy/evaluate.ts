@@ -1,7 +1,8 @@
-// What a bundle says about a context. Within a policy the first rule that matches decides, else its default; among policies a denial beats an
-// allowance, and an allowance beats nothing. The same bundle, context and time give the same answer for ever: no clock, no I/O, no randomness.
-import type { CompiledBundle, CompiledPolicy, PolicyDecision } from './compile.ts'
+// What a bundle says about a context. Within a policy the first rule that matches decides, else its default; among policies a denial beats a hold, a
+// hold an allowance, and an allowance nothing. The same bundle, context and time give the same answer for ever: no clock, no I/O, no randomness.
+import type { CompiledBundle, CompiledPolicy, CompiledRule, PolicyDecision } from './compile.ts'
 import type { EvaluationContext } from './context.ts'
+import { rankOf } from './lattice.ts'
 
 /** The answer of a bundle; the first policy's decision of the winning kind is the bundle's. */
 export interface EvaluationResult {
@@ -40,13 +41,15 @@ export function refusalOf(
 
 /** The decision among those of a bundle's policies. */
 export const combine = (decisions: readonly PolicyDecision[]): PolicyDecision =>
-  decisions.find(({ kind }) => kind === 'deny') ??
-  decisions.find(({ kind }) => kind === 'allow') ??
-  nothing
+  decisions.reduce((first, one) => (rankOf(one.kind) < rankOf(first.kind) ? one : first), nothing)
 
-function decide({ byDefault, rules }: CompiledPolicy, context: EvaluationContext): PolicyDecision {
-  for (const { decision, when } of rules) if (when.test(context)) return decision
-  return byDefault
+/** The rule of a policy that matches first. */
+export function findRule(
+  { rules }: CompiledPolicy,
+  context: EvaluationContext,
+): CompiledRule | undefined {
+  for (const rule of rules) if (rule.when.test(context)) return rule
+  return undefined
 }
 
 /**
@@ -60,7 +63,9 @@ export function evaluate(
 ): EvaluationResult {
   const refusal = refusalOf(compiled, context, now)
   const decisions =
-    refusal === undefined ? compiled.policies.map((policy) => decide(policy, context)) : []
+    refusal === undefined
+      ? compiled.policies.map((policy) => findRule(policy, context)?.decision ?? policy.byDefault)
+      : []
   return {
     bundle_id: compiled.bundle.id,
     decision: refusal ?? combine(decisions),

@@ -13,8 +13,8 @@ interface Segment {
   readonly index: number | undefined
 }
 
-/** Cuts at dots; `\.` and `\\` stand for the character itself, and so does a backslash at the end. */
-function cutEscaped(path: string): readonly string[] {
+/** The names of a path. Cuts at dots; `\.` and `\\` stand for the character itself, and so does a backslash at the end. */
+export function cutEscaped(path: string): readonly string[] {
   const names: string[] = []
   let name = ''
   for (let i = 0; i < path.length; i++) {

@@ -146,6 +146,16 @@ class Tracer {
   }
 }
 
+/**
+ * How one rule answers.
+ * @throws {@link Failure} POLICY_RAISED exactly where evaluating throws it
+ */
+export const traceRule = (
+  rule: CompiledRule,
+  context: EvaluationContext,
+  reveal: Reveal,
+): TracedRule => new Tracer(context, reveal).rule(rule)
+
 function tracePolicy({ byDefault, id, rules }: CompiledPolicy, tracer: Tracer): TracedPolicy {
   const asked: TracedRule[] = []
   for (const rule of rules) {

@@ -1,0 +1,310 @@
+// The decision: policies are chosen, asked, and composed with what the gates said; obligations that change the request make it be asked about again.
+// Pure and total: the same input gives the same answer for ever, no input makes it throw, and what cannot be evaluated is an ERROR, never an allowance.
+// How answers compose is said in COMPOSITION.md, which policies decide in select.ts.
+import { canonicalBytes } from '../base/canonical-json.ts'
+import { encodeHex } from '../base/bytes.ts'
+import { sha256 } from '../crypto/hash.ts'
+import { engineVersion, traceBundle, type BundleTrace } from './engine-trace.ts'
+import { rankOf, statusOf, stronger, type ComposedEffect, type DecisionStatus } from './lattice.ts'
+import type { ObligationType } from './obligations.ts'
+import {
+  askBundle,
+  askGates,
+  byStrength,
+  engineOpinion,
+  strongestOf,
+  type GatesOpinion,
+  type Opinion,
+} from './opinion.ts'
+import type { Reason } from './reason-codes.ts'
+import { applySteps, type Demand, type StepTrace } from './steps.ts'
+import { contextOf, isReadable, type PolicyRequest } from './request.ts'
+import { selectPolicies, type ActivePolicy } from './select.ts'
+
+/** Everything that a decision depends on. */
+export interface DecideInput {
+  /** The intent. */
+  readonly request: PolicyRequest
+  /** ms since 1970, by which windows are judged. */
+  readonly time: number
+  /** What the service itself asserts about the request, such as `environment` and `conditions_satisfied`; stands over the request's context. */
+  readonly facts?: Readonly<Record<string, unknown>>
+  /** The tenant's active policies, or at least those that an earlier decision cites. */
+  readonly active: readonly ActivePolicy[]
+  /** Policies that the API key is bound to. */
+  readonly boundRefs?: readonly string[]
+  /** What the gates said, and on what: input and drift snapshot are recorded as they are. */
+  readonly gates?: {
+    readonly decision: GatesOpinion
+    readonly input: unknown
+    readonly drift?: unknown
+  }
+  /** What whoever asks can do; undefined is everything. */
+  readonly supports?: readonly ObligationType[]
+}
+
+/** A policy that was asked, as a decision lists it. */
+export interface CitedPolicy {
+  readonly id: string
+  readonly version: string
+  readonly sha256: string
+  readonly index?: number
+  readonly effect: string
+}
+
+/** A gate, as a decision lists it. */
+export interface CitedGate {
+  readonly name: string
+  readonly version: string
+  readonly sha256: string
+  readonly passed: boolean
+  readonly score?: number
+  readonly threshold: number
+  readonly reason: string
+}
+
+/** How the decision was made; together with the intent and the policies it is enough to make it again. */
+export interface EngineTrace {
+  readonly engine: string
+  readonly time: number
+  readonly facts: unknown
+  readonly boundRefs: readonly string[]
+  readonly supports: readonly string[] | null
+  /** Scopes that were given at activation, by digest. */
+  readonly scopes: Readonly<Record<string, unknown>>
+  readonly gates: {
+    readonly sha256: string
+    readonly input: unknown
+    readonly drift: unknown
+  } | null
+  readonly effect: ComposedEffect
+  /** The request as it came, then as each step left it: how its policies answered. */
+  readonly passes: readonly (readonly BundleTrace[])[]
+  readonly steps: readonly StepTrace[]
+}
+
+/** The decision. */
+export interface Decided {
+  readonly status: DecisionStatus
+  /** Whether two people may overrule it. */
+  readonly overridable: boolean
+  /** What led to the status, the strongest first; at most 64. */
+  readonly reasons: readonly Reason[]
+  /** The least confidence of the gates; null where there were none. */
+  readonly confidence: number | null
+  readonly obligations: readonly Demand[]
+  /** Seconds for which a hold waits; null where no policy says or nothing is held. */
+  readonly deadlineSeconds: number | null
+  readonly policies: readonly CitedPolicy[]
+  readonly gates: readonly CitedGate[]
+  readonly trace: EngineTrace
+}
+
+const most = Object.freeze({ reasons: 64, obligations: 64, policies: 256, text: 2048 })
+
+const cut = (text: string): string =>
+  text.length <= most.text ? text.toWellFormed() : `${text.slice(0, most.text - 1).toWellFormed()}…`
+
+/** The hex SHA-256 of a request's canonical form. */
+export const requestDigest = (request: PolicyRequest): string =>
+  encodeHex(sha256(canonicalBytes(request)))
+
+/** Gathers the opinions about one request and what becomes of it. */
+class Deciding {
+  readonly #input: DecideInput
+  readonly #facts: Readonly<Record<string, unknown>>
+  readonly #boundRefs: readonly string[]
+  readonly #opinions: Opinion[] = []
+  readonly #passes: (readonly BundleTrace[])[] = []
+  readonly #cited = new Map<string, { policy: ActivePolicy; effect: ComposedEffect }>()
+
+  constructor(input: DecideInput) {
+    this.#input = input
+    this.#facts = input.facts ?? {}
+    this.#boundRefs = input.boundRefs ?? []
+  }
+
+  /** What the policies say about a request, which may be one that a step has changed. */
+  #ask(request: PolicyRequest): readonly Opinion[] {
+    const { active, time } = this.#input
+    const facts = this.#facts
+    const chosen = selectPolicies({ request, facts, active, boundRefs: this.#boundRefs })
+    const context = contextOf(request, facts)
+    const found = chosen.problems.map(({ code, text }) => problem(code, text))
+    for (const policy of chosen.concerned) this.#cite(policy, 'error')
+    const traces: BundleTrace[] = []
+    for (const policy of chosen.selected) {
+      const outcomes = askBundle(policy.compiled, context, time)
+      const opinions = outcomes.map(({ opinion }) => opinion)
+      found.push(...opinions)
+      traces.push(traceBundle(policy, outcomes, context))
+      this.#cite(policy, strongestOf(opinions))
+    }
+    if (found.every(({ effect }) => effect === 'not_applicable'))
+      found.push(engineOpinion('deny', 'NO_POLICY_MATCHED', 'No policy matched', true))
+    this.#passes.push(traces)
+    this.#opinions.push(...found)
+    return found
+  }
+
+  #cite(policy: ActivePolicy, effect: ComposedEffect): void {
+    const { digest } = policy.compiled
+    const before = this.#cited.get(digest)?.effect ?? effect
+    this.#cited.set(digest, { policy, effect: stronger(before, effect) })
+  }
+
+  decide(): Decided {
+    const { gates, request, supports } = this.#input
+    if (!isReadable(request))
+      this.#opinions.push(
+        engineOpinion('error', 'REQUEST_UNREADABLE', 'Request is too large, too deep or no JSON'),
+      )
+    else if (gates !== undefined) this.#opinions.push(askGates(gates.decision))
+    const { demands, problems, steps } = isReadable(request)
+      ? applySteps(request, (changed) => this.#ask(changed))
+      : { demands: [], problems: [], steps: [] }
+    this.#opinions.push(...problems)
+    const missing = demands.find(({ type }) => supports?.includes(type) === false)
+    if (missing !== undefined)
+      this.#opinions.push(
+        engineOpinion('deny', 'OBLIGATION_UNSUPPORTED', `Cannot be done: ${missing.type}`),
+      )
+    if (demands.length > most.obligations || this.#cited.size > most.policies)
+      this.#opinions.push(
+        engineOpinion('error', 'POLICY_TOO_MANY', 'Too many policies or obligations'),
+      )
+    return this.#compose(demands.slice(0, most.obligations), steps)
+  }
+
+  #compose(demands: readonly Demand[], steps: readonly StepTrace[]): Decided {
+    const { gates } = this.#input
+    const ranked = byStrength(this.#opinions)
+    const effect = strongestOf(ranked)
+    const status = statusOf(effect)
+    const held = ranked.filter((one) => one.effect === 'escalate' || one.effect === 'review')
+    const deadlines = held.flatMap(({ deadlineSeconds }) => deadlineSeconds ?? [])
+    const isHeld = status === 'ESCALATE' || status === 'REVIEW_REQUIRED'
+    return {
+      status,
+      // An error has decided nothing that could be overruled.
+      overridable:
+        status !== 'ERROR' &&
+        ranked.every((one) => one.overridable || rankOf(one.effect) > rankOf('review')),
+      reasons: reasonsOf(ranked, status),
+      confidence: gates?.decision.confidence ?? null,
+      obligations: isHeld || status === 'ALLOW' ? demands : [],
+      deadlineSeconds: isHeld && deadlines.length > 0 ? Math.min(...deadlines) : null,
+      policies: [...this.#cited.values()].slice(0, most.policies).map(citationOf),
+      gates: gates === undefined ? [] : gatesOf(gates.decision),
+      trace: this.#trace(effect, steps),
+    }
+  }
+
+  #trace(effect: ComposedEffect, steps: readonly StepTrace[]): EngineTrace {
+    const { gates, supports, time } = this.#input
+    const scopes = [...this.#cited.values()].flatMap(({ policy: { compiled, scope } }) =>
+      scope === undefined ? [] : [[compiled.digest, scope.stated] as const],
+    )
+    return {
+      engine: engineVersion,
+      time,
+      facts: this.#facts,
+      boundRefs: this.#boundRefs,
+      supports: supports ?? null,
+      scopes: Object.fromEntries(scopes),
+      gates:
+        gates === undefined
+          ? null
+          : {
+              sha256: gates.decision.trace.settings,
+              input: gates.input ?? null,
+              drift: gates.drift ?? null,
+            },
+      effect,
+      passes: this.#passes,
+      steps,
+    }
+  }
+}
+
+const problem = (code: string, text: string): Opinion => ({
+  effect: 'error',
+  code,
+  text,
+  overridable: false,
+  deadlineSeconds: null,
+  obligations: [],
+})
+
+function citationOf({
+  effect,
+  policy: { compiled, index },
+}: {
+  readonly policy: ActivePolicy
+  readonly effect: ComposedEffect
+}): CitedPolicy {
+  const { bundle, digest } = compiled
+  return {
+    id: bundle.id,
+    version: bundle.version,
+    sha256: digest,
+    ...(index === null ? {} : { index }),
+    effect,
+  }
+}
+
+const gatesOf = ({ gates, trace, version }: GatesOpinion): readonly CitedGate[] =>
+  gates.map(({ gate, message, passed, threshold, value }) => ({
+    name: gate,
+    version,
+    sha256: trace.settings,
+    passed,
+    ...(value === null ? {} : { score: value }),
+    threshold,
+    reason: cut(message),
+  }))
+
+/** Why it is this status: every opinion that says so, each once. */
+function reasonsOf(ranked: readonly Opinion[], status: DecisionStatus): readonly Reason[] {
+  const reasons = new Map<string, Reason>()
+  for (const { code, effect, text } of ranked) {
+    if (statusOf(effect) !== status || effect === 'not_applicable') continue
+    const reason = { code, text: cut(text) }
+    reasons.set(`${code} ${reason.text}`, reason)
+    if (reasons.size === most.reasons) break
+  }
+  return [...reasons.values()]
+}
+
+/** What a decision is that could not be made. */
+const failed = (time: number): Decided => ({
+  status: 'ERROR',
+  overridable: false,
+  reasons: [{ code: 'EVALUATION_FAILED', text: 'The evaluation itself failed' }],
+  confidence: null,
+  obligations: [],
+  deadlineSeconds: null,
+  policies: [],
+  gates: [],
+  trace: {
+    engine: engineVersion,
+    time,
+    facts: {},
+    boundRefs: [],
+    supports: null,
+    scopes: {},
+    gates: null,
+    effect: 'error',
+    passes: [],
+    steps: [],
+  },
+})
+
+/** Decides on a request; never throws. */
+export function decide(input: DecideInput): Decided {
+  try {
+    return new Deciding(input).decide()
+  } catch {
+    return failed(input.time)
+  }
+}

@@ -24,6 +24,10 @@ const principal = z.strictObject({ tenant: name, profile, caller, scopes: grante
 const place = z.int().min(0).optional()
 const listRequest = z.strictObject({
   status: name.optional(),
+  inForce: name.optional(),
+  by: z.enum(['decision', 'override', 'escalation']).optional(),
+  override: name.optional(),
+  escalation: name.optional(),
   actor: name.optional(),
   action: name.optional(),
   since: place,

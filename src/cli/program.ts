@@ -4,6 +4,7 @@ import { defineAdministration } from './administration-commands.ts'
 import { defineAudit } from './audit-commands.ts'
 import { acceptGlobals, type Context, type Outcome } from './command.ts'
 import { defineBackup } from './backup-commands.ts'
+import { defineDecisions } from './decision-commands.ts'
 import { defineEvidence } from './evidence-commands.ts'
 import { defineHsm } from './hsm-commands.ts'
 import { defineInstallation } from './installation-commands.ts'
@@ -54,6 +55,7 @@ export function createProgram(context: Context, version: string, outcome: Outcom
     .addHelpText('after', epilogue)
   acceptGlobals(program)
   defineInstallation(program, context, outcome)
+  defineDecisions(program, context, outcome)
   defineEvidence(program, context, outcome)
   defineAudit(program, context, outcome)
   defineKeys(program, context, outcome)

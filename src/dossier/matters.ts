@@ -215,6 +215,7 @@ export type KeyMatter = z.infer<typeof key>
 export type RosterMatter = z.infer<typeof roster>
 /** The matter of a trust root version. */
 export type TrustMatter = z.infer<typeof trust>
+  escalation,
 /** The matter of an administrative act. */
 export type AdminMatter = z.infer<typeof admin>
 /** Who called, as authenticated. */
@@ -222,3 +223,5 @@ export type Caller = z.infer<typeof caller>
 
 /** Whether this version understands the matter of a kind. */
 export const isKnownKind = (kind: Kind): kind is Kind & KnownKind => kind in matters
+/** The matter of a step of an escalation. */
+export type EscalationMatter = z.infer<typeof escalation>

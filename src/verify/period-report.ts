@@ -75,12 +75,23 @@ const withCommas = (n: number): string => String(n).replaceAll(/\B(?=(?:\d{3})+$
 const plural = (n: number, one: string, many = `${one}s`): string =>
   `${withCommas(n)} ${n === 1 ? one : many}`
 
-/** What somebody who looks for trouble wants to hear of, in this order. */
-const worthTelling: readonly (readonly [kind: string, one: string, many: string])[] = [
-  ['override', 'override step', 'override steps'],
-  ['escalation', 'escalation step', 'escalation steps'],
-  ['approval', 'approval step', 'approval steps'],
-  ['erasure', 'erasure', 'erasures'],
+/** What somebody who looks for trouble wants to hear of, in this order: steps of a kind, and how what they are about has ended. */
+const worthTelling: readonly {
+  readonly kind: string
+  readonly one: string
+  readonly endings: Readonly<Record<string, string>>
+}[] = [
+  {
+    endings: { executed: '', rejected: ' rejected', revoked: ' revoked', expired: ' expired' },
+    kind: 'override',
+    one: 'override',
+  },
+  {
+    endings: { approved: ' approved', rejected: ' rejected', 'timed-out': ' timed out' },
+    kind: 'escalation',
+    one: 'escalation',
+  },
+  { endings: {}, kind: 'erasure', one: 'erasure' },
 ]
 
 type Told = Pick<
@@ -88,10 +99,33 @@ type Told = Pick<
   'complete' | 'dossiers' | 'entries' | 'from' | 'kinds' | 'steps' | 'to' | 'whole'
 >
 
-const formatSteps = (steps: Readonly<Record<string, number>> = {}): string => {
+const formatSteps = (steps: Readonly<Record<string, number>>): string => {
   const names = Object.keys(steps).sort()
   const told = names.map((name) => `${withCommas(steps[name] ?? 0)} ${name}`).join(', ')
   return told === '' ? '' : ` (${told})`
+}
+
+/** What has happened of one kind: by its endings where every step could be read, else by the number of steps. */
+function tellKind(
+  { endings, kind, one }: (typeof worthTelling)[number],
+  kinds: Told['kinds'],
+  steps: Readonly<Record<string, number>> = {},
+): readonly string[] {
+  const count = kinds[kind] ?? 0
+  const names = Object.keys(endings)
+  if (count === 0) return []
+  if (names.length === 0) return [plural(count, one)]
+  const read = Object.values(steps).reduce((sum, n) => sum + n, 0)
+  if (read !== count) return [`${plural(count, `${one} step`)}${formatSteps(steps)}`]
+  const ended = names.reduce((sum, name) => sum + (steps[name] ?? 0), 0)
+  const open = (steps['opened'] ?? 0) - ended
+  return [
+    ...names.flatMap((name) => {
+      const n = steps[name] ?? 0
+      return n === 0 ? [] : [`${plural(n, one)}${endings[name] ?? ''}`]
+    }),
+    ...(open > 0 ? [`${plural(open, one)} open`] : []),
+  ]
 }
 
 /** One sentence for a person; empty when not even the head could be read. */
@@ -102,10 +136,7 @@ export function summarise(report: Told): string {
   const parts = [
     `${plural(entries, 'entry', 'entries')} ${where}: ${whole ? 'none missing, none added' : 'not those of the log'}`,
   ]
-  const told = worthTelling.flatMap(([kind, one, many]) => {
-    const n = kinds[kind] ?? 0
-    return n === 0 ? [] : [`${plural(n, one, many)}${formatSteps(steps[kind])}`]
-  })
+  const told = worthTelling.flatMap((what) => tellKind(what, kinds, steps[what.kind]))
   if (told.length > 0) parts.push(told.join(', '))
   const all = Object.values(dossiers).reduce((sum, n) => sum + n, 0)
   const each =

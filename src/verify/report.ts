@@ -53,7 +53,7 @@ export interface Report {
   readonly stream: string | null
   readonly origin: string | null
   readonly tenant: string | null
-  /** Status of the decision, when there is one that could be read; `ALLOW by override` where it was overruled. */
+  /** Status of the decision, when there is one that could be read; `ALLOW by override` where it was overruled, `ALLOW` or `BLOCK by escalation` where that has ended. */
   readonly status: string | null
   /** Null where nobody asked to overrule it, or that could not be judged. */
   readonly override: OverrideReport | null
@@ -76,6 +76,8 @@ const order: readonly Outcome[] = ['pass', 'erased', 'inconclusive', 'unprovable
 const verdicts: Readonly<Record<Outcome, Verdict>> = Object.freeze({
   pass: 'valid',
   erased: 'erased',
+  /** Null where it was not held for a reviewer, or that could not be judged. */
+  readonly escalation: EscalationReport | null
   inconclusive: 'inconclusive',
   unprovable: 'unprovable',
   fail: 'invalid',

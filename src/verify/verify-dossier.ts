@@ -15,7 +15,13 @@ import {
 } from './verify-checkpoint.ts'
 import { judgeEntry, type JudgedEntry } from './verify-entry.ts'
 import { judgeStream } from './verify-stream.ts'
-import { Checks, type EntryReport, type OverrideReport, type Report } from './report.ts'
+import {
+  Checks,
+  type EntryReport,
+  type EscalationReport,
+  type OverrideReport,
+  type Report,
+} from './report.ts'
 
 /** What may be given along with a dossier. */
 export interface VerifyOptions {
@@ -37,6 +43,7 @@ interface Findings {
   decision: DecisionMatter | undefined
   override: OverrideReport | null
   complete: Report['complete']
+  escalation: EscalationReport | null
 }
 
 function judgeCited(
@@ -109,6 +116,7 @@ interface Content {
   readonly decision: DecisionMatter | undefined
   readonly override: OverrideReport | null
   /** Whether the rules of the stream could be held against it. */
+  readonly escalation: EscalationReport | null
   readonly whole: boolean
 }
 
@@ -120,7 +128,7 @@ export function judgeContent(
   section: OriginSection,
 ): Content {
   // Before any signature of an entry is looked at, for the same entry is as easily named ten thousand times as once.
-  const unread = { decision: undefined, override: null, whole: false }
+  const unread = { decision: undefined, escalation: null, override: null, whole: false }
   if (!judgeDistinct(checks, dossier)) return { ...unread, entries: [] }
   const entries = dossier.entries.flatMap((entry, i) => {
     const one = judgeEntry(checks, `entries[${i}]`, entry, section, judged.checkpoint)
@@ -170,6 +178,7 @@ function inspect(
   found.override = content.override
   if (!content.whole) return
   if (options.leaves !== undefined)
+  found.escalation = content.escalation
     found.complete = judgeCompleteness(
       checks,
       options.leaves,
@@ -188,7 +197,32 @@ function noteOnOverride({ approveBy, executeBy, signatures, status }: OverrideRe
 }
 
 function notesOf(found: Findings): string[] {
-  const { trustRoot, section, judged, decision, complete, entries, override } = found
+  const { trustRoot, section, judged, decision, complete, entries, escalation, override } = found
+const vouching = {
+  service: 'by the word of the service, which knew the API key',
+  signature: 'by a signature of a key in the roster',
+} as const
+
+/** Who answered, by whose word, until when he might, and by whose clock. */
+function noteOnEscalation({ answered, deadline, status }: EscalationReport): string {
+  const who =
+    answered === null
+      ? ''
+      : ` by ${answered.person}, ${vouching[answered.vouchedBy]}${answered.roster === null ? '; there was no roster' : ''}`
+  return `Escalation is ${status}${who}; deadline ${isoOf(deadline)}, judged by the log’s clock, which is the operator’s`
+}
+
+/** What the decision has come to. */
+function statusInForce({
+  decision,
+  escalation,
+  override,
+}: Pick<Findings, 'decision' | 'escalation' | 'override'>): string | null {
+  if (override?.status === 'executed') return 'ALLOW by override'
+  if (escalation === null || escalation.status === 'pending') return decision?.status ?? null
+  return escalation.status === 'approved' ? 'ALLOW by escalation' : 'BLOCK by escalation'
+}
+
   const notes: string[] = []
   if (trustRoot?.dev === true)
     notes.push('Development installation: its keys protect nothing, this proves nothing to others')
@@ -203,6 +237,7 @@ function notesOf(found: Findings): string[] {
   if (override !== null) notes.push(noteOnOverride(override))
   if (decision?.source === 'submitted')
     notes.push(`Status was submitted by ${decision.caller.owner}, not evaluated by Countersign`)
+  if (escalation !== null) notes.push(noteOnEscalation(escalation))
   if (entries.some(({ index }) => index >= section.asOf.size))
     notes.push(`Trust root knows of revocations up to size ${section.asOf.size} only`)
   return notes
@@ -238,6 +273,7 @@ export function verifyDossier(
     override: null,
     complete: 'no',
   }
+    escalation: null,
   try {
     inspect(file, trustFile, options, found)
     judgeSigningKeys(found)
@@ -257,13 +293,11 @@ export function verifyDossier(
     stream: found.dossier?.stream ?? null,
     origin: found.section?.origin ?? null,
     tenant: found.section?.tenant ?? null,
-    status:
-      found.override?.status === 'executed'
-        ? 'ALLOW by override'
-        : (found.decision?.status ?? null),
+    status: statusInForce(found),
     override: found.override,
     treeSize: found.judged?.checkpoint.size ?? null,
     entries: found.entries.map(entryReport),
+    escalation: found.escalation,
     assurance:
       found.judged !== undefined && found.judged.witnesses > 0
         ? `witnessed(${found.judged.witnesses})`

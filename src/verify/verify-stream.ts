@@ -3,9 +3,10 @@
 import { kindsOfStream } from '../dossier/kinds.ts'
 import { matters, type DecisionMatter, type ExecutionMatter } from '../dossier/matters.ts'
 import type { OriginSection } from '../dossier/trust-root.ts'
+import { judgeEscalation, type JudgedEscalation } from './judge-escalation.ts'
 import { judgeOverrides, type JudgedOverrides } from './judge-overrides.ts'
 import { judgeRosterStream } from './judge-roster-stream.ts'
-import type { Checks, OverrideReport } from './report.ts'
+import type { Checks, EscalationReport, OverrideReport } from './report.ts'
 import type { JudgedEntry } from './verify-entry.ts'
 
 function judgeChain(checks: Checks, stream: string, entries: readonly JudgedEntry[]): void {
@@ -87,7 +88,8 @@ function judgeExecutions(
   checks: Checks,
   stream: string,
   decided: DecisionMatter | undefined,
-  { executedAt, unknown }: JudgedOverrides,
+  overrides: JudgedOverrides,
+  escalation: JudgedEscalation,
   entries: readonly JudgedEntry[],
 ): void {
   const executions = entries.filter(({ leaf }) => leaf.kind === 'execution')
@@ -95,12 +97,15 @@ function judgeExecutions(
   if (first === undefined) return
   const name = 'stream.executions'
   if (unknown !== undefined && decided?.status !== 'ALLOW') {
-    checks.add(name, unknown, 'It cannot be said whether the decision was overruled before')
+  const unknown = overrides.unknown ?? escalation.unknown
+    checks.add(name, unknown, 'It cannot be said whether the decision was allowed before')
     return
   }
-  const overruled = executedAt !== undefined && first.leaf.seq > executedAt
+  const allowed = [overrides.executedAt, escalation.approvedAt].some(
+    (step) => step !== undefined && first.leaf.seq > step,
+  )
   const decision =
-    decided !== undefined && overruled
+    decided !== undefined && allowed
       ? { ...decided, maxUses: 1, status: 'ALLOW' as const }
       : decided
   const read = executions.flatMap(({ statement }) => {
@@ -154,6 +159,7 @@ interface JudgedStream {
   readonly decision: DecisionMatter | undefined
   readonly override: OverrideReport | null
 }
+  readonly escalation: EscalationReport | null
 
 /** Judges the entries of a stream together; gives the decision when there is one to read. */
 export function judgeStream(
@@ -167,11 +173,12 @@ export function judgeStream(
   if (!kinds.includes('decision')) {
     if (kinds.includes('roster')) judgeRosterStream(checks, section, entries)
     judgeErasures(checks, stream, entries)
-    return { decision: undefined, override: null }
+    return { decision: undefined, escalation: null, override: null }
   }
   const decision = judgeDecision(checks, stream, entries)
   const overrides = judgeOverrides(checks, section, entries, decision)
-  judgeExecutions(checks, stream, decision, overrides, entries)
+  const escalation = judgeEscalation(checks, section, entries, decision)
+  judgeExecutions(checks, stream, decision, overrides, escalation, entries)
   judgeErasures(checks, stream, entries)
-  return { decision, override: overrides.report }
+  return { decision, escalation: escalation.report, override: overrides.report }
 }

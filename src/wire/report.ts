@@ -26,6 +26,21 @@ const overrideReportSchema = z.strictObject({
   executeBy: z.int(),
 })
 
+const escalationReportSchema = z.strictObject({
+  status: z.enum(['pending', 'approved', 'rejected', 'timed-out']),
+  openedAt: z.int(),
+  deadline: z.int(),
+  endedAt: z.int().nullable(),
+  answered: z
+    .strictObject({
+      person: z.string(),
+      reason: z.string(),
+      vouchedBy: z.enum(['signature', 'service']),
+      roster: z.int().nullable(),
+    })
+    .nullable(),
+})
+
 /** The result of verifying a dossier. Only `valid` is a yes. */
 export const reportSchema = z
   .strictObject({
@@ -37,6 +52,7 @@ export const reportSchema = z
     tenant: z.string().nullable(),
     status: z.string().nullable(),
     override: overrideReportSchema.nullable(),
+    escalation: escalationReportSchema.nullable(),
     treeSize: z.int().nullable(),
     entries: z.array(entryReportSchema),
     /** `operator`, or `witnessed(k)`. */

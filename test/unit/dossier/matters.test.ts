@@ -41,6 +41,15 @@ const good: Readonly<Record<KnownKind, Draft>> = {
   },
   decision: decisionOf(id),
   erasure: erasureOf(id, [0]),
+  escalation: {
+    by,
+    event: 'approved',
+    person: 'ann',
+    reason: 'r',
+    roster: { sha256: hex(32), version: 1 },
+    signature: null,
+    time: 0,
+  },
   execution: executionOf(id, 1),
   key: {
     algorithm: 'Ed25519',
@@ -274,6 +283,42 @@ const bounds: Readonly<
       [[], many(1025, 1), [-1], [0.5], ['0'], 0],
     ],
     stream: [[id], ['keys', '', id.toUpperCase()]],
+    time: [[0], [-1, null]],
+  },
+  escalation: {
+    by: [[by], [null, {}]],
+    event: [
+      ['approved', 'rejected'],
+      ['opened', 'timed-out', 'revoked', null],
+    ],
+    person: [
+      ['p', text(256)],
+      ['', text(257), null],
+    ],
+    reason: [
+      ['r', text(1024)],
+      ['', text(1025), null],
+    ],
+    roster: [
+      [null, { sha256: hex(32), version: 1 }],
+      [{ sha256: hex(31), version: 1 }, { sha256: hex(32), version: 0 }, {}],
+    ],
+    signature: [
+      [
+        null,
+        { challenge: text(4096), key: text(8192), kind: 'SSHSIG', signature: text(16_384) },
+        { challenge: '', key: 'k', kind: 'Ed25519', signature: 's' },
+      ],
+      [
+        { challenge: text(4097), key: 'k', kind: 'Ed25519', signature: 's' },
+        { challenge: '', key: text(8193), kind: 'Ed25519', signature: 's' },
+        { challenge: '', key: '', kind: 'Ed25519', signature: 's' },
+        { challenge: '', key: 'k', kind: 'RSA', signature: 's' },
+        { challenge: '', key: 'k', kind: 'Ed25519', signature: text(16_385) },
+        { challenge: '', key: 'k', kind: 'Ed25519', signature: '' },
+        {},
+      ],
+    ],
     time: [[0], [-1, null]],
   },
   execution: {

@@ -3,7 +3,6 @@
 import { canonicalBytes } from '../../../src/base/canonical-json.ts'
 import { encodeBase64 } from '../../../src/base/base64.ts'
 import { concat, fromUtf8, utf8 } from '../../../src/base/bytes.ts'
-import type { Kind } from '../../../src/dossier/kinds.ts'
 import { logHolds, operatorHolds, type Draft, type Step } from '../../support/forge.ts'
 import {
   dossierOf,
@@ -380,7 +379,13 @@ const ofFirstSteps = (world: World): Forgery[] => [
       },
     }),
   ),
-  ...(['approval', 'override'] as const).flatMap((kind: Kind) => [
+  ...(
+    [
+      ['approval', 'stream.override'],
+      ['override', 'stream.override'],
+      ['escalation', 'stream.escalation'],
+    ] as const
+  ).flatMap(([kind, story]) => [
     refused(`an ${kind} that is none`, 'entries[1].matter', () =>
       attack(world, 'each', block, {
         holds: operatorHolds,
@@ -389,26 +394,7 @@ const ofFirstSteps = (world: World): Forgery[] => [
         },
       }),
     ),
-    ends('erased', `an ${kind} that was erased`, 'stream.override', () =>
-      attack(world, 'each', block, {
-        holds: operatorHolds,
-        steps(steps) {
-          append(steps, kind, block, { anything: true }, { erased: true })
-          append(steps, 'erasure', block, erasureOf(block, [1]))
-        },
-      }),
-    ),
-  ]),
-  ...(['escalation'] as const).flatMap((kind: Kind) => [
-    ends('inconclusive', `an ${kind}, which this version does not know`, 'entries[1].matter', () =>
-      attack(world, 'each', block, {
-        holds: operatorHolds,
-        steps(steps) {
-          append(steps, kind, block, { anything: true })
-        },
-      }),
-    ),
-    ends('inconclusive', `an ${kind} that was erased`, 'entries[1].matter', () =>
+    ends('erased', `an ${kind} that was erased`, story, () =>
       attack(world, 'each', block, {
         holds: operatorHolds,
         steps(steps) {

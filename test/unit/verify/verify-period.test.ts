@@ -137,13 +137,21 @@ describe('a period', () => {
     expect(report.summary).toContain('; 1 erasure; ')
   })
 
-  it('with an entry of a kind that is not understood is inconclusive', async () => {
+  it('with an entry that a later roster must judge is inconclusive', async () => {
     const more = reseal(sound, operatorHolds, (steps) => {
-      append(steps, 'escalation', streams.block, { any: 'thing' })
+      append(steps, 'escalation', streams.block, {
+        by: { id: 'key-1', owner: 'ann', type: 'apiKey' },
+        event: 'approved',
+        person: 'ann',
+        reason: 'Checked',
+        roster: { sha256: '0'.repeat(64), version: 1 },
+        signature: null,
+        time: 1,
+      })
     })
     const report = await forged({}, undefined, more)
     expect(report).toMatchObject({ dossiers: { inconclusive: 1 }, verdict: 'inconclusive' })
-    expect(report.summary).toContain('none missing, none added; 1 escalation step; 6 dossiers')
+    expect(report.summary).toContain('none missing, none added; 1 escalation approved; 6 dossiers')
   })
 
   it('shows selection by status to be the exporter’s word, and holds the dossiers to it', async () => {
@@ -187,13 +195,26 @@ describe('the sentence on a period', () => {
       dossiers: { ...none, valid: 3 },
       entries: 18_204,
       from: 0,
-      kinds: { approval: 6, decision: 18_194, escalation: 1, override: 3 },
-      steps: { override: { expired: 1, executed: 2 } },
+      kinds: { approval: 6, decision: 18_191, escalation: 2, override: 5 },
+      steps: {
+        escalation: { opened: 1, 'timed-out': 1 },
+        override: { executed: 3, expired: 1, opened: 1 },
+      },
       to: 18_204,
       whole: true,
     }
     expect(summarise(told)).toBe(
-      '18,204 entries from index 0 to 18,203: none missing, none added; 3 override steps (2 executed, 1 expired), 1 escalation step, 6 approval steps; 3 dossiers, each complete as of size 18204',
+      '18,204 entries from index 0 to 18,203: none missing, none added; 3 overrides, 1 override expired, 1 escalation timed out; 3 dossiers, each complete as of size 18204',
+    )
+    const sum = (kinds: Record<string, number>, steps: Record<string, Record<string, number>>) =>
+      summarise({ ...told, kinds, steps }).split('; ')[1]
+    expect(sum({ escalation: 2 }, { escalation: { opened: 2 } })).toBe('2 escalations open')
+    expect(sum({ escalation: 3 }, { escalation: { approved: 1, opened: 2 } })).toBe(
+      '1 escalation approved, 1 escalation open',
+    )
+    // Whose dossiers are not here: nobody can say how they have ended.
+    expect(sum({ escalation: 2, override: 1 }, { escalation: { rejected: 1 } })).toBe(
+      '1 override step, 2 escalation steps (1 rejected)',
     )
     const [one, cut] = [
       { ...told, dossiers: { ...none, erased: 1 }, entries: 1, kinds: {}, to: 1 },

@@ -51,9 +51,13 @@ export const failureCodes = Object.freeze({
   STORE_FAILED: row(503, 75, true, 'The database failed'),
   STORE_CORRUPT: row(500, 1, false, 'The database holds what it must not'),
   OVERRIDE_REFUSED: row(409, 1, false, 'This may not happen to the override'),
+  ACTION_REQUIRED: row(428, 1, false, 'Two leads must sign this first'),
+  ACTION_REFUSED: row(409, 1, false, 'This may not happen to the action'),
+  TENANT_CLOSED: row(409, 1, false, 'The tenant is closed'),
   ROSTER_REFUSED: row(409, 1, false, 'The roster may not follow the one that counts'),
   POLICY_INVALID: row(422, 2, false, 'The policy is not one that can be evaluated'),
   POLICY_RAISED: row(422, 1, false, 'The policy gave no answer'),
+  POLICY_REFUSED: row(409, 1, false, 'This may not happen to the policy'),
   CONFIG_INVALID: row(500, 2, false, 'The configuration is not valid'),
   BUG: row(500, 70, false, 'An internal error occurred'),
 })

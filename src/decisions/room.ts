@@ -160,3 +160,21 @@ export async function enterNow(room: Room, draft: Draft): Promise<Entered> {
   const appended = await room.log.append(signing)
   return { signed: await signing, appended }
 }
+
+/**
+ * Signs drafts of different streams, of kinds that the evidence key signs, and appends them in one commit, or none of them. For whoever has shut the
+ * gate and found the log idle.
+ * @throws {@link Failure} as {@link enter}
+ */
+export async function enterTogether(
+  room: Room,
+  drafts: readonly Draft[],
+): Promise<readonly Entered[]> {
+  room.log.admit()
+  const signed = await Promise.all(drafts.map((draft) => signEvidence(room, write(room, draft))))
+  const appended = await room.log.appendTogether(signed)
+  return signed.flatMap((one, i) => {
+    const place = appended[i]
+    return place === undefined ? [] : [{ appended: place, signed: one }]
+  })
+}

@@ -21,6 +21,7 @@ const effects = Object.freeze([
   'roster.apply',
   'tenant.close',
   'erase',
+  'control.none',
 ] as const)
 
 /** Bounds of a challenge. */
@@ -73,7 +74,7 @@ export type Challenge = Readonly<z.infer<typeof schema>>
 const firstLine = 'Countersign override v1'
 
 /** JSON in canonical form, with everything but printable ASCII escaped. */
-export const asciiJson = (value: unknown): string =>
+const ascii = (value: unknown): string =>
   canonicalize(value).replaceAll(
     /[^\x20-\x7e]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
@@ -91,7 +92,7 @@ const lines: readonly (readonly [
   ['Instance', ({ instance }) => instance, (instance) => ({ instance })],
   ['Tenant', ({ tenant }) => tenant, (tenant) => ({ tenant })],
   ['Origin', ({ origin }) => origin, (origin) => ({ origin })],
-  ['Effect', ({ effect }) => asciiJson(effect), (text) => ({ effect: parseStrictJson(text) })],
+  ['Effect', ({ effect }) => ascii(effect), (text) => ({ effect: parseStrictJson(text) })],
   [
     'Decision',
     ({ decision }) => orNone(decision),
@@ -104,17 +105,17 @@ const lines: readonly (readonly [
   ],
   [
     'Failed gates',
-    ({ failedGates }) => asciiJson(failedGates),
+    ({ failedGates }) => ascii(failedGates),
     (text) => ({ failedGates: parseStrictJson(text) }),
   ],
   [
     'Justification',
-    ({ justification }) => asciiJson(justification),
+    ({ justification }) => ascii(justification),
     (text) => ({ justification: parseStrictJson(text) }),
   ],
   [
     'Requested by',
-    ({ requesters }) => asciiJson(requesters),
+    ({ requesters }) => ascii(requesters),
     (text) => ({ requesters: parseStrictJson(text) }),
   ],
   ['Roles', ({ roles }) => roles.join(', '), (text) => ({ roles: text.split(', ') })],

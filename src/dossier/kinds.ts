@@ -1,6 +1,8 @@
 // The evidence formats, version 1: statement, envelope, leaf, dossier, trust root. Pure and frozen: a second version is a new file beside the
 // first. README.md in this folder is their definition byte for byte. This room decides nothing and verifies nothing; it builds and parses.
 
+import { isUuid } from '../base/uuid.ts'
+
 /** The kinds of entry, closed in v1. */
 export const kinds = Object.freeze([
   'decision',
@@ -29,16 +31,17 @@ export const fastKinds: readonly Kind[] = Object.freeze(['decision', 'execution'
 /** The in-toto predicate type of a kind. */
 export const predicateTypeOf = (kind: Kind): string => `urn:countersign:${kind}:v1`
 
-/** The streams that are not a decision's. */
+/** The streams of a log that are neither a decision's nor an action's. */
 export const systemStreams = Object.freeze([
   'keys',
   'policies',
   'roster',
   'trust',
   'admin',
+  'control',
 ] as const)
 
-/** One of the streams that are not a decision's. */
+/** One of the streams of a log that are neither a decision's nor an action's. */
 export type SystemStream = (typeof systemStreams)[number]
 
 const streamKinds: Readonly<Record<SystemStream, readonly Kind[]>> = Object.freeze({
@@ -47,7 +50,21 @@ const streamKinds: Readonly<Record<SystemStream, readonly Kind[]>> = Object.free
   roster: ['roster'],
   trust: ['trust'],
   admin: ['admin', 'anchor'],
+  control: ['admin'],
 })
+
+const actionPrefix = 'action-'
+const actionKinds: readonly Kind[] = Object.freeze(['approval', 'override'] as const)
+
+/** The stream of an action, by its id (a UUID). */
+export const actionStreamOf = (id: string): string => `${actionPrefix}${id}`
+
+/** Whether a stream is an action's. */
+export const isActionStream = (stream: string): boolean =>
+  stream.startsWith(actionPrefix) && isUuid(stream.slice(actionPrefix.length))
+
+/** The id of the action of a stream. */
+export const actionOfStream = (stream: string): string => stream.slice(actionPrefix.length)
 
 const decisionKinds: readonly Kind[] = Object.freeze([
   'decision',
@@ -62,6 +79,8 @@ const decisionKinds: readonly Kind[] = Object.freeze([
 const isSystemStream = (stream: string): stream is SystemStream =>
   Object.hasOwn(streamKinds, stream)
 
-/** The kinds that may stand in a stream; every stream that is not a system stream is a decision's. */
-export const kindsOfStream = (stream: string): readonly Kind[] =>
-  isSystemStream(stream) ? streamKinds[stream] : decisionKinds
+/** The kinds that may stand in a stream; every stream that is neither the system's nor an action's is a decision's. */
+export function kindsOfStream(stream: string): readonly Kind[] {
+  if (isSystemStream(stream)) return streamKinds[stream]
+  return isActionStream(stream) ? actionKinds : decisionKinds
+}

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { decodeBase64 } from '../base/base64.ts'
 import { isUuid } from '../base/uuid.ts'
+import { controlSchema } from './control.ts'
 import type { Kind } from './kinds.ts'
 import { overrideEvents } from './override-events.ts'
 import { endorsementSchema, mostEndorsements, rosterSchema } from './roster.ts'
@@ -111,10 +112,14 @@ const execution = z.strictObject({
   note: z.string().max(2048).nullable(),
 })
 
+/** Absent in what is not guarded, and in entries of before there was dual control. */
+const control = controlSchema.optional()
+
 const erasure = z.strictObject({
   stream: uuid,
   seqs: z.array(count).min(1).max(1024),
   reason: z.string().min(1).max(2048),
+  control,
   by: caller,
   time: count,
 })
@@ -141,6 +146,7 @@ const keyFields = z.strictObject({
     .max(64)
     .optional(),
   reason: z.string().min(1).max(2048).optional(),
+  control,
   by: caller.optional(),
   time: count,
 })
@@ -161,6 +167,7 @@ const admin = z.strictObject({
   action: z.string().regex(/^[a-z]+(\.[a-z]+)*$/),
   subject: name,
   detail: z.looseObject({}),
+  control,
   by: caller,
   time: count,
 })
@@ -215,7 +222,6 @@ export type KeyMatter = z.infer<typeof key>
 export type RosterMatter = z.infer<typeof roster>
 /** The matter of a trust root version. */
 export type TrustMatter = z.infer<typeof trust>
-  escalation,
 /** The matter of an administrative act. */
 export type AdminMatter = z.infer<typeof admin>
 /** Who called, as authenticated. */
@@ -223,5 +229,3 @@ export type Caller = z.infer<typeof caller>
 
 /** Whether this version understands the matter of a kind. */
 export const isKnownKind = (kind: Kind): kind is Kind & KnownKind => kind in matters
-/** The matter of a step of an escalation. */
-export type EscalationMatter = z.infer<typeof escalation>

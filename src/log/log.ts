@@ -54,6 +54,8 @@ export interface SignedEntry {
   readonly effects: readonly Effect[]
   /** Why it may not stand at a leaf time; asked with the very time that it would get. */
   readonly refuseAt?: (time: number) => Failure | undefined
+  /** Those that have it in common are committed together or not at all; given by {@link Log.appendTogether}. */
+  readonly together?: symbol
 }
 
 /** An entry in its place, with the proof of it. */
@@ -185,6 +187,18 @@ export class Log {
   async append(entry: SignedEntry | Promise<SignedEntry>): Promise<Appended> {
     this.admit()
     return this.#enqueue(entry instanceof Promise ? await this.#signed(entry) : entry)
+  }
+
+  /**
+   * Gives entries of different streams their places in one commit; where one is refused, none stands. For whoever is alone with the log.
+   * @throws {@link Failure} as {@link append}
+   */
+  async appendTogether(entries: readonly SignedEntry[]): Promise<readonly Appended[]> {
+    this.admit()
+    invariant(this.backlog === 0 && entries.length <= batchEntries, 'Log is not idle')
+    const together = Symbol('together')
+    // In one turn, so that no batch begins between two of them.
+    return Promise.all(entries.map((entry) => this.#enqueue({ ...entry, together })))
   }
 
   async #signed(entry: Promise<SignedEntry>): Promise<SignedEntry> {
@@ -325,6 +339,11 @@ export class Log {
     const { store, tenant } = this.#parts
     const admitted: Waiting[] = []
     const inBatch = new Set<string>()
+    const spoilt = new Map<symbol, Failure>()
+    const refuse = ({ entry, reject }: Waiting, failure: Failure): void => {
+      reject(failure)
+      if (entry.together !== undefined) spoilt.set(entry.together, failure)
+    }
     for (const waiting of batch) {
       const { stream, seq, prev } = waiting.entry
       // A decision's stream begins with its fresh id: only the unique index needs to know of it.
@@ -335,15 +354,15 @@ export class Log {
           ? seq === 0 && prev === null
           : seq === last.seq + 1 && prev === encodeHex(last.leafHash)
       const refusal = waiting.entry.refuseAt?.(time)
-      if (refusal !== undefined) waiting.reject(refusal)
+      if (refusal !== undefined) refuse(waiting, refusal)
       else if (!follows || inBatch.has(stream))
-        waiting.reject(new Failure('LOG_CONFLICT', `Another entry took step ${seq} of ${stream}`))
+        refuse(waiting, new Failure('LOG_CONFLICT', `Another entry took step ${seq} of ${stream}`))
       else {
         inBatch.add(stream)
         admitted.push(waiting)
       }
     }
-    return admitted
+    return spoilt.size === 0 ? admitted : admitted.filter((waiting) => !isSpoilt(waiting, spoilt))
   }
 
   #nextTime(): number {
@@ -424,6 +443,13 @@ export class Log {
       return hashes
     })
   }
+}
+
+/** Whether an entry goes with one that was refused; then it is refused too. */
+function isSpoilt({ entry, reject }: Waiting, spoilt: ReadonlyMap<symbol, Failure>): boolean {
+  const failure = entry.together === undefined ? undefined : spoilt.get(entry.together)
+  if (failure !== undefined) reject(failure)
+  return failure !== undefined
 }
 
 const isoOf = (time: number): string => new Date(time).toISOString()

@@ -19,7 +19,7 @@ interface OverrideStep {
 }
 
 /** The step of an entry's matter, or undefined when it is none. */
-function readOverrideStep(kind: string, matter: unknown): OverrideStep | undefined {
+export function readOverrideStep(kind: string, matter: unknown): OverrideStep | undefined {
   const parsed =
     kind === 'approval' ? matters.approval.safeParse(matter) : matters.override.safeParse(matter)
   if (!parsed.success) return undefined
@@ -30,18 +30,11 @@ function readOverrideStep(kind: string, matter: unknown): OverrideStep | undefin
 /** All requests about one decision, by their nonces, in the order in which they were opened. */
 export type OverrideRequests = ReadonlyMap<string, TwoKeyRequest>
 
-/**
- * Whether requests other than one are open, or were executed.
- * @param approved whether a reviewer has made the decision an ALLOW, which is used once like that of two leads
- */
-export function rivalsOf(
-  requests: OverrideRequests,
-  request: string,
-  approved: boolean,
-): OverrideScene['rivals'] {
+/** Whether requests other than one are open, or were executed. */
+export function rivalsOf(requests: OverrideRequests, request: string): OverrideScene['rivals'] {
   const others = [...requests].flatMap(([name, other]) => (name === request ? [] : [other]))
   return {
-    executed: approved || others.some(({ status }) => status === 'executed'),
+    executed: others.some(({ status }) => status === 'executed'),
     open: others.some(isOpen),
   }
 }
@@ -91,8 +84,6 @@ class Telling {
   readonly #ground: OverrideGround
   #decision: OverrideScene['decision']
   executedAt: number | undefined
-  /** Whether a reviewer has made the decision an ALLOW; whether he could is judged by itself. */
-  approved = false
   stop: Stop | undefined
 
   constructor(ground: OverrideGround, decision: OverrideScene['decision']) {
@@ -107,10 +98,6 @@ class Telling {
     if (leaf.kind === 'erasure') {
       if (matters.erasure.safeParse(matter).data?.seqs.includes(0) === true)
         this.#decision = undefined
-      return true
-    }
-    if (leaf.kind === 'escalation') {
-      this.approved ||= matters.escalation.safeParse(matter).data?.event === 'approved'
       return true
     }
     const step = readOverrideStep(leaf.kind, matter)
@@ -149,7 +136,7 @@ class Telling {
       decision: this.#decision,
       owner: by?.owner ?? null,
       place: this.#ground,
-      rivals: rivalsOf(this.requests, event.request, this.approved),
+      rivals: rivalsOf(this.requests, event.request),
       roster: counting.roster,
       rosterSha256: rosterDigest(counting.roster),
       time,
@@ -162,8 +149,6 @@ export interface ToldOverrides {
   readonly requests: OverrideRequests
   /** The step from which on the decision is an ALLOW for one use; undefined where it is not. */
   readonly executedAt: number | undefined
-  /** Whether a reviewer has made the decision an ALLOW. */
-  readonly approved: boolean
   /** Whether every step could be read and may have happened. */
   readonly whole: boolean
   readonly stop: Stop | undefined
@@ -180,10 +165,10 @@ export function tellOverrides(
     decision === undefined || leaf === undefined ? undefined : { leaf, matter: decision }
   const telling = new Telling(ground, decided)
   const whole = entries
-    .filter((entry) => isStep(entry) || ['erasure', 'escalation'].includes(entry.leaf.kind))
+    .filter((entry) => isStep(entry) || entry.leaf.kind === 'erasure')
     .every((entry) => telling.tell(entry))
-  const { approved, executedAt, requests, stop } = telling
-  return { approved, executedAt, requests, stop, whole }
+  const { executedAt, requests, stop } = telling
+  return { executedAt, requests, stop, whole }
 }
 
 /** Judges what a decision's stream tells of overruling it. */

@@ -1,6 +1,7 @@
 // What a verification says. Bad evidence is a value: a report names every check with its outcome, says what could not be checked, and never turns
 // silence into assent.
 
+import type { ActionEffect } from '../dossier/action-effects.ts'
 import type { LeadSignature, RequestStatus } from './two-key-story.ts'
 
 /** How a check came out; from `pass` downward each is worse for the verdict. */
@@ -44,6 +45,12 @@ export interface OverrideReport {
   readonly executeBy: number
 }
 
+/** What came of an action that takes two keys. */
+export interface ActionReport extends OverrideReport {
+  /** What comes to pass, exactly. */
+  readonly effect: ActionEffect
+}
+
 /** The result of verifying a dossier. */
 export interface Report {
   readonly verdict: Verdict
@@ -53,7 +60,7 @@ export interface Report {
   readonly stream: string | null
   readonly origin: string | null
   readonly tenant: string | null
-  /** Status of the decision, when there is one that could be read; `ALLOW by override` where it was overruled, `ALLOW` or `BLOCK by escalation` where that has ended. */
+  /** Status of the decision, when there is one that could be read; `ALLOW by override` where it was overruled. */
   readonly status: string | null
   /** Null where nobody asked to overrule it, or that could not be judged. */
   readonly override: OverrideReport | null
@@ -76,8 +83,6 @@ const order: readonly Outcome[] = ['pass', 'erased', 'inconclusive', 'unprovable
 const verdicts: Readonly<Record<Outcome, Verdict>> = Object.freeze({
   pass: 'valid',
   erased: 'erased',
-  /** Null where it was not held for a reviewer, or that could not be judged. */
-  readonly escalation: EscalationReport | null
   inconclusive: 'inconclusive',
   unprovable: 'unprovable',
   fail: 'invalid',

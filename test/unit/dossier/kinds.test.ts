@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
+  actionOfStream,
+  actionStreamOf,
   fastKinds,
   kinds,
   kindsOfStream,
@@ -29,7 +31,17 @@ describe('a stream', () => {
       ['roster', ['roster']],
       ['trust', ['trust']],
       ['admin', ['admin', 'anchor']],
+      ['control', ['admin']],
     ])
+  })
+
+  it('of an action holds what leads do, and is named by a UUID', () => {
+    const id = '01890a5d-ac96-774b-bcce-b302099a8001'
+    expect(actionStreamOf(id)).toBe(`action-${id}`)
+    expect(actionOfStream(actionStreamOf(id))).toBe(id)
+    expect(kindsOfStream(actionStreamOf(id))).toEqual(['approval', 'override'])
+    for (const name of ['action-', 'action-7', `action-${id}0`, `action-${id.toUpperCase()}`])
+      expect(kindsOfStream(name)).toEqual(decisions)
   })
 
   it('of any other name is a decision’s', () => {

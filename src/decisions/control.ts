@@ -1,0 +1,180 @@
+// Two keys for what could undo evidence. Whether a log is under dual control stands in its stream `control`; whoever carries out something guarded asks
+// here first, and gets what its entry says of who allowed it together with the step that uses the approval up, which stands in the same commit:
+//
+//   const leave = await requireApprovedAction(room, effect, caller, action)     throws ACTION_REQUIRED where two leads must sign and have not
+//   await room.gate.alone(() => room.log.idle(), () => enterAllowed(room, leave, draft))
+//
+// An activation of a policy plugs in like that, with the effect { action: 'policy.activate', bundle, scope }; `control` must be a member of its matter
+// (`controlSchema.optional()`), and `action` is the id that its caller gives along. What is told of the entry later is checked by `fsck-control.ts`.
+import { Failure } from '../base/failure.ts'
+import { canonicalize } from '../base/canonical-json.ts'
+import {
+  challengeDigest,
+  effectDifference,
+  isSameEffect,
+  type ActionEffect,
+} from '../dossier/action-effects.ts'
+import type { Control } from '../dossier/control.ts'
+import type { AdminMatter, Caller } from '../dossier/matters.ts'
+import { rosterDigest, type Roster } from '../dossier/roster.ts'
+import { advanceAction } from '../verify/action-story.ts'
+import { advanceControl, notControlled, type ControlStory } from '../verify/control-story.ts'
+import { announce } from './announce.ts'
+import { readStandingAction, type StandingAction } from './action-reading.ts'
+import { matterOf, readCheckedStream } from './checked.ts'
+import { nextPlace } from './follow-up.ts'
+import { enterTogether, type Draft, type Entered, type Room } from './room.ts'
+import { placeOf, readRosterStory } from './roster-story.ts'
+
+/** How it stands with dual control. */
+export interface StandingControl {
+  readonly story: ControlStory
+  /** The roster that counts now; undefined while there is none. */
+  readonly roster: Roster | undefined
+  /** What the next entry of the stream `control` follows. */
+  readonly place: Pick<Draft, 'prev' | 'seq' | 'stream'>
+}
+
+/** Reads whether a log is under dual control, and whether its tenant is closed. @throws {@link Failure} STORE_CORRUPT */
+export async function readControl(
+  room: Pick<Room, 'instance' | 'log' | 'store' | 'tenant'>,
+): Promise<StandingControl> {
+  const { log, store, tenant } = room
+  const { versions } = await readRosterStory(room)
+  let story = notControlled
+  const entries = await readCheckedStream(store, tenant.name, 'control', log.head)
+  for (const entry of entries) {
+    const { index } = entry
+    const matter: AdminMatter | undefined = matterOf(entry, 'admin')
+    const hasRoster = versions.some(({ from }) => from < index)
+    const next = matter && advanceControl(story, matter, index, hasRoster)
+    if (next === undefined || typeof next === 'string')
+      throw new Failure('STORE_CORRUPT', `Dual control may not stand like that: index ${index}`)
+    story = next
+  }
+  const place = entries.length === 0 ? undefined : nextPlace(entries)
+  return {
+    place: place ?? { prev: null, seq: 0, stream: 'control' },
+    roster: versions.at(-1)?.roster,
+    story,
+  }
+}
+
+/** What lets something guarded be done. */
+export interface Leave {
+  /** What the entry that does it says of that. */
+  readonly control: Control
+  /**
+   * The step that uses the approval up, if any, which must stand in the commit of that entry; for whoever is alone with the log.
+   * @throws {@link Failure} ACTION_REFUSED when it was taken back, expired or used since, ACTION_REQUIRED when two leads are demanded since
+   */
+  readonly using: () => Promise<readonly Draft[]>
+}
+
+const refused = (why: string): Failure => new Failure('ACTION_REFUSED', why)
+
+/** That two leads must sign, and how to ask them. */
+const required = (effect: ActionEffect): Failure =>
+  new Failure(
+    'ACTION_REQUIRED',
+    `Two leads must sign this first: ask them by countersign or POST /v1/actions, and come again with the id of the action. ${canonicalize(effect)}`,
+  )
+
+/** Leave without anybody's signature, asked again when it is used: a roster may have come meanwhile. */
+async function waivedLeave(room: Room, effect: ActionEffect): Promise<Leave> {
+  const waive = async (): Promise<Control> => {
+    const { roster, story } = await readControl(room)
+    if (roster === undefined) return { waived: 'no roster' }
+    if (story.from === undefined) return { waived: 'not controlled' }
+    throw required(effect)
+  }
+  const control = await waive()
+  return {
+    control,
+    using: async () => {
+      if (canonicalize(await waive()) !== canonicalize(control))
+        throw new Failure('LOG_CONFLICT', 'A roster has come meanwhile: try again')
+      return []
+    },
+  }
+}
+
+/** An action that was approved for exactly this. @throws {@link Failure} ACTION_REFUSED, INPUT_NOT_FOUND */
+async function readFor(room: Room, effect: ActionEffect, id: string): Promise<StandingAction> {
+  const standing = await readStandingAction(room, id)
+  if (isSameEffect(standing.effect, effect)) return standing
+  const other = effectDifference(effect, standing.effect) ?? ''
+  throw refused(`Action was signed for something else, by its ${other}: ${id}`)
+}
+
+/** The step by which an approved action is used up. @throws {@link Failure} ACTION_REFUSED */
+function executedDraft(room: Room, standing: StandingAction, by: Caller): Draft {
+  const { entries, id, request, roster, stream } = standing
+  if (roster === undefined) throw refused('There is no roster')
+  const event = {
+    event: 'executed' as const,
+    maxUses: 1 as const,
+    request: request.challenge.nonce,
+    status: 'ALLOW' as const,
+  }
+  const refuseAt = (time: number): Failure | undefined => {
+    const next = advanceAction(request, event, {
+      owner: by.owner,
+      place: placeOf(room),
+      rivals: { executed: false, open: false },
+      roster,
+      rosterSha256: rosterDigest(roster),
+      stream,
+      time,
+    })
+    return typeof next === 'string' ? refused(next) : undefined
+  }
+  const time = Math.max(room.clock(), room.log.head.time)
+  const refusal = refuseAt(time)
+  if (refusal !== undefined) throw refusal
+  return {
+    effects: [announce(room, 'action.executed', { action: id, request: event.request })],
+    kind: 'override',
+    matter: { ...event, by, time },
+    refuseAt,
+    ...nextPlace(entries),
+  }
+}
+
+/**
+ * What lets an effect be carried out: two leads have signed exactly it, or nobody need sign.
+ * @param action id of the action that was signed
+ * @param mayResume whether what was begun under the action and cut off may go on
+ * @throws {@link Failure} ACTION_REQUIRED, ACTION_REFUSED, INPUT_NOT_FOUND
+ */
+export async function requireApprovedAction(
+  room: Room,
+  effect: ActionEffect,
+  by: Caller,
+  action?: string,
+  mayResume: (stream: string) => Promise<boolean> = () => Promise.resolve(false),
+): Promise<Leave> {
+  if (action === undefined) return waivedLeave(room, effect)
+  const using = async (): Promise<readonly Draft[]> => {
+    const standing = await readFor(room, effect, action)
+    const isBegun = standing.request.status === 'executed'
+    if (isBegun && (await mayResume(standing.stream))) return []
+    return [executedDraft(room, standing, by)]
+  }
+  await using()
+  const { request, stream } = await readFor(room, effect, action)
+  return { control: { action: stream, sha256: challengeDigest(request.text) }, using }
+}
+
+/**
+ * Enters what was allowed, together with the step that uses the approval up; for whoever is alone with the log.
+ * @throws {@link Failure} as `Leave.using` and {@link enterTogether}
+ */
+export async function enterAllowed(room: Room, leave: Leave, draft: Draft): Promise<Entered> {
+  const { control } = leave
+  const allowed = { ...draft, matter: { ...draft.matter, control } }
+  const entered = await enterTogether(room, [...(await leave.using()), allowed])
+  const last = entered.at(-1)
+  if (last === undefined) throw new Failure('BUG', 'Nothing was entered')
+  return last
+}

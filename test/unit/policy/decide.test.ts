@@ -50,7 +50,10 @@ const ask = (
   })
 const codes = ({ reasons }: Decided): readonly string[] => reasons.map(({ code }) => code)
 
-const gates = (status: string, more: Partial<GatesOpinion> = {}): DecideInput['gates'] => ({
+const gates = (
+  status: string,
+  more: Partial<GatesOpinion> = {},
+): NonNullable<DecideInput['gates']> => ({
   decision: {
     status,
     confidence: 0.9,
@@ -326,8 +329,9 @@ describe('any decision', () => {
     effect: fc.constantFrom(...effects),
     value: fc.integer({ min: 0, max: 3 }),
   })
+  type Rules = readonly { readonly effect: string; readonly value: number }[]
   const someBundles = fc.array(fc.array(someRule, { minLength: 1, maxLength: 4 }), { maxLength: 4 })
-  const compiled = (bundles: fc.TypeOf<typeof someBundles>): readonly ActivePolicy[] =>
+  const compiled = (bundles: readonly Rules[]): readonly ActivePolicy[] =>
     bundles.map((rules, i) =>
       active(
         bundle(

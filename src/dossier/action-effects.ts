@@ -52,6 +52,8 @@ const effectSchema = z.discriminatedUnion('action', [
     /** Where it is to decide, as the entry that activates it says it. */
     scope: z.looseObject({}),
   }),
+  // What denied may allow once it is gone.
+  z.strictObject({ action: z.literal('policy.retire'), bundle: hex32, reason }),
 ])
 
 /** Something that takes two keys. */

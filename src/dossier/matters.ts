@@ -3,9 +3,11 @@
 import { z } from 'zod'
 import { decodeBase64 } from '../base/base64.ts'
 import { isUuid } from '../base/uuid.ts'
+import { escalationEvents } from './escalation-events.ts'
 import { controlSchema } from './control.ts'
 import type { Kind } from './kinds.ts'
 import { overrideEvents } from './override-events.ts'
+import { policyEvents } from './policy-events.ts'
 import { endorsementSchema, mostEndorsements, rosterSchema } from './roster.ts'
 
 const count = z.int().min(0)
@@ -195,14 +197,30 @@ const override = z.discriminatedUnion('event', [
 
 const approval = signed.extend(told)
 
+const escalation = z.discriminatedUnion('event', [
+  // With its decision it is opened by the service alone, and nobody lets it time out.
+  escalationEvents.opened.extend({ ...told, by: z.null() }),
+  escalationEvents.approved.extend(told),
+  escalationEvents.rejected.extend(told),
+  escalationEvents['timed-out'].extend({ ...told, by: z.null() }),
+])
+
+const policy = z.discriminatedUnion('event', [
+  policyEvents.registered.extend(told),
+  policyEvents.activated.extend({ ...told, control }),
+  policyEvents.retired.extend({ ...told, control }),
+])
+
 /** The schemas of the matters this version writes and understands. */
 export const matters = Object.freeze({
   decision,
   execution,
+  escalation,
   approval,
   override,
   erasure,
   roster,
+  policy,
   key,
   trust,
   admin,
@@ -214,12 +232,16 @@ export type KnownKind = keyof typeof matters
 export type DecisionMatter = z.infer<typeof decision>
 /** The matter of an execution. */
 export type ExecutionMatter = z.infer<typeof execution>
+/** The matter of a step of an escalation. */
+export type EscalationMatter = z.infer<typeof escalation>
 /** The matter of an erasure. */
 export type ErasureMatter = z.infer<typeof erasure>
 /** The matter of a key event. */
 export type KeyMatter = z.infer<typeof key>
 /** The matter of a step of the roster. */
 export type RosterMatter = z.infer<typeof roster>
+/** The matter of a step of the policies. */
+export type PolicyMatter = z.infer<typeof policy>
 /** The matter of a trust root version. */
 export type TrustMatter = z.infer<typeof trust>
 /** The matter of an administrative act. */

@@ -14,6 +14,7 @@ import {
   type JudgedCheckpoint,
 } from './verify-checkpoint.ts'
 import { judgeEntry, type JudgedEntry } from './verify-entry.ts'
+import { judgeCitedPolicies } from './judge-policies.ts'
 import { judgeStream } from './verify-stream.ts'
 import {
   Checks,
@@ -42,8 +43,8 @@ interface Findings {
   entries: readonly JudgedEntry[]
   decision: DecisionMatter | undefined
   override: OverrideReport | null
-  complete: Report['complete']
   escalation: EscalationReport | null
+  complete: Report['complete']
 }
 
 function judgeCited(
@@ -80,7 +81,7 @@ function judgeCited(
   return cited
 }
 
-/** Every cited entry is named by the decision, and every policy that the decision names by index is cited; its digest is not compared. */
+/** Every cited entry is named by the decision, and every policy that the decision names by index is cited, with the digest that it names. */
 function judgeCitations(
   checks: Checks,
   decision: DecisionMatter | undefined,
@@ -115,8 +116,8 @@ interface Content {
   readonly entries: readonly JudgedEntry[]
   readonly decision: DecisionMatter | undefined
   readonly override: OverrideReport | null
-  /** Whether the rules of the stream could be held against it. */
   readonly escalation: EscalationReport | null
+  /** Whether the rules of the stream could be held against it. */
   readonly whole: boolean
 }
 
@@ -137,9 +138,10 @@ export function judgeContent(
   // An entry that could not be read has failed already; the rules of the stream are for whole streams.
   if (entries.length !== dossier.entries.length) return { ...unread, entries }
   const cited = judgeCited(checks, dossier, judged, section)
-  const { decision, override } = judgeStream(checks, dossier.stream, entries, section)
-  judgeCitations(checks, decision, cited)
-  return { decision, entries, override, whole: true }
+  const story = judgeStream(checks, dossier.stream, entries, section)
+  judgeCitations(checks, story.decision, cited)
+  judgeCitedPolicies(checks, story.decision, cited)
+  return { ...story, entries, whole: true }
 }
 
 /** Last, so that what is told first of a key that is not the one named is which entry it was to sign. */
@@ -176,9 +178,9 @@ function inspect(
   found.entries = content.entries
   found.decision = content.decision
   found.override = content.override
+  found.escalation = content.escalation
   if (!content.whole) return
   if (options.leaves !== undefined)
-  found.escalation = content.escalation
     found.complete = judgeCompleteness(
       checks,
       options.leaves,
@@ -196,8 +198,6 @@ function noteOnOverride({ approveBy, executeBy, signatures, status }: OverrideRe
   return `Override is ${status}, signed by ${signed || 'nobody'}; approve by ${isoOf(approveBy)}, execute by ${isoOf(executeBy)}, judged by the log’s clock, which is the operator’s`
 }
 
-function notesOf(found: Findings): string[] {
-  const { trustRoot, section, judged, decision, complete, entries, escalation, override } = found
 const vouching = {
   service: 'by the word of the service, which knew the API key',
   signature: 'by a signature of a key in the roster',
@@ -223,6 +223,8 @@ function statusInForce({
   return escalation.status === 'approved' ? 'ALLOW by escalation' : 'BLOCK by escalation'
 }
 
+function notesOf(found: Findings): string[] {
+  const { trustRoot, section, judged, decision, complete, entries, escalation, override } = found
   const notes: string[] = []
   if (trustRoot?.dev === true)
     notes.push('Development installation: its keys protect nothing, this proves nothing to others')
@@ -235,9 +237,9 @@ function statusInForce({
       'Later entries of this stream are not excluded: compare with the log’s own leaves to know',
     )
   if (override !== null) notes.push(noteOnOverride(override))
+  if (escalation !== null) notes.push(noteOnEscalation(escalation))
   if (decision?.source === 'submitted')
     notes.push(`Status was submitted by ${decision.caller.owner}, not evaluated by Countersign`)
-  if (escalation !== null) notes.push(noteOnEscalation(escalation))
   if (entries.some(({ index }) => index >= section.asOf.size))
     notes.push(`Trust root knows of revocations up to size ${section.asOf.size} only`)
   return notes
@@ -271,9 +273,9 @@ export function verifyDossier(
     entries: [],
     decision: undefined,
     override: null,
+    escalation: null,
     complete: 'no',
   }
-    escalation: null,
   try {
     inspect(file, trustFile, options, found)
     judgeSigningKeys(found)
@@ -295,9 +297,9 @@ export function verifyDossier(
     tenant: found.section?.tenant ?? null,
     status: statusInForce(found),
     override: found.override,
+    escalation: found.escalation,
     treeSize: found.judged?.checkpoint.size ?? null,
     entries: found.entries.map(entryReport),
-    escalation: found.escalation,
     assurance:
       found.judged !== undefined && found.judged.witnesses > 0
         ? `witnessed(${found.judged.witnesses})`

@@ -5,6 +5,7 @@ import { matters, type DecisionMatter, type ExecutionMatter } from '../dossier/m
 import type { OriginSection } from '../dossier/trust-root.ts'
 import { judgeEscalation, type JudgedEscalation } from './judge-escalation.ts'
 import { judgeOverrides, type JudgedOverrides } from './judge-overrides.ts'
+import { judgePolicyStream } from './judge-policies.ts'
 import { judgeRosterStream } from './judge-roster-stream.ts'
 import type { Checks, EscalationReport, OverrideReport } from './report.ts'
 import type { JudgedEntry } from './verify-entry.ts'
@@ -96,8 +97,8 @@ function judgeExecutions(
   const [first] = executions
   if (first === undefined) return
   const name = 'stream.executions'
-  if (unknown !== undefined && decided?.status !== 'ALLOW') {
   const unknown = overrides.unknown ?? escalation.unknown
+  if (unknown !== undefined && decided?.status !== 'ALLOW') {
     checks.add(name, unknown, 'It cannot be said whether the decision was allowed before')
     return
   }
@@ -158,8 +159,8 @@ function judgeErasures(checks: Checks, stream: string, entries: readonly JudgedE
 interface JudgedStream {
   readonly decision: DecisionMatter | undefined
   readonly override: OverrideReport | null
-}
   readonly escalation: EscalationReport | null
+}
 
 /** Judges the entries of a stream together; gives the decision when there is one to read. */
 export function judgeStream(
@@ -172,6 +173,7 @@ export function judgeStream(
   const kinds = kindsOfStream(stream)
   if (!kinds.includes('decision')) {
     if (kinds.includes('roster')) judgeRosterStream(checks, section, entries)
+    if (kinds.includes('policy')) judgePolicyStream(checks, entries)
     judgeErasures(checks, stream, entries)
     return { decision: undefined, escalation: null, override: null }
   }

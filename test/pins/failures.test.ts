@@ -49,6 +49,7 @@ it('keeps its codes: a code may be added, never renamed or given another meaning
       "ROSTER_REFUSED 409 1",
       "POLICY_INVALID 422 2",
       "POLICY_RAISED 422 1",
+      "POLICY_REFUSED 409 1",
       "CONFIG_INVALID 500 2",
       "BUG 500 70",
     ]

@@ -3,6 +3,7 @@ import { encodeBase64 } from '../../../src/base/base64.ts'
 import { kinds } from '../../../src/dossier/kinds.ts'
 import { isKnownKind, matters, type KnownKind } from '../../../src/dossier/matters.ts'
 import type { Draft } from '../../support/forge.ts'
+import { registrationOf } from '../../support/forge-policy.ts'
 import { decisionOf, erasureOf, executionOf } from '../../support/forge-world.ts'
 
 const id = '01890a5d-ac96-774b-bcce-b302099a8001'
@@ -64,6 +65,7 @@ const good: Readonly<Record<KnownKind, Draft>> = {
     vkeys: ['one', 'two'],
   },
   override: { by, challenge: 'c', event: 'opened', request: hex(32), time: 0 },
+  policy: registrationOf('1'),
   roster: { by, endorsements: [endorsement], event: 'version', roster, time: 0 },
   trust: { previous: null, sha256: hex(32), time: 0, version: 1 },
 }
@@ -383,6 +385,24 @@ const bounds: Readonly<
     event: [['opened'], ['signed', 'closed', null]],
     request: [[hex(32)], [hex(31), null]],
     time: [[0], [-1, null]],
+  },
+  policy: {
+    by: [[by], [null, {}]],
+    event: [['registered'], ['activated', 'retired', 'changed', null]],
+    id: [
+      ['p', text(256)],
+      ['', text(257), null],
+    ],
+    record: [
+      [{ bundle: {}, dialect: 'd', exact: {} }],
+      [{ bundle: {} }, { dialect: 'd' }, { bundle: [], dialect: 'd' }, null],
+    ],
+    sha256: [[hex(32)], [hex(31), 'AB'.repeat(32), null]],
+    time: [[0], [-1, null]],
+    version: [
+      ['1', text(256)],
+      ['', text(257), null],
+    ],
   },
   roster: {
     by: [[by], [null, {}]],

@@ -11,6 +11,7 @@ import {
   type DossierDraft,
   type EntryDraft,
 } from '../../support/forge-dossier.ts'
+import { digestOf, registrationOf } from '../../support/forge-policy.ts'
 import {
   decisionOf,
   erasureOf,
@@ -406,12 +407,13 @@ const ofFirstSteps = (world: World): Forgery[] => [
   ]),
 ]
 
-/** Citations of policies; what a policy entry says is not known yet, so the best that a citation comes to is inconclusive. */
+/** Citations of policies. */
 function ofCitations(world: World): Forgery[] {
   const first = world.each.log.size
   const citing = (
     dossier: (draft: DossierDraft, cite: (index: number) => EntryDraft) => void,
     named: readonly number[] = [first],
+    [one, two]: readonly Draft[] = [registrationOf('1'), registrationOf('2')],
   ): Evidence =>
     attack(world, 'each', rich, {
       dossier(draft, log) {
@@ -419,15 +421,47 @@ function ofCitations(world: World): Forgery[] {
       },
       holds: operatorHolds,
       steps(steps) {
-        const cited = named.map((index) => ({ id: `policy-${index}`, index }))
+        const digests = [digestOf('1'), digestOf('2')]
+        const cited = named.map((index) => ({
+          id: `policy-${index}`,
+          index,
+          sha256: digests[index - first] ?? digestOf('1'),
+        }))
         stepAt(steps, rich).matter['policies'] = cited
-        append(steps, 'policy', 'policies', { anything: true })
-        append(steps, 'policy', 'policies', { anything: false })
+        append(steps, 'policy', 'policies', one ?? {})
+        append(steps, 'policy', 'policies', two ?? {})
       },
     })
   return [
-    ends('inconclusive', 'a policy cited', 'cited[0].matter', () =>
-      citing((draft, cite) => draft.cited.push(cite(first))),
+    refused('a policy cited that is none', 'cited[0].matter', () =>
+      citing((draft, cite) => draft.cited.push(cite(first)), [first], [{ anything: true }]),
+    ),
+    refused('a policy cited that is another than the one named', 'cited.policy', () =>
+      citing((draft, cite) => draft.cited.push(cite(first)), [first], [registrationOf('3')]),
+    ),
+    refused('a policy cited whose record has another digest', 'cited.policy', () =>
+      citing(
+        (draft, cite) => draft.cited.push(cite(first)),
+        [first],
+        [registrationOf('1', { record: registrationOf('2')['record'] })],
+      ),
+    ),
+    refused('a policy cited by its retirement', 'cited.policy', () =>
+      citing(
+        (draft, cite) => draft.cited.push(cite(first + 1)),
+        [first + 1],
+        [
+          registrationOf('2'),
+          {
+            by: registrationOf('1')['by'],
+            event: 'retired',
+            index: first,
+            reason: 'r',
+            sha256: digestOf('2'),
+            time: 0,
+          },
+        ],
+      ),
     ),
     ends('inconclusive', 'a policy named and not cited', 'cited.present', () =>
       citing(() => undefined),
@@ -462,7 +496,7 @@ function ofCitations(world: World): Forgery[] {
         },
         holds: operatorHolds,
         steps(steps) {
-          append(steps, 'policy', 'policies', { anything: true })
+          append(steps, 'policy', 'policies', registrationOf('1'))
         },
       }),
     ),

@@ -5,6 +5,7 @@ import { fingerprint, formatTrustRoot } from '../../../src/dossier/trust-root.ts
 import { verifyDossier } from '../../../src/verify/index.ts'
 import { operatorHolds } from '../../support/forge.ts'
 import { entryOf } from '../../support/forge-dossier.ts'
+import { registrationOf } from '../../support/forge-policy.ts'
 import { createWorld, streams } from '../../support/forge-world.ts'
 import { append, attack, stepAt, trusting } from './forgery.ts'
 
@@ -146,8 +147,8 @@ describe('the policies that a decision names', () => {
         steps(steps) {
           const policies = [first, first + 1].map((index) => ({ id: 'p', index }))
           stepAt(steps, streams.allow).matter['policies'] = policies
-          append(steps, 'policy', 'policies', { anything: 1 })
-          append(steps, 'policy', 'policies', { anything: 2 })
+          append(steps, 'policy', 'policies', registrationOf('1'))
+          append(steps, 'policy', 'policies', registrationOf('2'))
         },
       }).file,
       world.trustFile,

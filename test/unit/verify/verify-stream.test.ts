@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { verifyDossier, type Report } from '../../../src/verify/index.ts'
 import { operatorHolds, type Draft, type Step } from '../../support/forge.ts'
+import { digestOf, registrationOf } from '../../support/forge-policy.ts'
 import { createWorld, erasureOf, executionOf, streams } from '../../support/forge-world.ts'
 import { append, attack, stepAt, type Tenant } from './forgery.ts'
 
@@ -110,14 +111,35 @@ describe('a system stream', () => {
   })
 
   it('of a kind that is not known yet is inconclusive', () => {
-    for (const [stream, kind] of [
-      ['policies', 'policy'],
-      ['admin', 'anchor'],
-    ] as const) {
-      const report = logged('each', stream, (steps) => {
-        append(steps, kind, stream, { anything: 1 })
-      })
-      expect(report.verdict).toBe('inconclusive')
-    }
+    const report = logged('each', 'admin', (steps) => {
+      append(steps, 'anchor', 'admin', { anything: 1 })
+    })
+    expect(report.verdict).toBe('inconclusive')
+  })
+})
+
+describe('the stream of policies', () => {
+  const judged = (...matters: readonly Draft[]) =>
+    logged('each', 'policies', (steps) => {
+      for (const matter of matters) append(steps, 'policy', 'policies', matter)
+    })
+  const first = world.each.log.size
+  const by = registrationOf('1')['by']
+  const activation = { by, event: 'activated', index: first, rollback: false, scope: {}, time: 0 }
+
+  it('is valid where each step may follow', () => {
+    const { checks, verdict } = judged(registrationOf('1'), registrationOf('2'), {
+      ...activation,
+      replaces: null,
+      sha256: digestOf('1'),
+    })
+    expect(verdict).toBe('valid')
+    expect(checks.find(({ name }) => name === 'stream.policies')?.ok).toBe(true)
+  })
+
+  it('is invalid where a version is registered twice, or what was never registered decides', () => {
+    expect(judged(registrationOf('1'), registrationOf('1')).verdict).toBe('invalid')
+    const stranger = { ...activation, replaces: null, sha256: digestOf('2') }
+    expect(judged(registrationOf('1'), stranger).verdict).toBe('invalid')
   })
 })

@@ -1,0 +1,228 @@
+// Registering, activating and retiring policies. Their stream is their state. While one of these is entered nothing else enters the log, so that each
+// decision is made by the policies that count where it stands.
+import { parseCanonical } from '../base/canonical-json.ts'
+import { asFailure, Failure } from '../base/failure.ts'
+import { encodeHex, utf8 } from '../base/bytes.ts'
+import type { ActionEffect } from '../dossier/action-effects.ts'
+import type { Caller, PolicyMatter } from '../dossier/matters.ts'
+import { compileRecord } from '../policy/open-record.ts'
+import type { StoreReader } from '../store/store.ts'
+import {
+  activeOf,
+  advancePolicies,
+  isRollback,
+  type PolicyStory,
+  type StoriedPolicy,
+} from '../verify/policy-story.ts'
+import type { PolicyActivation, PolicyRetirement, PolicyView } from '../wire/policies.ts'
+import { forgetBook, readBook, readPolicyPages } from './policy-book.ts'
+import { enterAllowed, requireApprovedAction } from './control.ts'
+import { enterNow, type Draft, type Room } from './room.ts'
+
+/** Largest record of a bundle: it stands in a statement with all that is said of it. */
+const mostRecordBytes = 245_760
+
+const refused = (why: string): Failure => new Failure('POLICY_REFUSED', why)
+
+/** A policy with what it says. */
+export interface PolicyRecord {
+  readonly policy: PolicyView
+  /** Canonical JSON. */
+  readonly record: string
+}
+
+const viewPolicy = ({ scope, ...policy }: StoriedPolicy): PolicyView => ({ ...policy, scope })
+
+function find(story: PolicyStory, sha256: string): StoriedPolicy {
+  const policy = story.policies.get(sha256)
+  if (policy === undefined) throw new Failure('INPUT_NOT_FOUND', `No such policy: ${sha256}`)
+  return policy
+}
+
+/** All policies of a tenant, in the order of their registration. */
+export async function listPolicies(
+  store: StoreReader,
+  tenant: string,
+): Promise<readonly PolicyView[]> {
+  const known = await store.readTenant(tenant)
+  if (known === undefined) throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${tenant}`)
+  const { story } = await readPolicyPages(store, tenant, known.head)
+  return [...story.policies.values()].map(viewPolicy)
+}
+
+/** A policy with its record. @throws {@link Failure} INPUT_NOT_FOUND */
+export async function readPolicy(
+  store: StoreReader,
+  tenant: string,
+  sha256: string,
+): Promise<PolicyRecord> {
+  const known = await store.readTenant(tenant)
+  if (known === undefined) throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${tenant}`)
+  const { records, story } = await readPolicyPages(store, tenant, known.head)
+  const policy = find(story, sha256)
+  return { policy: viewPolicy(policy), record: JSON.stringify(records.get(sha256)) }
+}
+
+/** What a step does that takes two keys, and who carries it out under which action. */
+interface Guarded {
+  readonly effect: ActionEffect
+  readonly by: Caller
+  readonly action: string | undefined
+}
+
+/** Enters a step behind all that is under way; the gate is shut. */
+async function enterStep(
+  room: Room,
+  story: PolicyStory,
+  matter: PolicyMatter,
+  guarded?: Guarded,
+): Promise<StoriedPolicy> {
+  const head = await room.store.readStreamHead(room.tenant.name, 'policies')
+  const draft: Draft = {
+    kind: 'policy',
+    matter,
+    prev: head === undefined ? null : encodeHex(head.leafHash),
+    refuseAt: (time) => {
+      const next = advancePolicies(story, { index: room.log.head.size, matter, time })
+      return typeof next === 'string' ? refused(next) : undefined
+    },
+    seq: head === undefined ? 0 : head.seq + 1,
+    stream: 'policies',
+  }
+  const { appended } =
+    guarded === undefined
+      ? await enterNow(room, draft)
+      : await enterAllowed(
+          room,
+          await requireApprovedAction(room, guarded.effect, guarded.by, guarded.action),
+          draft,
+        )
+  const { index, time } = appended
+  const next = advancePolicies(story, { index, matter, time })
+  if (typeof next === 'string') throw new Failure('BUG', next)
+  return find(next, matter.sha256)
+}
+
+const alone = <T>(room: Room, work: (story: PolicyStory) => Promise<T>): Promise<T> =>
+  room.gate.alone(
+    () => room.log.idle(),
+    async () => {
+      const { story } = await readBook(room)
+      try {
+        return await work(story)
+      } finally {
+        forgetBook(room)
+      }
+    },
+  )
+
+interface ReadRecord {
+  readonly id: string
+  readonly version: string
+  readonly sha256: string
+  readonly record: Extract<PolicyMatter, { event: 'registered' }>['record']
+}
+
+/** The bundle of a record's text, compiled once to see that it can be. @throws {@link Failure} POLICY_INVALID, INPUT_TOO_LARGE */
+function readRecord(text: string): ReadRecord {
+  const bytes = utf8(text)
+  if (bytes.length > mostRecordBytes)
+    throw new Failure(
+      'INPUT_TOO_LARGE',
+      `Policy must not have more than ${mostRecordBytes} bytes: ${bytes.length}`,
+    )
+  let value: unknown
+  try {
+    value = parseCanonical(bytes)
+  } catch (cause) {
+    throw new Failure('POLICY_INVALID', `Record: ${asFailure(cause).message}`, { cause })
+  }
+  const { bundle, digest } = compileRecord(value)
+  for (const [field, name] of [
+    ['bundle_id', bundle.id],
+    ['version', bundle.version],
+  ] as const)
+    if (name.length < 1 || name.length > 256)
+      throw new Failure('POLICY_INVALID', `Must have 1 to 256 characters: /${field}`, {
+        field: `/${field}`,
+      })
+  return {
+    id: bundle.id,
+    version: bundle.version,
+    sha256: digest,
+    record: value as ReadRecord['record'],
+  }
+}
+
+/**
+ * Registers a bundle, by the canonical JSON of its record; one that is registered already stays what it was.
+ * @throws {@link Failure} POLICY_INVALID, POLICY_REFUSED where its version stands for another bundle, INPUT_TOO_LARGE
+ */
+export function registerPolicy(room: Room, text: string, by: Caller): Promise<PolicyView> {
+  const read = readRecord(text)
+  return alone(room, async (story) => {
+    const known = story.policies.get(read.sha256)
+    if (known !== undefined) return viewPolicy(known)
+    const matter: PolicyMatter = { ...read, by, event: 'registered', time: room.clock() }
+    return viewPolicy(await enterStep(room, story, matter))
+  })
+}
+
+const isSameScope = (policy: StoriedPolicy, scope: PolicyActivation['scope'] = {}): boolean =>
+  policy.scope !== null && JSON.stringify(sorted(policy.scope)) === JSON.stringify(sorted(scope))
+
+const sorted = (scope: object): readonly unknown[] =>
+  Object.entries(scope).sort(([a], [b]) => (a < b ? -1 : 1))
+
+/**
+ * Lets a bundle decide, in place of the one of its id that does.
+ * @throws {@link Failure} INPUT_NOT_FOUND, POLICY_REFUSED where it is retired, or older and that is not said; ACTION_REQUIRED, ACTION_REFUSED
+ */
+export function activatePolicy(
+  room: Room,
+  sha256: string,
+  { action, rollback = false, scope = {} }: PolicyActivation,
+  by: Caller,
+): Promise<PolicyView> {
+  return alone(room, async (story) => {
+    const policy = find(story, sha256)
+    if (policy.state === 'active' && isSameScope(policy, scope)) return viewPolicy(policy)
+    const older = isRollback(story, policy)
+    if (older && !rollback)
+      throw refused(
+        `Policy is older than one that was active, say so to go back (rollback): ${policy.id} ${policy.version}`,
+      )
+    const matter: PolicyMatter = {
+      by,
+      event: 'activated',
+      index: policy.index,
+      replaces: activeOf(story, policy.id)?.sha256 ?? null,
+      rollback: older,
+      scope,
+      sha256,
+      time: room.clock(),
+    }
+    const effect: ActionEffect = { action: 'policy.activate', bundle: sha256, scope }
+    return viewPolicy(await enterStep(room, story, matter, { action, by, effect }))
+  })
+}
+
+/**
+ * Retires a bundle for ever.
+ * @throws {@link Failure} INPUT_NOT_FOUND, ACTION_REQUIRED, ACTION_REFUSED
+ */
+export function retirePolicy(
+  room: Room,
+  sha256: string,
+  { action, reason }: PolicyRetirement,
+  by: Caller,
+): Promise<PolicyView> {
+  return alone(room, async (story) => {
+    const policy = find(story, sha256)
+    if (policy.state === 'retired') return viewPolicy(policy)
+    const { index } = policy
+    const matter: PolicyMatter = { by, event: 'retired', index, reason, sha256, time: room.clock() }
+    const effect: ActionEffect = { action: 'policy.retire', bundle: sha256, reason }
+    return viewPolicy(await enterStep(room, story, matter, { action, by, effect }))
+  })
+}

@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest'
+import { matters, type PolicyMatter } from '../../../src/dossier/matters.ts'
+import {
+  activeOf,
+  advancePolicies,
+  noPolicies,
+  type PolicyStory,
+} from '../../../src/verify/policy-story.ts'
+import { digestOf, registrationOf } from '../../support/forge-policy.ts'
+
+const by = { id: 'cli', owner: 'author', type: 'local' }
+
+const matterOf = (draft: unknown): PolicyMatter => matters.policy.parse(draft)
+
+/** The story of drafts, each at the index of its place, or why one may not follow. */
+function tell(...drafts: readonly unknown[]): PolicyStory | string {
+  let story = noPolicies
+  for (const [index, draft] of drafts.entries()) {
+    const next = advancePolicies(story, { index, matter: matterOf(draft), time: index })
+    if (typeof next === 'string') return next
+    story = next
+  }
+  return story
+}
+
+const activated = (version: string, index: number, change: object = {}): unknown => ({
+  by,
+  event: 'activated',
+  index,
+  replaces: null,
+  rollback: false,
+  scope: {},
+  sha256: digestOf(version),
+  time: 0,
+  ...change,
+})
+const retired = (version: string, index: number): unknown => ({
+  by,
+  event: 'retired',
+  index,
+  reason: 'r',
+  sha256: digestOf(version),
+  time: 0,
+})
+
+const [one, two, ten] = ['1', '2', '10'].map((version) => registrationOf(version))
+
+const states = (story: PolicyStory | string): unknown =>
+  typeof story === 'string' ? story : [...story.policies.values()].map(({ state }) => state)
+
+describe('a version', () => {
+  it('is registered once, and stands for one bundle', () => {
+    expect(states(tell(one, two))).toEqual(['registered', 'registered'])
+    expect(tell(one, one)).toMatch('registered already')
+    const other = registrationOf('1')
+    const record = {
+      ...(other['record'] as object),
+      bundle: { bundle_id: 'payments', version: '1' },
+    }
+    expect(tell(one, { ...other, record })).toMatch('Digest is not the one')
+  })
+
+  it('is named as its record names it', () => {
+    expect(tell({ ...one, id: 'other' })).toMatch('another id or version')
+    expect(tell({ ...one, version: '2' })).toMatch('another id or version')
+    expect(tell({ ...one, sha256: digestOf('2') })).toMatch('Digest is not the one')
+  })
+})
+
+describe('an activation', () => {
+  it('names what was registered, at its index', () => {
+    expect(states(tell(one, activated('1', 0)))).toEqual(['active'])
+    expect(tell(one, activated('1', 1))).toMatch('No such bundle')
+    expect(tell(one, activated('2', 0))).toMatch('No such bundle')
+  })
+
+  it('replaces the version of its id that decides, and says which', () => {
+    const replaces = digestOf('1')
+    const story = tell(one, two, activated('1', 0), activated('2', 1, { replaces }))
+    expect(states(story)).toEqual(['replaced', 'active'])
+    expect(tell(one, two, activated('1', 0), activated('2', 1))).toMatch('Another bundle is active')
+    expect(tell(one, activated('1', 0, { replaces }))).toMatch('Another bundle is active')
+  })
+
+  it('goes back to an older version only when it says so, and says so only then', () => {
+    const forth = [one, two, activated('1', 0), activated('2', 1, { replaces: digestOf('1') })]
+    const back = { replaces: digestOf('2'), rollback: true }
+    expect(states(tell(...forth, activated('1', 0, back)))).toEqual(['active', 'replaced'])
+    expect(tell(...forth, activated('1', 0, { ...back, rollback: false }))).toMatch('is older')
+    expect(tell(one, activated('1', 0, { rollback: true }))).toMatch('not older')
+    // Having gone back once, going back again is still going back.
+    const again = activated('1', 0, { replaces: digestOf('1'), rollback: false })
+    expect(tell(...forth, activated('1', 0, back), again)).toMatch('is older')
+  })
+
+  it('compares versions as numbers where they are, and by registration where not', () => {
+    const late = [ten, two, activated('10', 0)]
+    expect(tell(...late, activated('2', 1, { replaces: digestOf('10') }))).toMatch('is older')
+    const words = ['b', 'a'].map((version) => registrationOf(version))
+    const next = activated('a', 1, { replaces: digestOf('b') })
+    expect(states(tell(...words, activated('b', 0), next))).toEqual(['replaced', 'active'])
+  })
+
+  it('is of no retired version', () => {
+    expect(tell(one, retired('1', 0), activated('1', 0))).toMatch('retired bundle')
+    expect(tell(one, retired('1', 0), retired('1', 0))).toMatch('retired already')
+  })
+})
+
+it('nothing of an id decides once its active version is retired', () => {
+  const story = tell(one, activated('1', 0), retired('1', 0))
+  expect(typeof story === 'string' ? story : activeOf(story, 'payments')).toBeUndefined()
+})

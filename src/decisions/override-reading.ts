@@ -20,6 +20,8 @@ export interface StandingOverrides {
   /** Undefined when it was erased. */
   readonly decision: OverrideScene['decision']
   readonly requests: OverrideRequests
+  /** Whether a reviewer has made the decision an ALLOW. */
+  readonly approved: boolean
   /** The roster that counts now; undefined while there is none. */
   readonly roster: Roster | undefined
 }
@@ -55,8 +57,8 @@ export async function readOverrides(
     asOf: { root: encodeBase64(root), size },
     rosters: [...versions],
   }
-  const { requests, whole } = tellOverrides(ground, entries.map(judgedOf), matter)
+  const { approved, requests, whole } = tellOverrides(ground, entries.map(judgedOf), matter)
   if (!whole) throw new Failure('STORE_CORRUPT', `Override may not have come to this: ${id}`)
   const decision = { leaf: encodeHex(first.leafHash), matter }
-  return { decision, entries, requests, roster: versions.at(-1)?.roster }
+  return { approved, decision, entries, requests, roster: versions.at(-1)?.roster }
 }

@@ -74,7 +74,7 @@ export type Challenge = Readonly<z.infer<typeof schema>>
 const firstLine = 'Countersign override v1'
 
 /** JSON in canonical form, with everything but printable ASCII escaped. */
-const ascii = (value: unknown): string =>
+export const asciiJson = (value: unknown): string =>
   canonicalize(value).replaceAll(
     /[^\x20-\x7e]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
@@ -92,7 +92,7 @@ const lines: readonly (readonly [
   ['Instance', ({ instance }) => instance, (instance) => ({ instance })],
   ['Tenant', ({ tenant }) => tenant, (tenant) => ({ tenant })],
   ['Origin', ({ origin }) => origin, (origin) => ({ origin })],
-  ['Effect', ({ effect }) => ascii(effect), (text) => ({ effect: parseStrictJson(text) })],
+  ['Effect', ({ effect }) => asciiJson(effect), (text) => ({ effect: parseStrictJson(text) })],
   [
     'Decision',
     ({ decision }) => orNone(decision),
@@ -105,17 +105,17 @@ const lines: readonly (readonly [
   ],
   [
     'Failed gates',
-    ({ failedGates }) => ascii(failedGates),
+    ({ failedGates }) => asciiJson(failedGates),
     (text) => ({ failedGates: parseStrictJson(text) }),
   ],
   [
     'Justification',
-    ({ justification }) => ascii(justification),
+    ({ justification }) => asciiJson(justification),
     (text) => ({ justification: parseStrictJson(text) }),
   ],
   [
     'Requested by',
-    ({ requesters }) => ascii(requesters),
+    ({ requesters }) => asciiJson(requesters),
     (text) => ({ requesters: parseStrictJson(text) }),
   ],
   ['Roles', ({ roles }) => roles.join(', '), (text) => ({ roles: text.split(', ') })],

@@ -30,11 +30,18 @@ export function readOverrideStep(kind: string, matter: unknown): OverrideStep | 
 /** All requests about one decision, by their nonces, in the order in which they were opened. */
 export type OverrideRequests = ReadonlyMap<string, TwoKeyRequest>
 
-/** Whether requests other than one are open, or were executed. */
-export function rivalsOf(requests: OverrideRequests, request: string): OverrideScene['rivals'] {
+/**
+ * Whether requests other than one are open, or were executed.
+ * @param approved whether a reviewer has made the decision an ALLOW, which is used once like that of two leads
+ */
+export function rivalsOf(
+  requests: OverrideRequests,
+  request: string,
+  approved: boolean,
+): OverrideScene['rivals'] {
   const others = [...requests].flatMap(([name, other]) => (name === request ? [] : [other]))
   return {
-    executed: others.some(({ status }) => status === 'executed'),
+    executed: approved || others.some(({ status }) => status === 'executed'),
     open: others.some(isOpen),
   }
 }
@@ -84,6 +91,8 @@ class Telling {
   readonly #ground: OverrideGround
   #decision: OverrideScene['decision']
   executedAt: number | undefined
+  /** Whether a reviewer has made the decision an ALLOW; whether he could is judged by itself. */
+  approved = false
   stop: Stop | undefined
 
   constructor(ground: OverrideGround, decision: OverrideScene['decision']) {
@@ -98,6 +107,10 @@ class Telling {
     if (leaf.kind === 'erasure') {
       if (matters.erasure.safeParse(matter).data?.seqs.includes(0) === true)
         this.#decision = undefined
+      return true
+    }
+    if (leaf.kind === 'escalation') {
+      this.approved ||= matters.escalation.safeParse(matter).data?.event === 'approved'
       return true
     }
     const step = readOverrideStep(leaf.kind, matter)
@@ -136,7 +149,7 @@ class Telling {
       decision: this.#decision,
       owner: by?.owner ?? null,
       place: this.#ground,
-      rivals: rivalsOf(this.requests, event.request),
+      rivals: rivalsOf(this.requests, event.request, this.approved),
       roster: counting.roster,
       rosterSha256: rosterDigest(counting.roster),
       time,
@@ -149,6 +162,8 @@ export interface ToldOverrides {
   readonly requests: OverrideRequests
   /** The step from which on the decision is an ALLOW for one use; undefined where it is not. */
   readonly executedAt: number | undefined
+  /** Whether a reviewer has made the decision an ALLOW. */
+  readonly approved: boolean
   /** Whether every step could be read and may have happened. */
   readonly whole: boolean
   readonly stop: Stop | undefined
@@ -165,10 +180,10 @@ export function tellOverrides(
     decision === undefined || leaf === undefined ? undefined : { leaf, matter: decision }
   const telling = new Telling(ground, decided)
   const whole = entries
-    .filter((entry) => isStep(entry) || entry.leaf.kind === 'erasure')
+    .filter((entry) => isStep(entry) || ['erasure', 'escalation'].includes(entry.leaf.kind))
     .every((entry) => telling.tell(entry))
-  const { executedAt, requests, stop } = telling
-  return { executedAt, requests, stop, whole }
+  const { approved, executedAt, requests, stop } = telling
+  return { approved, executedAt, requests, stop, whole }
 }
 
 /** Judges what a decision's stream tells of overruling it. */

@@ -1,6 +1,7 @@
 // What a verification says. Bad evidence is a value: a report names every check with its outcome, says what could not be checked, and never turns
 // silence into assent.
 
+import type { EscalationAnswered, EscalationStatus } from './escalation-story.ts'
 import type { ActionEffect } from '../dossier/action-effects.ts'
 import type { LeadSignature, RequestStatus } from './two-key-story.ts'
 
@@ -45,6 +46,17 @@ export interface OverrideReport {
   readonly executeBy: number
 }
 
+/** What came of the escalation of the decision. */
+export interface EscalationReport {
+  readonly status: EscalationStatus
+  /** Log times, ms since 1970, which are the operator's word; `endedAt` is null while it is pending. */
+  readonly openedAt: number
+  readonly deadline: number
+  readonly endedAt: number | null
+  /** Who answered, and by whose word; null where nobody has. */
+  readonly answered: EscalationAnswered | null
+}
+
 /** What came of an action that takes two keys. */
 export interface ActionReport extends OverrideReport {
   /** What comes to pass, exactly. */
@@ -60,10 +72,12 @@ export interface Report {
   readonly stream: string | null
   readonly origin: string | null
   readonly tenant: string | null
-  /** Status of the decision, when there is one that could be read; `ALLOW by override` where it was overruled. */
+  /** Status of the decision, when there is one that could be read; `ALLOW by override` where it was overruled, `ALLOW` or `BLOCK by escalation` where that has ended. */
   readonly status: string | null
   /** Null where nobody asked to overrule it, or that could not be judged. */
   readonly override: OverrideReport | null
+  /** Null where it was not held for a reviewer, or that could not be judged. */
+  readonly escalation: EscalationReport | null
   readonly treeSize: number | null
   readonly entries: readonly EntryReport[]
   /** Who vouches that everybody sees the same log: the operator alone, or k witnesses. */

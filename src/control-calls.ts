@@ -13,6 +13,7 @@ import {
   overrideListQuerySchema,
   overrideOpeningSchema,
 } from './wire/overrides.ts'
+import { policyActivationSchema, policyRetirementSchema } from './wire/policies.ts'
 import { rosterProposalSchema } from './wire/roster.ts'
 
 const name = z.string().min(1).max(256)
@@ -71,6 +72,11 @@ const offered: Partial<Readonly<Record<keyof Service, z.ZodType<unknown[]>>>> = 
   listKeys: z.tuple([name]),
   keyStatus: z.tuple([name]),
   orderKeys: z.tuple([name, keyOrderSchema, caller]),
+  registerPolicy: z.tuple([name, text, caller]),
+  activatePolicy: z.tuple([name, name, policyActivationSchema, caller]),
+  retirePolicy: z.tuple([name, name, policyRetirementSchema, caller]),
+  listPolicies: z.tuple([name]),
+  readPolicy: z.tuple([name, name]),
   readRoster: z.tuple([name]),
   applyRoster: z.tuple([name, rosterProposalSchema, caller]),
   openOverride: z.tuple([principal, overrideOpeningSchema]),

@@ -16,6 +16,7 @@ import { keyRoutes } from './keys.ts'
 import { logTileRoutes } from './log-tiles.ts'
 import { openApiRoute } from './openapi.ts'
 import { overrideRoutes } from './overrides.ts'
+import { policyRoutes } from './policies.ts'
 import { problem } from './problems.ts'
 import { PublicTenants } from './public-tenants.ts'
 import type { Log } from './request-log.ts'
@@ -50,6 +51,7 @@ export function createRoutes(options: AppOptions): readonly Route[] {
     ...apiKeyRoutes(service, admit, authenticator, maxBytes),
     ...keyRoutes(service, admit, maxBytes),
     ...overrideRoutes(service, admit, maxBytes),
+    ...policyRoutes(service, admit, maxBytes),
     ...logTileRoutes(service, admit),
     ...healthRoutes(service, version),
   ]

@@ -7,6 +7,7 @@ import { aliveSchema, readySchema } from '../wire/health.ts'
 import * as keys from '../wire/keys.ts'
 import * as log from '../wire/log.ts'
 import * as overrides from '../wire/overrides.ts'
+import * as policies from '../wire/policies.ts'
 import { reportSchema } from '../wire/report.ts'
 import * as roster from '../wire/roster.ts'
 import { anybody } from './admission.ts'
@@ -42,6 +43,12 @@ const components: readonly z.ZodType[] = [
   overrides.overrideReasonSchema,
   overrides.overrideViewSchema,
   overrides.overridePageSchema,
+  policies.policyRequestSchema,
+  policies.policyActivationSchema,
+  policies.policyRetirementSchema,
+  policies.policyViewSchema,
+  policies.policyListSchema,
+  policies.policyRecordSchema,
   roster.rosterProposalSchema,
   roster.rosterViewSchema,
   roster.rosterAppliedSchema,

@@ -1,7 +1,19 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { DialectName } from '../policy/dialect.ts'
 import { parseInstant } from '../policy/instant.ts'
-import { act, asJson, define, group, type Context, type Defining, type Outcome } from './command.ts'
+import {
+  act,
+  asJson,
+  define,
+  group,
+  ofTenant,
+  writing,
+  type Context,
+  type Defining,
+  type Outcome,
+  type TenantFlags,
+} from './command.ts'
+import type { ActivateFlags, PushFlags, RetireFlags } from './policy.ts'
 import type { EvalFlags, SourceFlags, TestFlags } from './policy-offline.ts'
 
 const bundleArgument = 'bundle of policies, JSON or YAML, - for standard input'
@@ -12,6 +24,8 @@ export function definePolicy(program: Command, context: Context, outcome: Outcom
   const defining = { context, outcome, policy, program }
   defineEval(defining)
   defineTools(defining)
+  defineLife(defining)
+  defineReading(defining)
 }
 
 const dialects: readonly DialectName[] = ['0.1', '0.2', 'native']
@@ -84,5 +98,77 @@ function defineTools({ context, outcome, policy, program }: Defining<'policy'>):
   inDialect(asJson(test))
   act(program, test, outcome, async (flags: TestFlags, [file]) =>
     (await import('./policy-offline.ts')).testPolicy(context, String(file), flags),
+  )
+}
+
+const policyArgument = 'policy: id, id@version, or the beginning of its SHA-256'
+const underAction = ['--action <id>', 'approved action, where this takes two keys'] as const
+
+function defineLife({ context, outcome, policy, program }: Defining<'policy'>): void {
+  const push = define(
+    policy,
+    'push',
+    'Registers a version of a bundle in the log, where it never changes. It decides nothing until it is activated.',
+    ['policy push payments.yaml --dialect native', 'policy push payments.yaml --activate'],
+  )
+    .argument('<bundle>', bundleArgument)
+    .option('--activate', 'let it decide at once, everywhere')
+  inDialect(asJson(ofTenant(writing(push))))
+  act(program, push, outcome, async (flags: PushFlags, [file]) =>
+    (await import('./policy.ts')).pushPolicy(context, String(file), flags),
+  )
+
+  const activate = define(
+    policy,
+    'activate',
+    'Lets a registered policy decide, in place of the version of it that does. Takes two keys where a roster stands: countersign action.',
+    [
+      'policy activate payments@2',
+      "policy activate payments@2 --on-action 'payment.*' --in-environment production",
+      'policy activate payments@1 --rollback',
+    ],
+  )
+    .argument('<policy>', policyArgument)
+    .option('--on-action <pattern...>', 'only on actions of these types, * for any part')
+    .option('--on-resource <pattern...>', 'only on resources with these ids')
+    .option('--in-environment <pattern...>', 'only in these environments')
+    .option('--when-named', 'only where a request or an API key names it')
+    .option('--rollback', 'go back to a version older than one that was active')
+    .option(...underAction)
+  asJson(ofTenant(writing(activate)))
+  act(program, activate, outcome, async (flags: ActivateFlags, [name]) =>
+    (await import('./policy.ts')).activatePolicy(context, String(name), flags),
+  )
+
+  const retire = define(
+    policy,
+    'retire',
+    'Retires a version of a policy for ever: it decides no more and is never activated again. Takes two keys where a roster stands.',
+    ['policy retire payments@1 --reason "Limit was too high"'],
+  )
+    .argument('<policy>', policyArgument)
+    .requiredOption('--reason <text>', 'why, kept in the log')
+    .option(...underAction)
+  asJson(ofTenant(writing(retire)))
+  act(program, retire, outcome, async (flags: RetireFlags, [name]) =>
+    (await import('./policy.ts')).retirePolicy(context, String(name), flags),
+  )
+}
+
+function defineReading({ context, outcome, policy, program }: Defining<'policy'>): void {
+  const list = define(policy, 'list', 'Lists registered policies and which of them decide.', [
+    'policy list',
+  ])
+  asJson(ofTenant(writing(list)))
+  act(program, list, outcome, async (flags: TenantFlags) =>
+    (await import('./policy.ts')).listPolicies(context, flags),
+  )
+
+  const show = define(policy, 'show', 'Prints a policy as it was registered.', [
+    'policy show payments@2',
+  ]).argument('<policy>', policyArgument)
+  asJson(ofTenant(writing(show)))
+  act(program, show, outcome, async (flags: TenantFlags, [name]) =>
+    (await import('./policy.ts')).showPolicy(context, String(name), flags),
   )
 }

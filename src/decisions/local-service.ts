@@ -27,6 +27,7 @@ import type {
   OverridePage,
   OverrideView,
 } from '../wire/overrides.ts'
+import type { PolicyActivation, PolicyRetirement, PolicyView } from '../wire/policies.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
 import { enterAdmin } from './admin-entry.ts'
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
@@ -39,6 +40,13 @@ import { KeyDesk } from './key-desk.ts'
 import { Notariser } from './notarise.ts'
 import { actOnOverride, openOverride, readOverride } from './override-desk.ts'
 import { listOverrides } from './override-list.ts'
+import {
+  activatePolicy,
+  listPolicies,
+  readPolicy,
+  registerPolicy,
+  retirePolicy,
+} from './policy-desk.ts'
 import { Reading, viewTenant } from './reading.ts'
 import type { Room } from './room.ts'
 import { RoomOpening } from './room-opening.ts'
@@ -51,6 +59,7 @@ import type {
   ExportRecord,
   Health,
   ListRequest,
+  PolicyRecord,
   Principal,
   Service,
   SigstoreCopy,
@@ -494,6 +503,36 @@ export class LocalService implements Service {
 
   async orderKeys(tenant: string, order: KeyOrder, by: Caller): Promise<KeyOrderDone> {
     return this.#use(tenant, (room) => this.#desk.order(room, order, by))
+  }
+
+  async registerPolicy(tenant: string, record: string, by: Caller): Promise<PolicyView> {
+    return this.#sign(tenant, (room) => registerPolicy(room, record, by))
+  }
+
+  async activatePolicy(
+    tenant: string,
+    sha256: string,
+    activation: PolicyActivation,
+    by: Caller,
+  ): Promise<PolicyView> {
+    return this.#sign(tenant, (room) => activatePolicy(room, sha256, activation, by))
+  }
+
+  async retirePolicy(
+    tenant: string,
+    sha256: string,
+    retirement: PolicyRetirement,
+    by: Caller,
+  ): Promise<PolicyView> {
+    return this.#sign(tenant, (room) => retirePolicy(room, sha256, retirement, by))
+  }
+
+  async listPolicies(tenant: string): Promise<readonly PolicyView[]> {
+    return this.#use(tenant, listPolicies)
+  }
+
+  async readPolicy(tenant: string, sha256: string): Promise<PolicyRecord> {
+    return this.#use(tenant, (room) => readPolicy(room, sha256))
   }
 
   async readRoster(tenant: string): Promise<RosterView> {

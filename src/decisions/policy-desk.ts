@@ -6,7 +6,6 @@ import { encodeHex, utf8 } from '../base/bytes.ts'
 import type { ActionEffect } from '../dossier/action-effects.ts'
 import type { Caller, PolicyMatter } from '../dossier/matters.ts'
 import { compileRecord } from '../policy/open-record.ts'
-import type { StoreReader } from '../store/store.ts'
 import {
   activeOf,
   advancePolicies,
@@ -15,7 +14,8 @@ import {
   type StoriedPolicy,
 } from '../verify/policy-story.ts'
 import type { PolicyActivation, PolicyRetirement, PolicyView } from '../wire/policies.ts'
-import { forgetBook, readBook, readPolicyPages } from './policy-book.ts'
+import { forgetBook, readBook } from './policy-book.ts'
+import type { PolicyRecord } from './service.ts'
 import { enterAllowed, requireApprovedAction } from './control.ts'
 import { enterNow, type Draft, type Room } from './room.ts'
 
@@ -23,13 +23,6 @@ import { enterNow, type Draft, type Room } from './room.ts'
 const mostRecordBytes = 245_760
 
 const refused = (why: string): Failure => new Failure('POLICY_REFUSED', why)
-
-/** A policy with what it says. */
-export interface PolicyRecord {
-  readonly policy: PolicyView
-  /** Canonical JSON. */
-  readonly record: string
-}
 
 const viewPolicy = ({ scope, ...policy }: StoriedPolicy): PolicyView => ({ ...policy, scope })
 
@@ -40,25 +33,14 @@ function find(story: PolicyStory, sha256: string): StoriedPolicy {
 }
 
 /** All policies of a tenant, in the order of their registration. */
-export async function listPolicies(
-  store: StoreReader,
-  tenant: string,
-): Promise<readonly PolicyView[]> {
-  const known = await store.readTenant(tenant)
-  if (known === undefined) throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${tenant}`)
-  const { story } = await readPolicyPages(store, tenant, known.head)
+export async function listPolicies(room: Room): Promise<readonly PolicyView[]> {
+  const { story } = await readBook(room)
   return [...story.policies.values()].map(viewPolicy)
 }
 
 /** A policy with its record. @throws {@link Failure} INPUT_NOT_FOUND */
-export async function readPolicy(
-  store: StoreReader,
-  tenant: string,
-  sha256: string,
-): Promise<PolicyRecord> {
-  const known = await store.readTenant(tenant)
-  if (known === undefined) throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${tenant}`)
-  const { records, story } = await readPolicyPages(store, tenant, known.head)
+export async function readPolicy(room: Room, sha256: string): Promise<PolicyRecord> {
+  const { records, story } = await readBook(room)
   const policy = find(story, sha256)
   return { policy: viewPolicy(policy), record: JSON.stringify(records.get(sha256)) }
 }

@@ -15,6 +15,7 @@ import type {
   OverridePage,
   OverrideView,
 } from '../wire/overrides.ts'
+import type { PolicyActivation, PolicyRetirement, PolicyView } from '../wire/policies.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
 import type { InForce } from './standing.ts'
 
@@ -77,6 +78,13 @@ export interface ExportRecord {
   readonly dossiers: number
   /** Hex SHA-256 of the period file. */
   readonly sha256: string
+}
+
+/** A policy with what it says. */
+export interface PolicyRecord {
+  readonly policy: PolicyView
+  /** JSON text of dialect and bundle. */
+  readonly record: string
 }
 
 /** Whether work can be done now. */
@@ -161,6 +169,26 @@ export interface Service {
    * @throws INPUT_NOT_FOUND, INPUT_KEY_STATE, CONFIG_INVALID, KEK_*, OPEN_FAILED
    */
   orderKeys(tenant: string, order: KeyOrder, by: Caller): Promise<KeyOrderDone>
+  /** Registers a bundle by the canonical JSON of its record; one that is registered stays what it was. @throws POLICY_INVALID, POLICY_REFUSED */
+  registerPolicy(tenant: string, record: string, by: Caller): Promise<PolicyView>
+  /** Lets a registered bundle decide, in place of the one of its id that does. @throws INPUT_NOT_FOUND, POLICY_REFUSED, ACTION_REQUIRED, ACTION_REFUSED */
+  activatePolicy(
+    tenant: string,
+    sha256: string,
+    activation: PolicyActivation,
+    by: Caller,
+  ): Promise<PolicyView>
+  /** Retires a bundle for ever. @throws INPUT_NOT_FOUND, ACTION_REQUIRED, ACTION_REFUSED */
+  retirePolicy(
+    tenant: string,
+    sha256: string,
+    retirement: PolicyRetirement,
+    by: Caller,
+  ): Promise<PolicyView>
+  /** In the order of their registration. */
+  listPolicies(tenant: string): Promise<readonly PolicyView[]>
+  /** @throws INPUT_NOT_FOUND */
+  readPolicy(tenant: string, sha256: string): Promise<PolicyRecord>
   readRoster(tenant: string): Promise<RosterView>
   /** Lets a version of the roster count, or recovery keys ask for it. @throws ROSTER_REFUSED */
   applyRoster(tenant: string, proposal: RosterProposal, by: Caller): Promise<RosterApplied>

@@ -14,6 +14,7 @@ export const leadRoles = Object.freeze(['risk_lead', 'security_lead'] as const)
 const effects = Object.freeze([
   'override',
   'policy.activate',
+  'policy.retire',
   'keys.revoke',
   'keys.destroy',
   'keys.migrate',

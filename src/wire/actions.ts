@@ -37,6 +37,11 @@ export const wishSchema = z
       bundle: z.string().regex(/^[0-9a-f]{64}$/),
       scope: z.looseObject({}),
     }),
+    z.strictObject({
+      action: z.literal('policy.retire'),
+      bundle: z.string().regex(/^[0-9a-f]{64}$/),
+      reason,
+    }),
   ])
   .meta({ id: 'ActionWish' })
 

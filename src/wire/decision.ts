@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
+import { escalationLimits } from '../dossier/escalation-events.ts'
 import {
   gateSchema,
   intentSchema,
@@ -16,6 +17,7 @@ import {
 /** What an API key may be allowed to do. */
 export const scopes = Object.freeze([
   'decisions:submit',
+  'decisions:evaluate',
   'decisions:read',
   'decisions:claim',
   'decisions:erase',
@@ -24,7 +26,10 @@ export const scopes = Object.freeze([
   'keys:manage',
   'overrides:request',
   'overrides:sign',
+  'escalations:decide',
   'roster:manage',
+  'policies:manage',
+  'webhooks:manage',
 ] as const)
 
 /** One of the scopes. */
@@ -55,6 +60,12 @@ export const decisionRequestSchema = z
     mode: z.enum(['enforce', 'shadow']).optional(),
     idempotencyKey: idempotencyKeySchema.optional(),
     links: linksSchema.optional(),
+    /** How long a reviewer may take where it is held for one, 60 unless said. No part of what an idempotency key stands for. */
+    decideWithinSeconds: z
+      .int()
+      .min(escalationLimits.least / 1000)
+      .max(escalationLimits.most / 1000)
+      .optional(),
   })
   .meta({ id: 'DecisionRequest' })
 

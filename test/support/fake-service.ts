@@ -7,6 +7,7 @@ import type {
   ExportRecord,
   Health,
   ListRequest,
+  PolicyRecord,
   Principal,
   Service,
   SigstoreCopy,
@@ -33,6 +34,7 @@ import type {
   OverridePage,
   OverrideView,
 } from '../../src/wire/overrides.ts'
+import type { PolicyActivation, PolicyRetirement, PolicyView } from '../../src/wire/policies.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../../src/wire/roster.ts'
 import type { Report } from '../../src/verify/report.ts'
 
@@ -54,6 +56,17 @@ export function fakeToken(name: string): string {
 export interface Asked {
   readonly method: keyof Service
   readonly args: readonly unknown[]
+}
+
+const fakePolicy: PolicyView = {
+  id: 'payments',
+  index: 17,
+  registeredAt: 1,
+  scope: null,
+  sha256: 'ab'.repeat(32),
+  since: 1,
+  state: 'registered',
+  version: '1',
 }
 
 const report: Report = {
@@ -252,6 +265,41 @@ export class FakeService implements Service {
   }
 
   publishTrustRoot = unused
+
+  registerPolicy(tenant: string, record: string, by: Caller): Promise<PolicyView> {
+    this.#note('registerPolicy', tenant, record, by)
+    return Promise.resolve(fakePolicy)
+  }
+
+  activatePolicy(
+    tenant: string,
+    sha256: string,
+    activation: PolicyActivation,
+    by: Caller,
+  ): Promise<PolicyView> {
+    this.#note('activatePolicy', tenant, sha256, activation, by)
+    return Promise.resolve(fakePolicy)
+  }
+
+  retirePolicy(
+    tenant: string,
+    sha256: string,
+    retirement: PolicyRetirement,
+    by: Caller,
+  ): Promise<PolicyView> {
+    this.#note('retirePolicy', tenant, sha256, retirement, by)
+    return Promise.resolve(fakePolicy)
+  }
+
+  listPolicies(tenant: string): Promise<readonly PolicyView[]> {
+    this.#note('listPolicies', tenant)
+    return Promise.resolve([fakePolicy])
+  }
+
+  readPolicy(tenant: string, sha256: string): Promise<PolicyRecord> {
+    this.#note('readPolicy', tenant, sha256)
+    return Promise.resolve({ policy: fakePolicy, record: '{"bundle":{},"dialect":"native"}' })
+  }
 
   readRoster(tenant: string): Promise<RosterView> {
     this.#note('readRoster', tenant)

@@ -1,0 +1,182 @@
+// Policies of an installation at the command line: registering, activating, retiring, reading.
+import { z } from 'zod'
+import { fromUtf8 } from '../base/bytes.ts'
+import { Failure } from '../base/failure.ts'
+import type { Service } from '../decisions/service.ts'
+import { policyViewSchema, type PolicyView } from '../wire/policies.ts'
+import { whileWriting } from './administer.ts'
+import type { Context, TenantFlags } from './command.ts'
+import { exitCodes, Usage } from './complain.ts'
+import { loadBundle, type SourceFlags } from './policy-offline.ts'
+import { localCaller } from './principal.ts'
+import { formatTable, jsonLine, printable } from './terminal.ts'
+
+/** Flags of `policy push`. */
+export type PushFlags = TenantFlags & SourceFlags & { readonly activate?: boolean }
+
+/** Flags of what says where a policy decides. */
+export interface ActivateFlags extends TenantFlags {
+  readonly onAction?: string[]
+  readonly onResource?: string[]
+  readonly inEnvironment?: string[]
+  readonly whenNamed?: boolean
+  readonly rollback?: boolean
+  readonly action?: string
+}
+
+/** Flags of `policy retire`. */
+export interface RetireFlags extends TenantFlags {
+  readonly reason: string
+  readonly action?: string
+}
+
+const date = (ms: number): string => new Date(ms).toISOString()
+
+const views = z.array(policyViewSchema)
+
+function scopeText({ scope }: PolicyView): string {
+  if (scope === null) return '-'
+  const { actions, environments, resources, select } = scope
+  const parts = [
+    ...(actions === undefined ? [] : [`actions ${actions.join(' ')}`]),
+    ...(resources === undefined ? [] : [`resources ${resources.join(' ')}`]),
+    ...(environments === undefined ? [] : [`environments ${environments.join(' ')}`]),
+    ...(select === 'referenced' ? ['when named'] : []),
+  ]
+  return parts.length === 0 ? 'everywhere' : printable(parts.join(', '))
+}
+
+const formatViews = (policies: readonly PolicyView[]): string =>
+  policies.length === 0
+    ? ''
+    : formatTable([
+        ['policy', 'version', 'state', 'since', 'entry', 'sha256', 'decides on'],
+        ...policies.map((policy) => [
+          printable(policy.id),
+          printable(policy.version),
+          policy.state,
+          date(policy.since),
+          String(policy.index),
+          policy.sha256.slice(0, 16),
+          scopeText(policy),
+        ]),
+      ])
+
+async function tell(context: Context, flags: TenantFlags, view: PolicyView): Promise<number> {
+  await context.out.write(flags.json === true ? jsonLine(view) : formatViews([view]))
+  return exitCodes.done
+}
+
+const list = async (service: Service, tenant: string): Promise<readonly PolicyView[]> =>
+  views.parse(await service.listPolicies(tenant))
+
+/** The policy that a text names: by its digest or the beginning of it, by `id@version`, or by its id where there is one version. */
+async function find(service: Service, tenant: string, name: string): Promise<PolicyView> {
+  const known = await list(service, tenant)
+  const byDigest = /^[0-9a-f]{8,64}$/.test(name)
+    ? known.filter(({ sha256 }) => sha256.startsWith(name))
+    : []
+  const found =
+    byDigest.length > 0
+      ? byDigest
+      : known.filter(({ id, version }) => name === `${id}@${version}` || name === id)
+  const [only] = found
+  if (only === undefined) throw new Failure('INPUT_NOT_FOUND', `No such policy: ${name}`)
+  if (found.length > 1) {
+    const versions = found.map(({ id, version }) => `${id}@${version}`).join(', ')
+    throw new Usage(`More than one policy is called so, name one of: ${versions}`)
+  }
+  return only
+}
+
+/** `policy push BUNDLE` */
+export async function pushPolicy(
+  context: Context,
+  file: string,
+  flags: PushFlags,
+): Promise<number> {
+  const { digest, record } = await loadBundle(context, file, flags)
+  const view = await whileWriting(context, flags, async (service) => {
+    const pushed = await service.registerPolicy(flags.tenant, fromUtf8(record), localCaller())
+    return policyViewSchema.parse(
+      flags.activate === true
+        ? await service.activatePolicy(flags.tenant, digest, {}, localCaller())
+        : pushed,
+    )
+  })
+  if (view.state === 'registered')
+    context.err.note('It decides nothing yet: countersign policy activate\n')
+  return tell(context, flags, view)
+}
+
+const scopeOf = ({ inEnvironment, onAction, onResource, whenNamed }: ActivateFlags) => ({
+  ...(onAction === undefined ? {} : { actions: onAction }),
+  ...(onResource === undefined ? {} : { resources: onResource }),
+  ...(inEnvironment === undefined ? {} : { environments: inEnvironment }),
+  ...(whenNamed === true ? { select: 'referenced' as const } : {}),
+})
+
+/** `policy activate POLICY` */
+export async function activatePolicy(
+  context: Context,
+  name: string,
+  flags: ActivateFlags,
+): Promise<number> {
+  const { action, rollback, tenant } = flags
+  const view = await whileWriting(context, flags, async (service) => {
+    const { sha256 } = await find(service, tenant, name)
+    const activation = {
+      scope: scopeOf(flags),
+      ...(action === undefined ? {} : { action }),
+      ...(rollback === undefined ? {} : { rollback }),
+    }
+    return policyViewSchema.parse(
+      await service.activatePolicy(tenant, sha256, activation, localCaller()),
+    )
+  })
+  return tell(context, flags, view)
+}
+
+/** `policy retire POLICY` */
+export async function retirePolicy(
+  context: Context,
+  name: string,
+  flags: RetireFlags,
+): Promise<number> {
+  const { action, reason, tenant } = flags
+  const view = await whileWriting(context, flags, async (service) => {
+    const { sha256 } = await find(service, tenant, name)
+    const retirement = { reason, ...(action === undefined ? {} : { action }) }
+    return policyViewSchema.parse(
+      await service.retirePolicy(tenant, sha256, retirement, localCaller()),
+    )
+  })
+  return tell(context, flags, view)
+}
+
+/** `policy list` */
+export async function listPolicies(context: Context, flags: TenantFlags): Promise<number> {
+  const policies = await whileWriting(context, flags, (service) => list(service, flags.tenant))
+  await context.out.write(flags.json === true ? jsonLine(policies) : formatViews(policies))
+  return exitCodes.done
+}
+
+/** `policy show POLICY`: the bundle as it was registered. */
+export async function showPolicy(
+  context: Context,
+  name: string,
+  flags: TenantFlags,
+): Promise<number> {
+  const { policy, record } = await whileWriting(context, flags, async (service) => {
+    const { sha256 } = await find(service, flags.tenant, name)
+    return service.readPolicy(flags.tenant, sha256)
+  })
+  if (flags.json === true) {
+    await context.out.write(`{"policy":${JSON.stringify(policy)},"record":${record}}\n`)
+    return exitCodes.done
+  }
+  context.err.note(formatViews([policy]))
+  const { bundle, dialect } = JSON.parse(record) as { bundle: object; dialect: string }
+  await context.out.write(`${JSON.stringify({ dialect, ...bundle }, null, 2)}\n`)
+  return exitCodes.done
+}

@@ -32,4 +32,6 @@ export const limits = Object.freeze({
   batchEntries: 256,
   /** Entries that wait for a commit. */
   queueEntries: 4096,
+  /** Requests that wait for escalations at a time. */
+  escalationWaits: 1024,
 })

@@ -1,5 +1,5 @@
-// What may follow a decision: its one-time (or n-times) use, and its erasure. Both are entries of the decision's stream, and the compare-and-set is
-// the stream itself: of two that saw the same last step only one gets the next.
+// What may follow a decision: its one-time (or n-times) use. It is an entry of the decision's stream, and the compare-and-set is the
+// stream itself: of two that saw the same last step only one gets the next.
 import { encodeBase64 } from '../base/base64.ts'
 import { encodeHex } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
@@ -45,19 +45,14 @@ export function nextPlace(entries: readonly StoredEntry[]): Pick<Draft, 'stream'
 /** The last follow-up of each stream that is under way: those of one stream go one after the other. */
 const underWay = new Map<string, Promise<unknown>>()
 
-/** Enters what is drafted from the stream as it stands. */
-async function follow<D extends Draft>(
-  room: Room,
-  id: string,
-  draft: (entries: readonly StoredEntry[]) => D,
-): Promise<{ readonly drafted: D; readonly entered: Entered }> {
+/** Works on the stream of a decision after what came before, so that neither takes the other's place. */
+export async function inTurn<T>(room: Room, id: string, work: () => Promise<T>): Promise<T> {
   const name = `${room.instance.id} ${room.tenant.name} ${id}`
   const before = underWay.get(name)
   const turn = (async () => {
     // Whether it succeeded is for its own caller to hear.
     await before?.catch(() => undefined)
-    const drafted = draft(await readDecisionStream(room, id))
-    return { drafted, entered: await enter(room, drafted) }
+    return work()
   })()
   underWay.set(name, turn)
   try {
@@ -66,6 +61,17 @@ async function follow<D extends Draft>(
     if (underWay.get(name) === turn) underWay.delete(name)
   }
 }
+
+/** Enters what is drafted from the stream as it stands. */
+export const follow = <D extends Draft>(
+  room: Room,
+  id: string,
+  draft: (entries: readonly StoredEntry[]) => D,
+): Promise<{ readonly drafted: D; readonly entered: Entered }> =>
+  inTurn(room, id, async () => {
+    const drafted = draft(await readDecisionStream(room, id))
+    return { drafted, entered: await enter(room, drafted) }
+  })
 
 /**
  * Claims one use of an ALLOW before its effect.
@@ -116,15 +122,17 @@ export async function claim(
   }
 }
 
-/** What a decision permits after all; only what both leads have signed is ever told as executed. */
+/** What a decision permits after all; only what both leads have signed is ever told as executed, only what a reviewer has answered as approved. */
 function effectOf(
   { maxUses, mode, status }: DecisionMatter,
   entries: readonly StoredEntry[],
 ): Pick<DecisionMatter, 'maxUses' | 'mode' | 'status'> {
-  const overruled = entries.some(
-    (entry) => entry.kind === 'override' && matterOf(entry, 'override')?.event === 'executed',
+  const allowed = entries.some(
+    (entry) =>
+      (entry.kind === 'override' && matterOf(entry, 'override')?.event === 'executed') ||
+      (entry.kind === 'escalation' && matterOf(entry, 'escalation')?.event === 'approved'),
   )
-  return overruled ? { maxUses: 1, mode, status: 'ALLOW' } : { maxUses, mode, status }
+  return allowed ? { maxUses: 1, mode, status: 'ALLOW' } : { maxUses, mode, status }
 }
 
 const notClaimable = (message: string): Failure => new Failure('INPUT_NOT_CLAIMABLE', message)

@@ -21,6 +21,14 @@ import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
 import type {
+  EscalationChallengeQuery,
+  EscalationDeciding,
+  EscalationListRequest,
+  EscalationPage,
+  EscalationView,
+} from '../wire/escalations.ts'
+import type { GatewayAnswer, GatewayRequest } from '../wire/gateway.ts'
+import type {
   OverrideAct,
   OverrideListRequest,
   OverrideOpening,
@@ -29,13 +37,23 @@ import type {
 } from '../wire/overrides.ts'
 import type { PolicyActivation, PolicyRetirement, PolicyView } from '../wire/policies.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
+import type {
+  WebhookCreated,
+  WebhookListView,
+  WebhookRequest,
+  WebhookView,
+} from '../wire/webhooks.ts'
 import { enterAdmin } from './admin-entry.ts'
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
 import { readCheckedStream } from './checked.ts'
 import { exportSigstoreBundle } from './copies.ts'
+import { challengeEscalation, decideEscalation, timeOutEscalation } from './escalation-desk.ts'
+import { EscalationHall } from './escalation-hall.ts'
+import { listEscalations } from './escalation-list.ts'
 import { recordExport } from './export-record.ts'
 import { claim, erase } from './follow-up.ts'
 import { checkTenant, completeGenesis, genesisPositions, hasGenesis } from './genesis.ts'
+import type { GatewayDecider } from './gateway.ts'
 import { KeyDesk } from './key-desk.ts'
 import { Notariser } from './notarise.ts'
 import { actOnOverride, openOverride, readOverride } from './override-desk.ts'
@@ -52,13 +70,17 @@ import type { Room } from './room.ts'
 import { RoomOpening } from './room-opening.ts'
 import { Rooms } from './rooms.ts'
 import { applyRoster, readRoster } from './roster-desk.ts'
+import { Outbox } from './outbox.ts'
 import { publishTrustRoot, readCheckedTrustRoot } from './trust.ts'
+import { addWebhook, listWebhooks, removeWebhook, testWebhook } from './webhook-desk.ts'
 import { Witnessing } from './witnessing.ts'
 import type {
   DecisionView,
+  DeliveryOutcome,
   ExportRecord,
   Health,
   ListRequest,
+  OutgoingDelivery,
   PolicyRecord,
   Principal,
   Service,
@@ -106,6 +128,12 @@ export interface ServiceParts {
   readonly witnessPolicy?: string
   /** Time between rounds of asking witnesses, in ms. */
   readonly witnessEveryMs?: number
+  /** Decides what comes through the gateway; without it nothing is allowed there. */
+  readonly decideGateway?: GatewayDecider
+  /** How many requests may wait for escalations at a time. */
+  readonly mostWaits?: number
+  /** How many decisions of a tenant may be overruled within 24 hours; 20 unless told. */
+  readonly overridesPerDay?: number
   /** How many rooms are opened at start, those that were written to last, and stay open however idle they are; none unless told. */
   readonly keepRooms?: number
 }
@@ -113,6 +141,8 @@ export interface ServiceParts {
 const tenantPattern = /^[a-z0-9][a-z0-9-]{0,62}$/
 // Tenant and development suffix are put behind it; a checkpoint's origin has at most 255 bytes.
 const originPattern = /^(?=.{1,150}$)[A-Za-z0-9.-]+(:\d+)?(\/[A-Za-z0-9._~-]+)*$/
+const dayMs = 86_400_000
+const usualOverridesPerDay = 20
 const publishEveryMs = 1000
 const retryMs = { first: 200, most: 10_000 }
 /** What is asked of pins or key providers at a time. */
@@ -144,7 +174,9 @@ export class LocalService implements Service {
   readonly #rooms: Rooms
   readonly #opening: RoomOpening
   readonly #desk: KeyDesk
+  readonly #outbox: Outbox
   readonly #witnessing: Witnessing
+  readonly #hall: EscalationHall
   /** Tenants whose rooms have been open over this store: what is only read needs no room after that. */
   readonly #checked = new Set<string>()
   /** Tenants that are being founded: their rooms open without the checks of what is not there yet. */
@@ -163,7 +195,19 @@ export class LocalService implements Service {
     this.#release = release
     this.#store = store
     this.#instance = instance
-    this.#notariser = new Notariser(parts.version)
+    this.#notariser = new Notariser(parts.version, (deadline) => {
+      this.#hall.expect(deadline)
+    })
+    this.#hall = new EscalationHall({
+      clock: parts.clock,
+      decide: parts.decideGateway,
+      list: (limit) => this.#usableStore().listWaiting('escalation', limit),
+      mostWaits: parts.mostWaits,
+      notariser: this.#notariser,
+      report: parts.report,
+      sign: (tenant, work) => this.#sign(tenant, work),
+      timeOut: (tenant, id) => this.#sign(tenant, (room) => timeOutEscalation(room, id)),
+    })
     this.#reading = new Reading(() => this.#usableStore())
     const { clock, masterPublic, maxOutageMs, openInFreshProcess, openProvider } = parts
     this.#desk = new KeyDesk({
@@ -177,6 +221,12 @@ export class LocalService implements Service {
       providers: parts.providers,
       report: parts.report,
       store: () => this.#store,
+    })
+    this.#outbox = new Outbox({
+      clock,
+      report: parts.report,
+      store: () => this.#store,
+      useRoom: (tenant, work) => this.#use(tenant, work),
     })
     const { report, witnessEveryMs: everyMs } = parts
     this.#witnessing = new Witnessing({
@@ -224,6 +274,7 @@ export class LocalService implements Service {
       const service = new LocalService(parts, store, instance, release)
       try {
         await service.#checkTenants()
+        service.#hall.start()
         return service
       } catch (error) {
         service.#witnessing.abandon()
@@ -285,6 +336,10 @@ export class LocalService implements Service {
     }
   }
 
+  get #overridesPerDay(): number {
+    return this.#parts.overridesPerDay ?? usualOverridesPerDay
+  }
+
   get instance(): Instance {
     return this.#instance
   }
@@ -312,7 +367,9 @@ export class LocalService implements Service {
     id: string,
     reason: string,
   ): Promise<{ readonly index: number }> {
-    return this.#sign(principal.tenant, (room) => erase(room, principal, id, reason))
+    const erased = await this.#sign(principal.tenant, (room) => erase(room, principal, id, reason))
+    this.#hall.ring(principal.tenant, id)
+    return erased
   }
 
   async readDecision(tenant: string, id: string): Promise<DecisionView> {
@@ -548,7 +605,12 @@ export class LocalService implements Service {
   }
 
   async actOnOverride(principal: Principal, id: string, act: OverrideAct): Promise<OverrideView> {
-    return this.#sign(principal.tenant, (room) => actOnOverride(room, principal, id, act))
+    const { tenant } = principal
+    const view = await this.#sign(tenant, (room) =>
+      actOnOverride(room, principal, id, act, this.#overridesPerDay),
+    )
+    if (view.status === 'executed') this.#hall.ring(tenant, id)
+    return view
   }
 
   async readOverride(tenant: string, id: string): Promise<OverrideView> {
@@ -556,7 +618,76 @@ export class LocalService implements Service {
   }
 
   async listOverrides(tenant: string, request: OverrideListRequest): Promise<OverridePage> {
-    return this.#use(tenant, (room) => listOverrides(room, request))
+    return this.#use(tenant, (room) => listOverrides(room, request, this.#overridesPerDay))
+  }
+
+  async addWebhook(tenant: string, request: WebhookRequest, by: Caller): Promise<WebhookCreated> {
+    return this.#use(tenant, (room) => addWebhook(room, request, by))
+  }
+
+  async listWebhooks(tenant: string): Promise<WebhookListView> {
+    return this.#use(tenant, listWebhooks)
+  }
+
+  async removeWebhook(tenant: string, id: string, by: Caller): Promise<WebhookView> {
+    return this.#use(tenant, (room) => removeWebhook(room, id, by))
+  }
+
+  async testWebhook(
+    tenant: string,
+    id: string,
+    by: Caller,
+  ): Promise<{ readonly webhook: string; readonly index: number }> {
+    return this.#use(tenant, (room) => testWebhook(room, id, by))
+  }
+
+  async takeDeliveries(limit: number): Promise<readonly OutgoingDelivery[]> {
+    this.#usableStore()
+    return this.#outbox.take(limit)
+  }
+
+  async settleDelivery(id: number, outcome: DeliveryOutcome): Promise<void> {
+    this.#usableStore()
+    await this.#outbox.settle(id, outcome)
+  }
+
+  async readEscalation(tenant: string, id: string, waitMs: number): Promise<EscalationView> {
+    return this.#hall.read(tenant, id, waitMs)
+  }
+
+  async listEscalations(tenant: string, request: EscalationListRequest): Promise<EscalationPage> {
+    return this.#use(tenant, (room) => listEscalations(room, request))
+  }
+
+  async challengeEscalation(
+    tenant: string,
+    id: string,
+    said: EscalationChallengeQuery,
+  ): Promise<{ readonly challenge: string }> {
+    return this.#use(tenant, (room) => challengeEscalation(room, id, said))
+  }
+
+  async decideEscalation(
+    principal: Principal,
+    id: string,
+    deciding: EscalationDeciding,
+  ): Promise<EscalationView> {
+    const { tenant } = principal
+    try {
+      return await this.#sign(tenant, (room) => decideEscalation(room, principal, id, deciding))
+    } finally {
+      // Also where it was refused, for its time may have run out.
+      this.#hall.ring(tenant, id)
+    }
+  }
+
+  async executeGateway(principal: Principal, request: GatewayRequest): Promise<GatewayAnswer> {
+    return this.#hall.execute(principal, request)
+  }
+
+  endWaits(): Promise<void> {
+    this.#hall.endWaits()
+    return Promise.resolve()
   }
 
   /** Puts slots of providers beside those of a tenant, or in the place of those of some kinds: for opening and closing by hand. */
@@ -574,7 +705,7 @@ export class LocalService implements Service {
     return this.#desk.check()
   }
 
-  health(): Promise<Health> {
+  async health(): Promise<Health> {
     // Anybody may ask: what it says comes from the table of failures; paths and causes are for the log.
     const store =
       this.#trouble === undefined ? 'ok' : `${this.#trouble.code}: ${this.#trouble.title}`
@@ -582,20 +713,25 @@ export class LocalService implements Service {
     const outage = this.#outage()
     const keys = outage === undefined ? this.#desk.summary : `${outage.code}: ${outage.title}`
     const witnesses = this.#witnessing.summary
-    return Promise.resolve({
+    const webhooks = await this.#webhookSummary()
+    const overrides = await this.#overrideSummary()
+    return {
       ready: ready && outage === undefined,
       parts: {
         keys,
         log: store,
+        ...(overrides === undefined ? {} : { overrides }),
         tenants: this.#tenantSummary(),
+        ...(webhooks === undefined ? {} : { webhooks }),
         ...(witnesses === undefined ? {} : { witnesses }),
       },
-    })
+    }
   }
 
   async close(): Promise<void> {
     if (this.#closing) return
     this.#closing = true
+    await this.#hall.close()
     await this.#recovery
     await this.#rooms.idle()
     await this.#witnessing.close()
@@ -614,6 +750,30 @@ export class LocalService implements Service {
     } catch (error) {
       return asFailure(error)
     }
+  }
+
+  /** How many decisions were overruled within 24 hours in the tenants that are open; undefined where none was, or nobody can say. */
+  async #overrideSummary(): Promise<string | undefined> {
+    if (this.#trouble !== undefined || this.#closing) return undefined
+    let [all, limited] = [0, 0]
+    for (const tenant of this.#rooms.tenants) {
+      const since = this.#parts.clock() - dayMs
+      const count = await this.#store.countDecided(tenant, 'override', since).catch(() => 0)
+      all += count
+      if (count >= this.#overridesPerDay) limited++
+    }
+    if (all === 0) return undefined
+    const told = `${all} in 24 h`
+    return limited === 0 ? `ok (${told})` : `${limited} tenants at the limit (${told})`
+  }
+
+  /** How many announcements wait and were given up; undefined where there are none, or nobody can say. */
+  async #webhookSummary(): Promise<string | undefined> {
+    if (this.#trouble !== undefined || this.#closing) return undefined
+    const count = await this.#store.countDeliveries().catch(() => undefined)
+    if (count === undefined || count.waiting + count.dead === 0) return undefined
+    const { dead, waiting } = count
+    return `${dead === 0 ? 'ok' : `${dead} given up`} (${waiting} waiting)`
   }
 
   /** How many rooms are open, and what those that are not were refused with. */
@@ -705,6 +865,7 @@ export class LocalService implements Service {
           if (await hasGenesis(this.#store, name))
             await this.#rooms.use(name, () => Promise.resolve())
         this.#trouble = undefined
+        this.#hall.start()
         this.#parts.report('log.reopened', {})
         return
       } catch (error) {

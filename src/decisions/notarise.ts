@@ -14,6 +14,7 @@ import type { DecisionRequest } from '../wire/decision.ts'
 import type { IdempotencyRecord } from '../store/store.ts'
 import { enter, type Room } from './room.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
+import { openingOf } from './escalation-opening.ts'
 import { proveEntry } from './prove.ts'
 import type { Principal } from './service.ts'
 
@@ -59,6 +60,15 @@ function formatReply(
   )
 }
 
+/** Told of every decision that is held for a reviewer, by the log time up to which it is. */
+export type Holding = (deadline: number) => void
+
+/** A decision that was made, and what made it. */
+interface Made {
+  readonly request: DecisionRequest
+  readonly source: DecisionMatter['source']
+}
+
 interface Pending {
   /** Canonical text of the request that came first. */
   readonly request: string
@@ -69,9 +79,11 @@ interface Pending {
 export class Notariser {
   readonly #producer: { readonly name: string; readonly version: string }
   readonly #pending = new Map<string, Pending>()
+  readonly #onHeld: Holding
 
-  constructor(version: string) {
+  constructor(version: string, onHeld: Holding = () => undefined) {
     this.#producer = { name: 'countersign', version }
+    this.#onHeld = onHeld
   }
 
   /**
@@ -86,19 +98,37 @@ export class Notariser {
   ): Promise<string> {
     const { idempotencyKey: bodyKey, ...request } = JSON.parse(text) as DecisionRequest
     const key = headerKey ?? bodyKey ?? null
-    if (key === null) return this.#enter(room, principal, request, null, null)
-    return this.#once(room, principal, request, key)
+    const made: Made = { request, source: 'submitted' }
+    if (key === null) return this.#enter(room, principal, made, null, null)
+    const canonical = canonicalize(askedOf(request))
+    return this.#once(room, principal, canonical, key, () => Promise.resolve(made))
+  }
+
+  /**
+   * As {@link notarise}, of a decision that is made here: only where its request is the first of its key.
+   * @param asked canonical text of the request, which is what the key stands for
+   */
+  async evaluate(
+    room: Room,
+    principal: Principal,
+    asked: string,
+    key: string | null,
+    evaluate: () => Promise<DecisionRequest>,
+  ): Promise<string> {
+    const make = async (): Promise<Made> => ({ request: await evaluate(), source: 'evaluated' })
+    if (key === null) return this.#enter(room, principal, await make(), null, null)
+    return this.#once(room, principal, asked, key, make)
   }
 
   async #once(
     room: Room,
     principal: Principal,
-    request: DecisionRequest,
+    canonical: string,
     key: string,
+    make: () => Promise<Made>,
   ): Promise<string> {
     const { owner } = principal.caller
     const name = `${room.tenant.name}\n${owner}\n${key}`
-    const canonical = canonicalize(askedOf(request))
     const twin = this.#pending.get(name)
     if (twin !== undefined) {
       if (twin.request !== canonical) throw conflict(key)
@@ -106,7 +136,7 @@ export class Notariser {
       await twin.done
       return this.#replay(room, owner, key, canonical)
     }
-    const done = this.#first(room, principal, request, key, canonical)
+    const done = this.#first(room, principal, canonical, key, make)
     this.#pending.set(name, { request: canonical, done })
     try {
       return await done
@@ -118,15 +148,15 @@ export class Notariser {
   async #first(
     room: Room,
     principal: Principal,
-    request: DecisionRequest,
-    key: string,
     canonical: string,
+    key: string,
+    make: () => Promise<Made>,
   ): Promise<string> {
     const { owner } = principal.caller
     const known = await room.store.readIdempotency(room.tenant.name, owner, nameOf(owner, key))
     if (known !== undefined) return this.#replay(room, owner, key, canonical)
     const salt = randomNonce(16)
-    return this.#enter(room, principal, request, key, {
+    return this.#enter(room, principal, await make(), key, {
       owner,
       key: nameOf(owner, key),
       salt,
@@ -177,22 +207,24 @@ export class Notariser {
   async #enter(
     room: Room,
     principal: Principal,
-    request: DecisionRequest,
+    made: Made,
     key: string | null,
     record: Omit<IdempotencyRecord, 'stream'> | null,
   ): Promise<string> {
     const time = room.clock()
     const id = uuidv7(time, randomNonce(10))
-    const { intent, status } = request
+    const { intent, status } = made.request
+    const matter = this.#matter(id, time, principal, made, key)
     const { signed, appended } = await enter(room, {
       kind: 'decision',
       stream: id,
       seq: 0,
       prev: null,
-      matter: this.#matter(id, time, principal, request, key),
+      matter,
       isValid: true,
       filter: { status, actor: intent.actor.id, action: intent.action.type },
       effects: record === null ? [] : [{ type: 'idempotency', record: { ...record, stream: id } }],
+      ...openingOf(room, matter, made.request.decideWithinSeconds, this.#onHeld),
     })
     const { keyid, payload, signature } = signed
     return formatReply({ id, status, payload, keyid, signature, replayed: false }, appended)
@@ -202,7 +234,7 @@ export class Notariser {
     id: string,
     time: number,
     principal: Principal,
-    request: DecisionRequest,
+    { request, source }: Made,
     idempotencyKey: string | null,
   ): DecisionMatter {
     // Of all that the entry says this alone does not come through the schema of requests.
@@ -212,7 +244,7 @@ export class Notariser {
       time,
       producer: this.#producer,
       caller: principal.caller,
-      source: 'submitted',
+      source,
       idempotencyKey,
       ...askedOf(request),
     }

@@ -1,13 +1,13 @@
 // A tenant that is open for writing: its identity, its unsealed keys, its log. Use cases sign with it and append to it.
 import { randomNonce, sha512 } from '../crypto/hash.ts'
 import { signatureContext } from '../crypto/labels.ts'
-import { utf8 } from '../base/bytes.ts'
+import { encodeHex, utf8 } from '../base/bytes.ts'
 import { Failure, invariant } from '../base/failure.ts'
 import { isKnownKind, matters } from '../dossier/matters.ts'
 import { limits } from '../base/limits.ts'
 import { preAuthEncoding } from '../dossier/dsse.ts'
 import { fastKinds, type Kind } from '../dossier/kinds.ts'
-import { formatStatement } from '../dossier/statement.ts'
+import { formatStatement, parseStatement } from '../dossier/statement.ts'
 import type { Keyring } from '../keyring/keyring.ts'
 import type { Gate } from './gate.ts'
 import type { Appended, Log, SignedEntry } from '../log/log.ts'
@@ -48,6 +48,16 @@ export interface Draft {
   readonly isValid?: true
   /** Why it may not stand at a leaf time; asked by the log with the very time that it would get. */
   readonly refuseAt?: (time: number) => Failure | undefined
+  /** What is committed together with it, right behind it: of a kind that the evidence key signs. */
+  readonly follow?: (placed: PlacedDraft) => Draft
+}
+
+/** What a draft got: its hex leaf hash and its time. */
+export interface PlacedDraft {
+  readonly leaf: string
+  readonly time: number
+  /** Hex digest of the statement's subject. */
+  readonly subject: string
 }
 
 /** A draft as its exact bytes, ready to be signed. */
@@ -59,6 +69,7 @@ interface Written {
 
 function write(room: Room, draft: Draft): Written {
   const { kind, stream, seq, prev, matter, filter, effects, isValid = false, refuseAt } = draft
+  const { follow } = draft
   // What verifiers would refuse must not be signed.
   invariant(
     isValid || (isKnownKind(kind) && matters[kind].safeParse(matter).success),
@@ -94,9 +105,21 @@ function write(room: Room, draft: Draft): Written {
     filter: filter ?? null,
     effects: effects ?? [],
     ...(refuseAt === undefined ? {} : { refuseAt }),
+    ...(follow === undefined ? {} : { follow: followUp(room, payload, follow) }),
   }
   return { entry, encoded }
 }
+
+/** What the log asks for behind an entry. */
+const followUp =
+  (room: Room, payload: Uint8Array, follow: NonNullable<Draft['follow']>) =>
+  ({ leafHash, time }: Pick<Appended, 'leafHash' | 'time'>): Promise<SignedEntry> => {
+    const statement = parseStatement(payload)
+    invariant(typeof statement !== 'string', 'Statement is not one')
+    const [subject] = statement.subject
+    const draft = follow({ leaf: encodeHex(leafHash), subject: subject.digest.sha256, time })
+    return signEvidence(room, write(room, draft))
+  }
 
 /** The kinds' contexts as bytes, encoded once. */
 const contexts = new Map<Kind, Uint8Array>()

@@ -149,6 +149,18 @@ const methods = [
 /**
  * Connects to a hosted service; every method answers as the real one would.
  * @param ended what whoever waits is told when the channel has closed
+  'addWebhook',
+  'listWebhooks',
+  'removeWebhook',
+  'testWebhook',
+  'takeDeliveries',
+  'settleDelivery',
+  'readEscalation',
+  'listEscalations',
+  'challengeEscalation',
+  'decideEscalation',
+  'executeGateway',
+  'endWaits',
  */
 export function connectService(
   port: Channel,

@@ -15,6 +15,14 @@ import type {
   OverridePage,
   OverrideView,
 } from '../wire/overrides.ts'
+import type {
+  EscalationChallengeQuery,
+  EscalationDeciding,
+  EscalationListRequest,
+  EscalationPage,
+  EscalationView,
+} from '../wire/escalations.ts'
+import type { GatewayAnswer, GatewayRequest } from '../wire/gateway.ts'
 import type { PolicyActivation, PolicyRetirement, PolicyView } from '../wire/policies.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
 import type { InForce } from './standing.ts'
@@ -24,6 +32,12 @@ export interface Principal {
   readonly tenant: string
   readonly profile: Profile
   readonly caller: Caller
+import type {
+  WebhookCreated,
+  WebhookListView,
+  WebhookRequest,
+  WebhookView,
+} from '../wire/webhooks.ts'
   readonly scopes: readonly Scope[]
 }
 
@@ -109,12 +123,39 @@ export interface Service {
   /**
    * Notarises a decision; `text` has passed `parseDecisionRequest`. Gives the JSON text of a `Notarised`.
    * @param idempotencyKey of the header; the body's counts when it is null
+/** An announcement ready to be sent: POST the body with these headers. */
+export interface OutgoingDelivery {
+  readonly id: number
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  /** JSON text. */
+  readonly body: string
+}
+
+/** What became of an attempt to send one. */
+export interface DeliveryOutcome {
+  readonly ok: boolean
+  /** Whether the receiver has said that it wants no more (410). */
+  readonly gone: boolean
+  /** In a few words, for whoever runs it. */
+  readonly said: string
+}
+
    */
   notarise(principal: Principal, text: string, idempotencyKey: string | null): Promise<string>
   /** @throws INPUT_NOT_CLAIMABLE, INPUT_CLAIMED */
   claim(principal: Principal, id: string, request: ClaimRequest): Promise<Claimed>
-  /** Erases every payload of the decision's stream; gives the index of the erasure entry. */
-  erase(principal: Principal, id: string, reason: string): Promise<{ readonly index: number }>
+  /**
+   * Erases every payload of the decision's stream; gives the index of the erasure entry.
+   * @param action id of the action that two leads have signed for exactly this
+   * @throws INPUT_NOT_FOUND, INPUT_ERASED, ACTION_REQUIRED, ACTION_REFUSED
+   */
+  erase(
+    principal: Principal,
+    id: string,
+    reason: string,
+    action?: string,
+  ): Promise<{ readonly index: number }>
   readDecision(tenant: string, id: string): Promise<DecisionView>
   listDecisions(tenant: string, request: ListRequest): Promise<DecisionPage>
   /** Bytes of a dossier file of a decision's or a system stream, under the newest checkpoint or one that was kept at a size. */
@@ -166,7 +207,8 @@ export interface Service {
   /**
    * Does something to the keys while decisions go on. Each step is an entry of the stream `keys`; an order that was interrupted goes on where it
    * stopped when it is given again.
-   * @throws INPUT_NOT_FOUND, INPUT_KEY_STATE, CONFIG_INVALID, KEK_*, OPEN_FAILED
+   * @param action id of the action that two leads have signed for exactly this
+   * @throws INPUT_NOT_FOUND, INPUT_KEY_STATE, CONFIG_INVALID, KEK_*, OPEN_FAILED, ACTION_REQUIRED, ACTION_REFUSED
    */
   orderKeys(tenant: string, order: KeyOrder, by: Caller): Promise<KeyOrderDone>
   /** Registers a bundle by the canonical JSON of its record; one that is registered stays what it was. @throws POLICY_INVALID, POLICY_REFUSED */
@@ -202,3 +244,40 @@ export interface Service {
   /** Refuses new work, finishes what was accepted, and ends. */
   close(): Promise<void>
 }
+  /** Makes a webhook; a secret that is made here is told once. @throws INPUT_INVALID, INPUT_EXISTS */
+  addWebhook(tenant: string, request: WebhookRequest, by: Caller): Promise<WebhookCreated>
+  listWebhooks(tenant: string): Promise<WebhookListView>
+  /** Removes a webhook and what waits for it. @throws INPUT_NOT_FOUND */
+  removeWebhook(tenant: string, id: string, by: Caller): Promise<WebhookView>
+  /** Lets one webhook be told of a test. @throws INPUT_NOT_FOUND */
+  testWebhook(
+    tenant: string,
+    id: string,
+    by: Caller,
+  ): Promise<{ readonly webhook: string; readonly index: number }>
+  /** What is to be sent now, at most so many, of all tenants; for whoever sends it. */
+  takeDeliveries(limit: number): Promise<readonly OutgoingDelivery[]>
+  settleDelivery(id: number, outcome: DeliveryOutcome): Promise<void>
+  /**
+   * How it stands with the escalation of a decision; told when it has ended, or when the time to wait is up, or the service ends.
+   * @param waitMs 0 to 60,000
+   * @throws INPUT_NOT_FOUND, INPUT_ERASED, LOG_BUSY when too many wait
+   */
+  readEscalation(tenant: string, id: string, waitMs: number): Promise<EscalationView>
+  listEscalations(tenant: string, request: EscalationListRequest): Promise<EscalationPage>
+  /** The text that a reviewer signs who answers by a key. @throws ESCALATION_REFUSED, INPUT_NOT_FOUND, INPUT_ERASED, INPUT_TOO_LARGE */
+  challengeEscalation(
+    tenant: string,
+    id: string,
+    said: EscalationChallengeQuery,
+  ): Promise<{ readonly challenge: string }>
+  /** Answers an escalation, as who calls or who has signed. @throws ESCALATION_REFUSED, INPUT_NOT_FOUND, INPUT_ERASED */
+  decideEscalation(
+    principal: Principal,
+    id: string,
+    deciding: EscalationDeciding,
+  ): Promise<EscalationView>
+  /** Decides what a PROVENANCE client asks for, by policies alone, and holds the answer while a reviewer is asked, 60 s at most. */
+  executeGateway(principal: Principal, request: GatewayRequest): Promise<GatewayAnswer>
+  /** Sends everybody home who waits for an escalation, and lets nobody wait any more: before listeners are closed. */
+  endWaits(): Promise<void>

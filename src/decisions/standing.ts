@@ -2,6 +2,7 @@
 // which each step tells in the transaction that appends it; one decision's from its own stream.
 import { leadRoles, parseChallenge, type Challenge } from '../dossier/challenge.ts'
 import type { Effect, Standing, StandingWay, StoredEntry } from '../store/store.ts'
+import type { EscalationStatus } from '../verify/escalation-story.ts'
 import type { RequestStatus } from '../verify/two-key-story.ts'
 import { matterOf } from './checked.ts'
 
@@ -63,6 +64,24 @@ export function overrideStanding(
   }
 }
 
+const forced = {
+  approved: 'ALLOW',
+  pending: null,
+  rejected: 'BLOCK',
+  'timed-out': 'BLOCK',
+} as const
+
+/**
+ * How it stands with an escalation.
+ * @param deadline null where it does not wait
+ */
+export const escalationStanding = (state: EscalationStatus, deadline: number | null): Standing => ({
+  state,
+  status: forced[state],
+  until: state === 'pending' ? deadline : null,
+  way: 'escalation',
+})
+
 /** Tells the database how it stands with a decision after a step of its stream. */
 export const stands = (stream: string, standing: Standing): Effect => ({
   standing,
@@ -94,8 +113,24 @@ function overrideOf(entries: readonly StoredEntry[]): (Standing & { step: number
   return standing
 }
 
+/** How it stands with the escalation of a decision, as its checked entries tell it; undefined where it was not held. */
+function escalationOf(entries: readonly StoredEntry[]): (Standing & { step: number }) | undefined {
+  let standing: (Standing & { step: number }) | undefined
+  for (const entry of entries) {
+    const matter = entry.kind === 'escalation' ? matterOf(entry, 'escalation') : undefined
+    if (matter === undefined) continue
+    const { event } = matter
+    const state = event === 'opened' ? 'pending' : event
+    const deadline = event === 'opened' ? matter.deadline : null
+    standing = { ...escalationStanding(state, deadline), step: entry.index }
+  }
+  return standing
+}
+
 /** How it stands with a decision in each way, as its checked entries tell it, the one that was stepped last at the end. */
 export const standingsOf = (
   entries: readonly StoredEntry[],
 ): readonly (Standing & { readonly step: number })[] =>
-  [overrideOf(entries)].flatMap((one) => one ?? []).sort((a, b) => a.step - b.step)
+  [overrideOf(entries), escalationOf(entries)]
+    .flatMap((one) => one ?? [])
+    .sort((a, b) => a.step - b.step)

@@ -54,6 +54,8 @@ export interface SignedEntry {
   readonly effects: readonly Effect[]
   /** Why it may not stand at a leaf time; asked with the very time that it would get. */
   readonly refuseAt?: (time: number) => Failure | undefined
+  /** Makes the entry that is committed together with it, right behind it, from the leaf that it gets; where that fails neither stands. */
+  readonly follow?: (placed: Pick<Appended, 'leafHash' | 'time'>) => Promise<SignedEntry>
   /** Those that have it in common are committed together or not at all; given by {@link Log.appendTogether}. */
   readonly together?: symbol
 }
@@ -104,6 +106,12 @@ const batchEntries = 32
 /** Where the pin takes longer than this, as across a network, more entries share a commit. */
 const slowPinMs = 5
 const keepCheckpointEveryMs = 1000
+
+/** Whoever asked for an entry hears of what is committed with it. */
+const nobody: Pick<Waiting, 'reject' | 'resolve'> = {
+  reject: () => undefined,
+  resolve: () => undefined,
+}
 
 /** The sequencer of one log. `append` resolves only when the entry is durable, provable and pinned. */
 export class Log {
@@ -288,7 +296,7 @@ export class Log {
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
     const time = this.#nextTime()
-    const admitted = await this.#admit(batch, time)
+    const admitted = await this.#withFollowers(await this.#admit(batch, time), time)
     if (admitted.length === 0) return
     const { store, tenant, origin, signers, epoch } = this.#parts
     const expected = this.#head
@@ -363,6 +371,24 @@ export class Log {
       }
     }
     return spoilt.size === 0 ? admitted : admitted.filter((waiting) => !isSpoilt(waiting, spoilt))
+  }
+
+  /** Those admitted, each with the entry that it wants right behind it. */
+  async #withFollowers(admitted: readonly Waiting[], time: number): Promise<readonly Waiting[]> {
+    if (admitted.every(({ entry }) => entry.follow === undefined)) return admitted
+    const followed = admitted.map(async (waiting): Promise<readonly Waiting[]> => {
+      const { entry } = waiting
+      if (entry.follow === undefined) return [waiting]
+      try {
+        // Neither leaf nor hash depend on the index.
+        const { leafHash } = place(entry, 0, time)
+        return [waiting, { ...nobody, entry: await entry.follow({ leafHash, time }) }]
+      } catch (error) {
+        waiting.reject(asFailure(error))
+        return []
+      }
+    })
+    return (await Promise.all(followed)).flat()
   }
 
   #nextTime(): number {

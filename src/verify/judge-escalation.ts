@@ -59,7 +59,7 @@ export interface ToldEscalation {
 }
 
 /** Whether two leads have made a decision an ALLOW before a step. Whether they could is judged by itself. */
-const overruledBefore = (entries: readonly JudgedEntry[], step: number): boolean =>
+export const overruledBefore = (entries: readonly JudgedEntry[], step: number): boolean =>
   entries.some(
     ({ leaf, statement }) =>
       leaf.kind === 'override' &&

@@ -1,0 +1,144 @@
+// Where escalations are waited for: those who ask how it stands, the requests that are held meanwhile, and the clock that ends what nobody answers.
+import { asFailure } from '../base/failure.ts'
+import { limits } from '../base/limits.ts'
+import type { Notarised } from '../wire/decision.ts'
+import { mostWaitSeconds, type EscalationView } from '../wire/escalations.ts'
+import type { GatewayAnswer, GatewayRequest } from '../wire/gateway.ts'
+import { readEscalation } from './escalation-desk.ts'
+import { EscalationTimer, type TimerParts } from './escalation-timer.ts'
+import { EscalationWaits } from './escalation-waits.ts'
+import {
+  answerDecided,
+  answerHeld,
+  answerRefused,
+  askedOf,
+  decideWithoutPolicies,
+  type GatewayDecider,
+} from './gateway.ts'
+import type { Notariser } from './notarise.ts'
+import { Refusal } from './gateway.ts'
+import type { Room } from './room.ts'
+import type { Principal } from './service.ts'
+
+/** What the hall works with. */
+export interface HallParts extends TimerParts {
+  readonly notariser: Notariser
+  readonly decide: GatewayDecider | undefined
+  readonly mostWaits: number | undefined
+  /** Works in the room of a tenant, where new entries may be signed. */
+  readonly sign: <T>(tenant: string, work: (room: Room) => Promise<T>) => Promise<T>
+}
+
+const secondMs = 1000
+
+/** Waits, holds and ends. */
+export class EscalationHall {
+  readonly #parts: HallParts
+  readonly #waits: EscalationWaits
+  readonly #timer: EscalationTimer
+
+  constructor(parts: HallParts) {
+    this.#parts = parts
+    this.#waits = new EscalationWaits(parts.mostWaits ?? limits.escalationWaits)
+    this.#timer = new EscalationTimer({
+      ...parts,
+      timeOut: async (tenant, id) => {
+        await parts.timeOut(tenant, id)
+        this.ring(tenant, id)
+      },
+    })
+  }
+
+  /** Ends what has run out, now and whenever it does. */
+  start(): void {
+    this.#timer.start()
+  }
+
+  /** Takes notice of a deadline, ms since 1970. */
+  expect(deadline: number): void {
+    this.#timer.expect(deadline)
+  }
+
+  /** Lets those who wait for an escalation look again. */
+  ring(tenant: string, id: string): void {
+    this.#waits.ring(tenant, id)
+  }
+
+  /**
+   * How it stands with an escalation, once it has ended or the time to wait is up.
+   * @throws {@link Failure} INPUT_NOT_FOUND, INPUT_ERASED, LOG_BUSY
+   */
+  async read(tenant: string, id: string, waitMs: number): Promise<EscalationView> {
+    const look = (): Promise<EscalationView> =>
+      this.#parts.sign(tenant, (room) => readEscalation(room, id))
+    if (waitMs <= 0) return look()
+    const until = performance.now() + waitMs
+    for (;;) {
+      const wait = this.#waits.begin(tenant, id, Math.max(0, until - performance.now()))
+      try {
+        const view = await look()
+        if (view.status !== 'pending' || view.overruled) return view
+        await wait.over
+        if (this.#waits.closed) return view
+      } finally {
+        wait.leave()
+      }
+      if (performance.now() >= until) return look()
+    }
+  }
+
+  /** Decides what a client asks for, and holds the answer while a reviewer is asked. */
+  async execute(principal: Principal, request: GatewayRequest): Promise<GatewayAnswer> {
+    const { decide = decideWithoutPolicies, notariser, sign } = this.#parts
+    const { tenant } = principal
+    let reason = ''
+    try {
+      const text = await sign(tenant, (room) =>
+        notariser.evaluate(
+          room,
+          principal,
+          askedOf(request),
+          request.idempotency_key ?? null,
+          async () => {
+            const decision = await decide(room, principal, request)
+            if ('refused' in decision) throw new Refusal(decision.refused)
+            const { reasons = [] } = decision.decided
+            reason = reasons.map(({ code, text: why }) => why ?? code).join('; ')
+            return decision.decided
+          },
+        ),
+      )
+      const made = JSON.parse(text) as Notarised
+      if (made.status !== 'ESCALATE' && made.status !== 'REVIEW_REQUIRED')
+        return answerDecided(made, reason)
+      return await this.#hold(tenant, made.id)
+    } catch (error) {
+      if (error instanceof Refusal) return answerRefused(error.message)
+      throw error
+    }
+  }
+
+  async #hold(tenant: string, id: string): Promise<GatewayAnswer> {
+    try {
+      const view = await this.read(tenant, id, mostWaitSeconds * secondMs)
+      return this.#waits.closed
+        ? answerHeld(view, 'service is ending, ask again with the same idempotency_key')
+        : answerHeld(view)
+    } catch (error) {
+      // Too many wait: what was decided stands, and nobody may act on it yet.
+      if (asFailure(error).code !== 'LOG_BUSY') throw error
+      return answerHeld(await this.read(tenant, id, 0), 'too many are held, ask again later')
+    }
+  }
+
+  /** Sends everybody home, and lets nobody wait any more. */
+  endWaits(): void {
+    this.#waits.close()
+  }
+
+  /** Ends the waiting and the timer. */
+  async close(): Promise<void> {
+    this.endWaits()
+    await this.#timer.close()
+  }
+}

@@ -1,0 +1,76 @@
+// What a PROVENANCE client is answered. Its request becomes an intent, the policies of the tenant decide, and where they want a reviewer the request is
+// held until there is an answer. Nothing but an ALLOW lets the client act, so whatever cannot be told in time is a BLOCK that says so.
+import { canonicalize } from '../base/canonical-json.ts'
+import type { Notarised } from '../wire/decision.ts'
+import type { DecisionRequest } from '../wire/decision.ts'
+import type { EscalationView } from '../wire/escalations.ts'
+import type { GatewayAnswer, GatewayRequest } from '../wire/gateway.ts'
+import type { Room } from './room.ts'
+import type { Principal } from './service.ts'
+
+/** A decision that policies have made, or why they have made none. */
+export type GatewayDecision = { readonly decided: DecisionRequest } | { readonly refused: string }
+
+/** Decides what a client asks for, by the policies of its tenant and never by the client's own guess. */
+export type GatewayDecider = (
+  room: Room,
+  principal: Principal,
+  request: GatewayRequest,
+) => Promise<GatewayDecision>
+
+/** Decides where no policies can be asked: nothing is allowed. */
+export const decideWithoutPolicies: GatewayDecider = (_, __, { tenant_policy_id: policy }) =>
+  Promise.resolve({
+    refused: policy == null ? 'tenant_policy_id is required' : 'tenant_policy_id not found',
+  })
+
+/** What of a request an idempotency key stands for: everything but the client's guess. */
+export const askedOf = ({ decision: _, idempotency_key: __, ...asked }: GatewayRequest): string =>
+  canonicalize(asked)
+
+/** A BLOCK, or an ALLOW, without a decision behind it. */
+const told = (
+  decision: GatewayAnswer['decision'],
+  reason: string,
+  more: Partial<GatewayAnswer> = {},
+): GatewayAnswer => ({
+  actor_human_id: null,
+  decision,
+  escalation_id: null,
+  event_id: null,
+  reason,
+  ...more,
+})
+
+/** What is told where no decision was made. */
+export const answerRefused = (reason: string): GatewayAnswer => told('BLOCK', reason)
+
+/** What is told of a decision that was not held: only an ALLOW allows. */
+export const answerDecided = (
+  { id, status }: Pick<Notarised, 'id' | 'status'>,
+  reason: string,
+): GatewayAnswer => told(status === 'ALLOW' ? 'ALLOW' : 'BLOCK', reason, { event_id: id })
+
+/** What is told of a decision that was held, as it stands now. */
+export function answerHeld(
+  { id, overruled, person, status }: EscalationView,
+  pending = 'still undecided, ask again with the same idempotency_key',
+): GatewayAnswer {
+  const about = { actor_human_id: person, escalation_id: id, event_id: id }
+  if (overruled) return told('ALLOW', 'Escalation OVERRULED by two leads', about)
+  switch (status) {
+    case 'approved':
+      return told('ALLOW', `Escalation APPROVED by ${person ?? ''}`, about)
+    case 'rejected':
+      return told('BLOCK', 'Escalation REJECT — action blocked', about)
+    case 'timed-out':
+      return told('BLOCK', 'Escalation TIMEOUT — action blocked', about)
+    case 'pending':
+      return told('BLOCK', `Escalation PENDING — ${pending}`, about)
+  }
+}
+
+/** Why no decision was made, on its way out of whoever was to notarise it. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+}

@@ -16,6 +16,7 @@ import {
   type GatesOpinion,
   type Opinion,
 } from './opinion.ts'
+import type { PredicateCitation } from './predicate.ts'
 import type { Reason } from './reason-codes.ts'
 import { applySteps, type Demand, type StepTrace } from './steps.ts'
 import { contextOf, isReadable, type PolicyRequest } from './request.ts'
@@ -77,6 +78,8 @@ export interface EngineTrace {
     readonly input: unknown
     readonly drift: unknown
   } | null
+  /** Predicates in code that the policies ask: with any, the decision can be made again only where they are. */
+  readonly predicates: readonly PredicateCitation[]
   readonly effect: ComposedEffect
   /** The request as it came, then as each step left it: how its policies answered. */
   readonly passes: readonly (readonly BundleTrace[])[]
@@ -200,6 +203,11 @@ class Deciding {
     }
   }
 
+  #predicates(): readonly PredicateCitation[] {
+    const all = [...this.#cited.values()].flatMap(({ policy }) => policy.compiled.predicates)
+    return [...new Map(all.map((one) => [one.name, one])).values()]
+  }
+
   #trace(effect: ComposedEffect, steps: readonly StepTrace[]): EngineTrace {
     const { gates, supports, time } = this.#input
     const scopes = [...this.#cited.values()].flatMap(({ policy: { compiled, scope } }) =>
@@ -220,6 +228,7 @@ class Deciding {
               input: gates.input ?? null,
               drift: gates.drift ?? null,
             },
+      predicates: this.#predicates(),
       effect,
       passes: this.#passes,
       steps,
@@ -294,6 +303,7 @@ const failed = (time: number): Decided => ({
     supports: null,
     scopes: {},
     gates: null,
+    predicates: [],
     effect: 'error',
     passes: [],
     steps: [],

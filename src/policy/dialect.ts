@@ -1,9 +1,11 @@
 // The dialects of a bundle as entries of one table: what differs between them stands here, and code below receives the entry, never the name.
-// `0.1` and `0.2` are the policy-as-code-engine's; `native` is 0.2 with equality strict about booleans everywhere and without Python's membership.
+// `0.1` and `0.2` are the policy-as-code-engine's; `native` is 0.2 with equality strict about booleans everywhere and without Python's membership. `brane` is
+// native with Brane's decision types and its defaults. The others are rule forms of their own, which their files read.
 import { booleanEqual, looseEqual, strictEqual, type Equality } from './python-values.ts'
 
 /** The name of a dialect, as bundles are registered under it. */
-export type DialectName = '0.1' | '0.2' | 'native'
+export type DialectName =
+  '0.1' | '0.2' | 'native' | 'brane' | 'provenance' | 'decionis' | 'decionis-block'
 
 /** How large the parts of a bundle may be; lengths in UTF-16 code units. */
 export interface BundleBounds {
@@ -32,6 +34,8 @@ export interface Dialect {
   readonly openDefault: boolean
   /** Whether rules may hold a request for somebody, carry obligations and other terms, and whether a bundle may have a scope and show values in traces. */
   readonly terms: boolean
+  /** Whether effects are Brane's types, policies have a priority, and Brane's rules combine them. */
+  readonly brane: boolean
   /** Whether integers beyond ±(2^53−1) are read exactly; else they are refused. */
   readonly exactIntegers: boolean
   /** Whether a matcher that Python cannot even parse or apply is refused at once or raises when it is reached. */
@@ -71,10 +75,20 @@ const second: Omit<Dialect, 'name'> = {
   extended: true,
   openDefault: false,
   terms: false,
+  brane: false,
   exactIntegers: false,
   refusesEarly: true,
   subject: 4096,
   bounds: closed,
+}
+
+const native: Omit<Dialect, 'name'> = {
+  ...second,
+  equal: strictEqual,
+  member: strictEqual,
+  openDefault: true,
+  terms: true,
+  bounds: Object.freeze({ ...closed, policies: 256, rules: 1024 }),
 }
 
 /** Every dialect by name. */
@@ -86,19 +100,16 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = Object.freeze({
     extended: false,
     openDefault: false,
     terms: false,
+    brane: false,
     exactIntegers: true,
     refusesEarly: false,
     subject: Infinity,
     bounds: open,
   }),
   '0.2': Object.freeze({ ...second, name: '0.2' }),
-  native: Object.freeze({
-    ...second,
-    name: 'native',
-    equal: strictEqual,
-    member: strictEqual,
-    openDefault: true,
-    terms: true,
-    bounds: Object.freeze({ ...closed, policies: 256, rules: 1024 }),
-  }),
+  native: Object.freeze({ ...native, name: 'native' }),
+  brane: Object.freeze({ ...native, name: 'brane', brane: true }),
+  provenance: Object.freeze({ ...native, name: 'provenance' }),
+  decionis: Object.freeze({ ...native, name: 'decionis' }),
+  'decionis-block': Object.freeze({ ...native, name: 'decionis-block' }),
 })

@@ -2,6 +2,7 @@
 // hold an allowance, and an allowance nothing. The same bundle, context and time give the same answer for ever: no clock, no I/O, no randomness.
 import type { CompiledBundle, CompiledPolicy, CompiledRule, PolicyDecision } from './compile.ts'
 import type { EvaluationContext } from './context.ts'
+import type { Dialect } from './dialect.ts'
 import { rankOf } from './lattice.ts'
 
 /** The answer of a bundle; the first policy's decision of the winning kind is the bundle's. */
@@ -18,6 +19,7 @@ const outright = (reason: string, kind: PolicyDecision['kind'] = 'deny'): Policy
 const early = outright('bundle is not yet effective')
 const late = outright('bundle effective period has ended')
 const outside = outright('request is outside Decision Card runtime scope')
+const unmatched = outright('no policy matched', 'not_applicable')
 const nothing = outright('no policy applied', 'not_applicable')
 
 /** The denial of a bundle that does not apply at this time or to this request, or undefined when its policies are to be asked. */
@@ -39,9 +41,36 @@ export function refusalOf(
   return within ? undefined : outside
 }
 
-/** The decision among those of a bundle's policies. */
-export const combine = (decisions: readonly PolicyDecision[]): PolicyDecision =>
-  decisions.reduce((first, one) => (rankOf(one.kind) < rankOf(first.kind) ? one : first), nothing)
+const allowed = outright('no policy matched', 'allow')
+
+/** The decision among those of a bundle's policies: the first of the strongest, but where all allow the last in Brane's dialect. */
+export function combine(decisions: readonly PolicyDecision[], { brane }: Dialect): PolicyDecision {
+  const strongest = decisions.reduce(
+    (first, one) => (rankOf(one.kind) < rankOf(first.kind) ? one : first),
+    brane ? unmatched : nothing,
+  )
+  if (!brane) return strongest
+  if (strongest === unmatched) return allowed
+  return strongest.kind === 'allow'
+    ? (decisions.findLast(({ kind }) => kind === 'allow') ?? strongest)
+    : strongest
+}
+
+/** The answers of a bundle's policies; in Brane's dialect nobody is asked behind a denial. */
+export function askInTurn<T>(
+  { dialect, policies }: CompiledBundle,
+  ask: (policy: CompiledPolicy) => T,
+  isDenial: (answer: T) => boolean,
+): readonly T[] {
+  if (!dialect.brane) return policies.map(ask)
+  const answers: T[] = []
+  for (const policy of policies) {
+    const answer = ask(policy)
+    answers.push(answer)
+    if (isDenial(answer)) break
+  }
+  return answers
+}
 
 /** The rule of a policy that matches first. */
 export function findRule(
@@ -64,11 +93,15 @@ export function evaluate(
   const refusal = refusalOf(compiled, context, now)
   const decisions =
     refusal === undefined
-      ? compiled.policies.map((policy) => findRule(policy, context)?.decision ?? policy.byDefault)
+      ? askInTurn(
+          compiled,
+          (policy) => findRule(policy, context)?.decision ?? policy.byDefault,
+          ({ kind }) => kind === 'deny',
+        )
       : []
   return {
     bundle_id: compiled.bundle.id,
-    decision: refusal ?? combine(decisions),
+    decision: refusal ?? combine(decisions, compiled.dialect),
     policy_decisions: decisions,
   }
 }

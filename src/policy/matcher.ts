@@ -1,10 +1,12 @@
 // Matchers, each compiled once to a closure. A test answers, or throws POLICY_RAISED where the original raises: that is never an allow.
 import { Failure } from '../base/failure.ts'
-import { refuse, type FieldMatcher, type Matcher } from './bundle.ts'
+import type { FieldMatcher, ForeignMatcher, Matcher } from './bundle.ts'
+import { refuse } from './bundle-schema.ts'
 import type { EvaluationContext } from './context.ts'
 import type { Dialect } from './dialect.ts'
 import { compilePath, missing, type Lookup } from './path.ts'
 import { compilePattern, type Pattern } from './pattern.ts'
+import { askPredicate, type Predicates } from './predicate.ts'
 import { PatternProblem } from './pattern-flags.ts'
 import { isOrdered } from './python-values.ts'
 
@@ -128,6 +130,31 @@ function compileField(matcher: FieldMatcher, at: string, dialect: Dialect): Comp
   }
 }
 
+function compileForeign(matcher: ForeignMatcher, at: string): CompiledMatcher {
+  const { compare, lookup } = matcher
+  return {
+    matcher,
+    at,
+    children: [],
+    lookup,
+    test: (context) => compare(lookup(context), at, context),
+  }
+}
+
+function compilePredicate(
+  matcher: Extract<Matcher, { predicate: string }>,
+  at: string,
+  predicates: Predicates,
+): CompiledMatcher {
+  const { predicate: name } = matcher
+  const predicate = predicates.get(name)
+  return compose(matcher, at, [], (context) =>
+    predicate === undefined
+      ? raise(`Predicate is not defined: ${name}`, at)
+      : (askPredicate(predicate, context) ?? raise(`Predicate gave no answer: ${name}`, at)),
+  )
+}
+
 /** A matcher whose answer is made of those of others. */
 const compose = (
   matcher: Matcher,
@@ -140,19 +167,29 @@ const compose = (
  * Compiles a matcher that stands at a place of its bundle.
  * @throws {@link Failure} POLICY_INVALID when a pattern in it is refused
  */
-export function compileMatcher(matcher: Matcher, at: string, dialect: Dialect): CompiledMatcher {
+export function compileMatcher(
+  matcher: Matcher,
+  at: string,
+  dialect: Dialect,
+  predicates: Predicates,
+): CompiledMatcher {
+  if ('compare' in matcher) return compileForeign(matcher, at)
   if ('field' in matcher) return compileField(matcher, at, dialect)
   switch (matcher.kind) {
+    case 'predicate':
+      return compilePredicate(matcher, at, predicates)
+    case 'opaque':
+      return compose(matcher, at, [], () => raise(matcher.why, at))
     case 'always':
       return compose(matcher, at, [], () => true)
     case 'not': {
-      const child = compileMatcher(matcher.matcher, `${at}/matcher`, dialect)
+      const child = compileMatcher(matcher.matcher, `${at}/matcher`, dialect, predicates)
       return compose(matcher, at, [child], (context) => !child.test(context))
     }
     case 'all_of':
     case 'any_of': {
       const children = matcher.matchers.map((one, i) =>
-        compileMatcher(one, `${at}/matchers/${i}`, dialect),
+        compileMatcher(one, `${at}/matchers/${i}`, dialect, predicates),
       )
       // All hold unless one does not; any holds as soon as one does.
       const settles = matcher.kind === 'any_of'

@@ -2,7 +2,7 @@
 import { asFailure } from '../base/failure.ts'
 import type { CompiledBundle, CompiledPolicy, CompiledRule, PolicyDecision } from './compile.ts'
 import type { EvaluationContext } from './context.ts'
-import { findRule, refusalOf } from './evaluate.ts'
+import { askInTurn, findRule, refusalOf } from './evaluate.ts'
 import { effectOf, rankOf, stronger, type ComposedEffect } from './lattice.ts'
 import type { Obligation } from './obligations.ts'
 import type { ReasonCode } from './reason-codes.ts'
@@ -87,6 +87,36 @@ function outcomeOf(policy: CompiledPolicy, context: EvaluationContext): PolicyOu
   }
 }
 
+/** What a bundle of Brane's dialect says when all its policies are silent. */
+const braneDefault: PolicyOutcome = Object.freeze({
+  policy: undefined,
+  rule: undefined,
+  opinion: Object.freeze({
+    effect: 'allow',
+    code: 'POLICY_DEFAULT_ALLOWED',
+    text: 'no policy matched',
+    overridable: true,
+    deadlineSeconds: null,
+    obligations: [],
+  }),
+})
+
+function outcomesOf(
+  compiled: CompiledBundle,
+  context: EvaluationContext,
+): readonly PolicyOutcome[] {
+  const outcomes = askInTurn(
+    compiled,
+    (policy) => outcomeOf(policy, context),
+    ({ opinion }) => opinion.effect === 'deny',
+  )
+  if (!compiled.dialect.brane) return outcomes
+  // The last allowance is Brane's answer, so it stands first among its equals.
+  return outcomes.every(({ opinion }) => opinion.effect === 'not_applicable')
+    ? [...outcomes, braneDefault]
+    : outcomes.toReversed()
+}
+
 /** How every policy of a bundle comes out for a context at a time (ms since 1970); never throws. */
 export function askBundle(
   compiled: CompiledBundle,
@@ -94,7 +124,7 @@ export function askBundle(
   now: number,
 ): readonly PolicyOutcome[] {
   const refusal = refusalOf(compiled, context, now)
-  if (refusal === undefined) return compiled.policies.map((policy) => outcomeOf(policy, context))
+  if (refusal === undefined) return outcomesOf(compiled, context)
   const opinion = opinionOf(
     refusal,
     { ...plainTerms, code: refusalCodes[refusal.reason ?? ''] ?? null },

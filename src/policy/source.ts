@@ -1,7 +1,8 @@
 // A bundle as its author keeps it: JSON or YAML, which may say by a member `dialect` beside its own in which words it speaks. The original's format
 // has no such member, so a bundle without one speaks whatever it is taken for.
 import { Failure } from '../base/failure.ts'
-import { parsePolicyText, refuse } from './bundle.ts'
+import { parsePolicyText } from './bundle.ts'
+import { refuse } from './bundle-schema.ts'
 import { compileBundle, type CompiledBundle } from './compile.ts'
 import { dialects, type DialectName } from './dialect.ts'
 

@@ -1,9 +1,8 @@
 // Why a bundle answered as it did: each rule that was asked, the comparisons that made it match or not, and the rules that would have matched had
 // one comparison been otherwise. Slower than evaluating, same answer. Values of the context stay out unless their path is named.
-import type { FieldMatcher } from './bundle.ts'
 import type { CompiledBundle, CompiledPolicy, CompiledRule, PolicyDecision } from './compile.ts'
 import type { EvaluationContext } from './context.ts'
-import { combine, refusalOf } from './evaluate.ts'
+import { askInTurn, combine, refusalOf } from './evaluate.ts'
 import type { CompiledMatcher } from './matcher.ts'
 import { missing } from './path.ts'
 
@@ -11,7 +10,7 @@ import { missing } from './path.ts'
 export interface TracedComparison {
   /** JSON pointer to the matcher in the bundle. */
   readonly at: string
-  readonly kind: FieldMatcher['kind']
+  readonly kind: string
   readonly field: string
   /** What was there: `missing`, or the type of the value. */
   readonly found: string
@@ -91,6 +90,14 @@ class Tracer {
   }
 
   #comparison({ at, lookup, matcher, test }: CompiledMatcher): TracedComparison | undefined {
+    if ('predicate' in matcher)
+      return {
+        at,
+        kind: 'predicate',
+        field: matcher.predicate,
+        found: 'code',
+        matched: test(this.#context),
+      }
     if (!('field' in matcher) || lookup === undefined) return undefined
     const { field, kind } = matcher
     const value = lookup(this.#context)
@@ -179,13 +186,24 @@ export function traceEvaluation(
   const refusal = refusalOf(compiled, context, now)
   const tracer = new Tracer(context, reveal)
   const policies =
-    refusal === undefined ? compiled.policies.map((policy) => tracePolicy(policy, tracer)) : []
+    refusal === undefined
+      ? askInTurn(
+          compiled,
+          (policy) => tracePolicy(policy, tracer),
+          ({ decision }) => decision.kind === 'deny',
+        )
+      : []
   return {
     bundle: compiled.bundle.id,
     version: compiled.bundle.version,
     dialect: compiled.dialect.name,
     digest: compiled.digest,
-    decision: refusal ?? combine(policies.map(({ decision }) => decision)),
+    decision:
+      refusal ??
+      combine(
+        policies.map(({ decision }) => decision),
+        compiled.dialect,
+      ),
     policies,
   }
 }

@@ -183,7 +183,7 @@ async function startThread(
       // The thread gets its secrets by hand; the environment may still hold others.
       // What the HSM's module reads must go through the thread to its children.
       env: {
-        ...childEnvironment(process.env, ['SOFTHSM2_CONF']),
+        ...childEnvironment(process.env, ['NODE_COMPILE_CACHE', 'SOFTHSM2_CONF']),
         ...(settings.kmsKeyId !== undefined || isS3Url(settings.pin ?? '')
           ? awsVariables(process.env)
           : {}),
@@ -298,7 +298,9 @@ async function serve(parts: ProcessParts, flags: ServeFlags): Promise<RunningSer
     ended,
     url: server.url,
     async close() {
-      await Promise.all([server.close(), control?.close()])
+      // Who is held is answered before connections are cut.
+      const sentHome = service.endWaits().catch(() => undefined)
+      await Promise.all([server.close(), control?.close(), sentHome])
       await closeService()
       log.close()
     },

@@ -49,7 +49,7 @@ const exportRecord = z.strictObject({
 const offered: Partial<Readonly<Record<keyof Service, z.ZodType<unknown[]>>>> = {
   notarise: z.tuple([principal, text, name.nullable()]),
   claim: z.tuple([principal, name, claimRequestSchema]),
-  erase: z.tuple([principal, name, text]),
+  erase: z.tuple([principal, name, text, name.optional()]),
   readDecision: z.tuple([name, name]),
   listDecisions: z.tuple([name, listRequest]),
   exportDossier: z.tuple([name, name, place]),

@@ -11,6 +11,8 @@ import type { Access } from './route.ts'
 export interface Admission {
   readonly anyKey: Access<Principal>
   readonly scope: (scope: Scope) => Access<Principal>
+  /** By the header that PROVENANCE clients send, or as everywhere. */
+  readonly gateway: Access<Principal>
   /** Gives the tenant whose log may be read. */
   readonly logReader: Access<string>
 }
@@ -35,6 +37,16 @@ export function admission(authenticator: Authenticator, tenants: PublicTenants):
       scope,
       admit: async (call) => requireScope(await authenticate(call), scope),
     }),
+    gateway: {
+      key: 'always',
+      scope: 'decisions:evaluate',
+      admit: async (call) => {
+        const key = call.header('x-provenance-api-key')
+        const header = key === undefined ? call.header('authorization') : `Bearer ${key}`
+        const principal = call.admitted(await authenticator.authenticate(header))
+        return requireScope(principal, 'decisions:evaluate')
+      },
+    },
     logReader: {
       key: 'unlessPublic',
       scope: 'log:read',

@@ -9,8 +9,10 @@ import { admission } from './admission.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { Authenticator } from './authentication.ts'
 import { decisionRoutes } from './decisions.ts'
+import { escalationRoutes } from './escalations.ts'
 import { evidenceRoutes } from './evidence.ts'
 import { createExchange } from './exchange.ts'
+import { gatewayRoutes } from './gateway.ts'
 import { healthRoutes } from './health.ts'
 import { keyRoutes } from './keys.ts'
 import { logTileRoutes } from './log-tiles.ts'
@@ -52,6 +54,8 @@ export function createRoutes(options: AppOptions): readonly Route[] {
     ...keyRoutes(service, admit, maxBytes),
     ...overrideRoutes(service, admit, maxBytes),
     ...policyRoutes(service, admit, maxBytes),
+    ...escalationRoutes(service, admit, maxBytes),
+    ...gatewayRoutes(service, admit, maxBytes),
     ...logTileRoutes(service, admit),
     ...healthRoutes(service, version),
   ]

@@ -18,7 +18,17 @@ const requestIdOf = (given: string | undefined): string =>
     ? given
     : randomUUID()
 
-const numeric = new Set(['first', 'index', 'limit', 'second', 'since', 'size', 'until', 'version'])
+const numeric = new Set([
+  'first',
+  'index',
+  'limit',
+  'second',
+  'since',
+  'size',
+  'until',
+  'version',
+  'wait',
+])
 const integer = /^(?:0|[1-9]\d{0,15})$/
 
 /** The value of a query parameter; a number where the name wants one, and else left for the schema to refuse. */

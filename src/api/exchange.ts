@@ -23,6 +23,13 @@ function late({ phase }: Call, route: Route, timeoutMs: number): Failure {
     : new Failure('LOG_BUSY', `No answer within ${timeoutMs} ms`)
 }
 
+/** No client of the gateway waits longer than 90 s. */
+const mostMs = 85_000
+
+/** How long a route may take: what everyone may, and what it keeps the caller waiting. */
+const deadlineOf = ({ holdMs }: Route, timeoutMs: number): number =>
+  holdMs === undefined ? timeoutMs : Math.max(timeoutMs, Math.min(timeoutMs + holdMs, mostMs))
+
 async function answer(route: Route, call: Call, timeoutMs: number): Promise<Reply> {
   let timer: NodeJS.Timeout | undefined
   try {
@@ -47,7 +54,7 @@ export const createExchange =
   async (route: Route, context: Context<BlankEnv>): Promise<Response> => {
     const began = clock()
     const call = new Call(context)
-    const reply = await answer(route, call, requestTimeoutMs)
+    const reply = await answer(route, call, deadlineOf(route, requestTimeoutMs))
     logRequest(logger, route, call, reply, clock() - began)
     return toResponse(reply, call.requestId)
   }

@@ -3,6 +3,8 @@
 import { z } from 'zod'
 import { failureCodes, type FailureCode } from '../base/failure.ts'
 import * as decision from '../wire/decision.ts'
+import * as escalations from '../wire/escalations.ts'
+import * as gateway from '../wire/gateway.ts'
 import { aliveSchema, readySchema } from '../wire/health.ts'
 import * as keys from '../wire/keys.ts'
 import * as log from '../wire/log.ts'
@@ -49,6 +51,12 @@ const components: readonly z.ZodType[] = [
   policies.policyViewSchema,
   policies.policyListSchema,
   policies.policyRecordSchema,
+  escalations.escalationDecidingSchema,
+  escalations.escalationChallengeSchema,
+  escalations.escalationViewSchema,
+  escalations.escalationPageSchema,
+  gateway.gatewayRequestSchema,
+  gateway.gatewayAnswerSchema,
   roster.rosterProposalSchema,
   roster.rosterViewSchema,
   roster.rosterAppliedSchema,

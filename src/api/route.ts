@@ -44,6 +44,8 @@ export interface Description {
   /** Whether something may have happened when no answer came in time. */
   readonly writes?: boolean
   readonly idempotencyKey?: boolean
+  /** How long it may keep the caller waiting on purpose, in ms. */
+  readonly holdMs?: number
   readonly query?: z.ZodObject
   readonly body?: Content & { readonly optional?: boolean }
   readonly replies?: Readonly<Record<number, Content>>

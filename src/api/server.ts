@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { asFailure, Failure } from '../base/failure.ts'
+import { mostWaitSeconds } from '../wire/escalations.ts'
 import { problem } from './problems.ts'
 import { refuseOnSocket } from './refuse-on-socket.ts'
 import { toResponse } from './route.ts'
@@ -35,6 +36,8 @@ const defaultHeadersMs = 10_000
 const handshakeMs = 10_000
 const keepAliveMs = 30_000
 const graceMs = 5000
+/** How long a route may keep a caller waiting on purpose. */
+const holdMs = mostWaitSeconds * 1000
 const defaultDrainMs = 10_000
 const sweepMs = 50
 
@@ -120,7 +123,7 @@ export async function listen(app: Pick<Hono, 'fetch'>, options: ListenOptions): 
   })
   server.on('clientError', refuseOnSocket(server))
   // A peer that neither reads nor writes for this long is gone.
-  server.timeout = options.requestTimeoutMs + 2 * graceMs
+  server.timeout = options.requestTimeoutMs + holdMs + 2 * graceMs
   const { address, family, port } = await start(server, options)
   const host = family === 'IPv6' ? `[${address}]` : address
   return {

@@ -26,6 +26,12 @@ POST /v1/overrides/{id}/revoke
 POST /v1/overrides/{id}/execute
 GET /v1/roster
 POST /v1/roster
+GET /v1/escalations
+GET /v1/escalations/{id}
+GET /v1/escalations/{id}/challenge
+POST /v1/escalations/{id}/decide
+POST /v1/gateway/execute
+POST /api/v1/gateway/execute
 GET /log/{tenant}/checkpoint
 GET /log/{tenant}/tile/{path}
 GET /log/{tenant}/proof/inclusion

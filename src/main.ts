@@ -15,10 +15,14 @@ async function start(): Promise<void> {
   process.env['UV_THREADPOOL_SIZE'] ??= String(availableParallelism())
   const { readFileSync } = await import('node:fs')
   const path = await import('node:path')
+  const home = path.resolve(import.meta.dirname, '..')
+  // Beside the code and never in a common place: whoever can write there could change the code as well. Threads and children read the variable.
+  process.env['NODE_COMPILE_CACHE'] ??= path.join(home, 'node_modules', '.cache', 'countersign')
+  const { enableCompileCache } = await import('node:module')
+  enableCompileCache(process.env['NODE_COMPILE_CACHE'])
   const { withdrawSecrets } = await import('./config-secrets.ts')
   const { runCli } = await import('./cli/run.ts')
 
-  const home = path.resolve(import.meta.dirname, '..')
   const { version } = JSON.parse(readFileSync(path.resolve(home, 'package.json'), 'utf8')) as {
     version: string
   }

@@ -1,5 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
@@ -22,15 +30,27 @@ it('builds what is published, declarations included, and it starts', () => {
     },
   )
   expect([built.status, built.stdout]).toEqual([0, ''])
-  symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
+  // A directory of its own, so that what is kept there is what this program has put there.
+  mkdirSync(join(directory, 'node_modules'))
+  for (const name of readdirSync(join(root, 'node_modules')).filter((name) => name !== '.cache'))
+    symlinkSync(join(root, 'node_modules', name), join(directory, 'node_modules', name))
   spawnSync('cp', [join(root, 'package.json'), directory])
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     version: string
   }
-  const ran = spawnSync(process.execPath, [join(outDir, 'main.js'), '--version'], {
-    encoding: 'utf8',
-  })
+  const env = { ...process.env }
+  delete env['NODE_COMPILE_CACHE']
+  const start = () =>
+    spawnSync(process.execPath, [join(outDir, 'main.js'), '--version'], { encoding: 'utf8', env })
+  const cache = join(directory, 'node_modules/.cache/countersign')
+  rmSync(cache, { force: true, recursive: true })
+  const ran = start()
   expect([ran.status, ran.stdout.trim()]).toEqual([0, version])
+  expect(readdirSync(cache)).toHaveLength(1)
+  // What is compiled already is kept beside the code; without a place for it the program starts all the same.
+  rmSync(cache, { recursive: true })
+  writeFileSync(cache, '')
+  expect(start().status).toBe(0)
   const verify = `import { verifyDossier } from ${JSON.stringify(join(outDir, 'verify/index.js'))}
     console.log(verifyDossier(new Uint8Array(0), new Uint8Array(0)).verdict)`
   const used = spawnSync(process.execPath, ['--input-type=module', '-e', verify], {

@@ -34,13 +34,16 @@ class AnswerReader {
   read(chunk: Buffer, length: number): boolean {
     if (this.#missing > 0) this.#missing -= length
     else {
-      this.#head += chunk.toString('latin1', 0, length)
+      // As a rule the head comes whole, and no more than that is made a string.
+      const at = chunk.subarray(0, length).indexOf('\r\n\r\n')
+      const read = at < 0 ? length : at + 4
+      this.#head += chunk.toString('latin1', 0, read)
       const end = this.#head.indexOf('\r\n\r\n')
       if (end < 0) return false
       const contentLength = /\r\ncontent-length: (\d+)\r\n/i.exec(this.#head.slice(0, end + 2))?.[1]
       if (!this.#head.startsWith('HTTP/1.1 201 ') || contentLength === undefined)
         throw new Error(`Unexpected answer: ${this.#head.slice(0, 500)}`)
-      this.#missing = end + 4 + Number(contentLength) - this.#head.length
+      this.#missing = end + 4 + Number(contentLength) - this.#head.length - (length - read)
       this.#head = ''
     }
     if (this.#missing < 0) throw new Error('Answer is longer than it says')

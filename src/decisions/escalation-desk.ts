@@ -13,6 +13,7 @@ import type { TrustedRoster } from '../dossier/trust-root.ts'
 import type { StoredEntry } from '../store/store.ts'
 import {
   advanceEscalation,
+  answerEscalation,
   type Escalation,
   type EscalationScene,
   type HeldDecision,
@@ -268,15 +269,21 @@ export async function decideEscalation(
   id: string,
   deciding: EscalationDeciding,
 ): Promise<EscalationView> {
-  const before = await readEscalation(room, id)
-  if (before.status !== 'pending') throw refused(`Escalation is not open: ${before.status}`)
   return room.gate.alone(
     () => room.log.idle(),
     async () => {
       const standing = await readStanding(room, id)
+      const { status } = standing.escalation
+      if (status !== 'pending') throw refused(`Escalation is not open: ${status}`)
+      if (isOverdue(standing, logTime(room))) {
+        await enterNow(room, draftOf(room, standing, { event: 'timed-out' }, null))
+        throw refused('Escalation is not open: timed-out')
+      }
       const event = eventOf(room, standing, deciding, caller)
-      await enterNow(room, draftOf(room, standing, event, caller))
-      return viewOf(await readStanding(room, id))
+      const { appended } = await enterNow(room, draftOf(room, standing, event, caller))
+      const { index, time } = appended
+      const advanced = answerEscalation(standing.escalation, event)
+      return { ...viewOf({ ...standing, escalation: advanced }), endedAt: time, index }
     },
   )
 }

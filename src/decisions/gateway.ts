@@ -19,7 +19,7 @@ export type GatewayDecider = (
 ) => Promise<GatewayDecision>
 
 /** Decides where no policies can be asked: nothing is allowed. */
-export const decideWithoutPolicies: GatewayDecider = (_, __, { tenant_policy_id: policy }) =>
+export const decideWithoutPolicies: GatewayDecider = (...[, , { tenant_policy_id: policy }]) =>
   Promise.resolve({
     refused: policy == null ? 'tenant_policy_id is required' : 'tenant_policy_id not found',
   })

@@ -171,15 +171,15 @@ const answering: Readonly<Record<string, Guard<AnswerEvent>>> = {
       roster?.version === scene.roster?.roster.version && roster?.sha256 === scene.roster?.sha256,
       'Answer names another roster than the one that counts',
     ),
-  'person may review': ({ event: { person }, scene }) =>
-    unless(
-      scene.roster === undefined || mayReview(personOf(scene, person)),
-      'Nobody of this id in the roster may review',
-    ),
   'person did not ask': ({ event: { person }, scene: { decision } }) =>
     unless(
       decision === undefined || !askers(decision).includes(person),
       'Whoever asked for the decision, and the actor, may not review it',
+    ),
+  'person may review': ({ event: { person }, scene }) =>
+    unless(
+      scene.roster === undefined || mayReview(personOf(scene, person)),
+      'Nobody of this id in the roster may review',
     ),
   'person is the caller, or has signed': ({ event: { person, signature }, scene: { owner } }) =>
     unless(
@@ -217,7 +217,11 @@ export const escalationGuards: Guards = Object.freeze({
   'timed-out': timingOut,
 })
 
-function happen(before: Escalation | undefined, event: EscalationEvent): Escalation {
+/** What an event that may happen makes of an escalation. */
+export function answerEscalation(
+  before: Escalation | undefined,
+  event: EscalationEvent,
+): Escalation {
   if (event.event === 'opened')
     return { answered: null, deadline: event.deadline, status: 'pending' }
   const deadline = before?.deadline ?? 0
@@ -250,5 +254,5 @@ export function advanceEscalation(
     const why = guard({ before, event, scene })
     if (why !== undefined) return why
   }
-  return happen(before, event)
+  return answerEscalation(before, event)
 }

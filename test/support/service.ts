@@ -66,12 +66,16 @@ export interface ServiceOptions {
   /** Providers that are described, though slots are not opened by them. */
   readonly others?: readonly KekProvider[]
   readonly openInFreshProcess?: ServiceParts['openInFreshProcess']
+  /** Whether the log comes under dual control with its first roster; it does not unless told. */
+  readonly dualControl?: 'all' | 'none'
   readonly masterPublic?: Uint8Array
   /** In a hook, where nothing closes it when a test ends. */
   readonly closeYourself?: true
   /** Sealed records by tenant and hex SHA-256. */
   readonly offers?: ReadonlyMap<string, Uint8Array>
   readonly keepRooms?: number
+  readonly decideGateway?: ServiceParts['decideGateway']
+  readonly mostWaits?: number
   readonly witnessPolicy?: string | undefined
   readonly witnessEveryMs?: number
   /** Where the database lies when not in `directory`. */
@@ -108,6 +112,7 @@ export async function openTestService(
     closeProviders: () => provider.close(),
     findOffer: (_, tenant, sha256) => Promise.resolve(options.offers?.get(`${tenant} ${sha256}`)),
     maxOutageMs: 3_600_000,
+    dualControl: options.dualControl ?? 'none',
     ...(options.masterPublic === undefined ? {} : { masterPublic: options.masterPublic }),
     openInFreshProcess: options.openInFreshProcess ?? (() => Promise.resolve()),
     openProvider: (kind) => {
@@ -138,6 +143,8 @@ export async function openTestService(
       events.push(event)
     },
     version: '0.0.0-test',
+    ...(options.decideGateway === undefined ? {} : { decideGateway: options.decideGateway }),
+    ...(options.mostWaits === undefined ? {} : { mostWaits: options.mostWaits }),
     ...(options.witnessPolicy === undefined ? {} : { witnessPolicy: options.witnessPolicy }),
     ...(options.witnessEveryMs === undefined ? {} : { witnessEveryMs: options.witnessEveryMs }),
   }

@@ -5,7 +5,12 @@ import { Failure } from './base/failure.ts'
 import type { Call } from './decisions/service-host.ts'
 import type { Service } from './decisions/service.ts'
 import { statuses } from './dossier/matters.ts'
-import { claimRequestSchema, parseValue, scopes } from './wire/decision.ts'
+import {
+  claimRequestSchema,
+  evaluationRequestSchema,
+  parseValue,
+  scopes,
+} from './wire/decision.ts'
 import { inclusionQuerySchema } from './wire/log.ts'
 import { keyOrderSchema } from './wire/keys.ts'
 import {
@@ -72,6 +77,7 @@ const offered: Partial<Readonly<Record<keyof Service, z.ZodType<unknown[]>>>> = 
   listKeys: z.tuple([name]),
   keyStatus: z.tuple([name]),
   orderKeys: z.tuple([name, keyOrderSchema, caller]),
+  dryRun: z.tuple([name, evaluationRequestSchema]),
   registerPolicy: z.tuple([name, text, caller]),
   activatePolicy: z.tuple([name, name, policyActivationSchema, caller]),
   retirePolicy: z.tuple([name, name, policyRetirementSchema, caller]),

@@ -11,6 +11,8 @@ import type { Access } from './route.ts'
 export interface Admission {
   readonly anyKey: Access<Principal>
   readonly scope: (scope: Scope) => Access<Principal>
+  /** One of them suffices to come in; which of them it takes is said later, by {@link requireScope}. */
+  readonly oneOf: (scopes: readonly [Scope, ...Scope[]]) => Access<Principal>
   /** By the header that PROVENANCE clients send, or as everywhere. */
   readonly gateway: Access<Principal>
   /** Gives the tenant whose log may be read. */
@@ -20,7 +22,8 @@ export interface Admission {
 /** Admits everybody. */
 export const anybody: Access<undefined> = { key: 'never', admit: () => undefined }
 
-const requireScope = (principal: Principal, scope: Scope): Principal => {
+/** @throws {@link Failure} AUTH_SCOPE */
+export const requireScope = (principal: Principal, scope: Scope): Principal => {
   if (!principal.scopes.includes(scope))
     throw new Failure('AUTH_SCOPE', `API key needs the scope: ${scope}`)
   return principal
@@ -47,6 +50,16 @@ export function admission(authenticator: Authenticator, tenants: PublicTenants):
         return requireScope(principal, 'decisions:evaluate')
       },
     },
+    oneOf: (scopes) => ({
+      key: 'always',
+      scope: scopes[0],
+      admit: async (call) => {
+        const principal = await authenticate(call)
+        return scopes.some((scope) => principal.scopes.includes(scope))
+          ? principal
+          : requireScope(principal, scopes[0])
+      },
+    }),
     logReader: {
       key: 'unlessPublic',
       scope: 'log:read',

@@ -4,17 +4,20 @@ import type { DecisionView, Service } from '../decisions/service.ts'
 import {
   claimedSchema,
   claimRequestSchema,
+  decisionAnswerSchema,
+  decisionBodySchema,
   decisionPageSchema,
-  decisionRequestSchema,
   decisionViewSchema,
   erasedSchema,
   eraseRequestSchema,
   idempotencyKeySchema,
+  isFinished,
   listQuerySchema,
   notarisedSchema,
   parseDecisionRequest,
+  type EvaluationRequest,
 } from '../wire/decision.ts'
-import type { Admission } from './admission.ts'
+import { requireScope, type Admission } from './admission.ts'
 import type { Call } from './call.ts'
 import { jsonReply, route, type Reply, type Route } from './route.ts'
 
@@ -55,21 +58,35 @@ function formatView({ decision, ...view }: DecisionView): string {
   return `${JSON.stringify(view).slice(0, -1)},"decision":${decision ?? 'null'}}`
 }
 
+async function dryRun(
+  service: Service,
+  tenant: string,
+  request: EvaluationRequest,
+  key: string | null,
+): Promise<Reply> {
+  if (key !== null || request.idempotencyKey !== undefined)
+    throw new Failure('INPUT_INVALID', 'A dry run leaves no trace and has no idempotency key', {
+      field: '/idempotencyKey',
+    })
+  return { status: 200, body: await service.dryRun(tenant, request), type: json }
+}
+
 const notariseRoute = (service: Service, admit: Admission, maxBytes: number): Route =>
   route(
-    admit.scope('decisions:submit'),
+    admit.oneOf(['decisions:submit', 'decisions:evaluate']),
     {
       method: 'POST',
       path: '/v1/decisions',
-      summary: 'Notarises a finished decision; the answer carries its proof',
+      summary:
+        'Notarises a finished decision, or decides on an intent without a status (scope decisions:evaluate); the answer carries its proof',
       writes: true,
       idempotencyKey: true,
-      body: { description: 'The decision', type: json, schema: decisionRequestSchema },
+      body: { description: 'The decision or the intent', type: json, schema: decisionBodySchema },
       replies: {
         200: {
-          description: 'It was notarised before, under this idempotency key',
+          description: 'It was notarised before, under this idempotency key, or is a dry run',
           type: json,
-          schema: notarisedSchema,
+          schema: decisionAnswerSchema,
         },
         201: { description: 'It is notarised', type: json, schema: notarisedSchema },
       },
@@ -79,6 +96,11 @@ const notariseRoute = (service: Service, admit: Admission, maxBytes: number): Ro
       const text = await call.text(maxBytes)
       const request = parseDecisionRequest(text)
       const key = idempotencyKeyOf(call, request.idempotencyKey)
+      if (isFinished(request)) requireScope(principal, 'decisions:submit')
+      else {
+        requireScope(principal, 'decisions:evaluate')
+        if (request.mode === 'dry_run') return dryRun(service, principal.tenant, request, key)
+      }
       return notarised(await service.notarise(principal, text, key))
     },
   )

@@ -20,6 +20,10 @@ type Json = Readonly<Record<string, unknown>>
 
 const components: readonly z.ZodType[] = [
   decision.decisionRequestSchema,
+  decision.evaluationRequestSchema,
+  decision.decisionBodySchema,
+  decision.dryRunSchema,
+  decision.decisionAnswerSchema,
   decision.envelopeSchema,
   decision.notarisedSchema,
   decision.claimRequestSchema,

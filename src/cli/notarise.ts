@@ -8,7 +8,7 @@ import { encodeHex, utf8 } from '../base/bytes.ts'
 import { limits } from '../base/limits.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { Principal, Service } from '../decisions/service.ts'
-import { parseDecisionRequest, type Notarised } from '../wire/decision.ts'
+import { isFinished, parseDecisionRequest, type DryRun, type Notarised } from '../wire/decision.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
 import { expectReadable } from './files.ts'
@@ -90,7 +90,10 @@ class Run {
       if (bytes === null)
         throw new Failure('INPUT_TOO_LARGE', `Line is longer than ${limits.bodyBytes} bytes`)
       if (text === undefined) throw new Failure('INPUT_MALFORMED', 'Line is not UTF-8')
-      const { idempotencyKey } = parseDecisionRequest(text)
+      const request = parseDecisionRequest(text)
+      if (!isFinished(request) && request.mode === 'dry_run')
+        return { line, answer: await this.#service.dryRun(this.#principal.tenant, request) }
+      const { idempotencyKey } = request
       const key =
         this.#flags.autoIdempotency === true && idempotencyKey === undefined
           ? `sha256:${encodeHex(sha256(utf8(text)))}`
@@ -109,11 +112,10 @@ class Run {
       this.#refuse(result.line, result.failure)
       return
     }
-    const answer = JSON.parse(result.answer) as Notarised
+    const answer = JSON.parse(result.answer) as Notarised | DryRun
     this.done++
-    if (answer.replayed) this.replayed++
-    const { id, index, replayed, status, time } = answer
-    const told = this.#flags.full === true ? answer : { id, status, index, time, replayed }
+    if ('replayed' in answer && answer.replayed) this.replayed++
+    const told = this.#flags.full === true ? answer : shorten(answer)
     try {
       await this.#context.out.write(jsonLine({ line: result.line, ...told }))
     } catch (error) {
@@ -138,6 +140,12 @@ class Run {
     this.broken ??= error instanceof Error ? error : asFailure(error)
     this.#stop.abort()
   }
+}
+
+function shorten(answer: Notarised | DryRun): object {
+  if ('dryRun' in answer) return { dryRun: true, status: answer.status }
+  const { id, index, replayed, status, time } = answer
+  return { id, status, index, time, replayed }
 }
 
 function summary({ done, replayed, refused }: Run, interrupted: boolean): string {

@@ -30,6 +30,14 @@ async function exportAgain(service: ReadingService, old: Dossier): Promise<Uint8
 
 /** The first thing that the old dossier shows and the fresh one does not, if anything. */
 function difference(old: Dossier, fresh: Dossier): string | undefined {
+  const citedAnew = new Map(fresh.cited.map((entry) => [entry.index, entry.leaf]))
+  const isErased = fresh.entries[0]?.payload === null
+  // What an erased decision cited cannot be told any more.
+  const uncited = old.cited.find(({ index, leaf }) => {
+    const now = citedAnew.get(index)
+    return now === undefined ? !isErased : !equalBytes(now, leaf)
+  })
+  if (uncited !== undefined) return `Entry ${uncited.index} is not the policy of the log`
   const lost = old.entries.find(({ index, leaf }) => {
     const now = fresh.entries.find((entry) => entry.index === index)
     return now === undefined || !equalBytes(now.leaf, leaf)
@@ -61,11 +69,6 @@ export async function refreshDossier(
   }
   const old = parseDossier(await readBounded(io.cwd, name, limits.dossierBytes))
   if (typeof old === 'string') return refuse(old)
-  if (old.cited.length > 0)
-    throw new Failure(
-      'INPUT_INVALID',
-      `Dossiers that cite other streams cannot be made again: ${name}`,
-    )
   const file = await whileReading(context, globals, (service) => exportAgain(service, old))
   if (file === undefined) return refuse(`The log has no stream ${old.stream}`)
   const fresh = parseDossier(file)

@@ -17,7 +17,7 @@ import { checkPinnedHead } from '../log/pinned-head.ts'
 import type { Instance, Store, Tenant } from '../store/store.ts'
 import { verifyDossier } from '../verify/verify-dossier.ts'
 import type { Report } from '../verify/report.ts'
-import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
+import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, EvaluationRequest, Scope } from '../wire/decision.ts'
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
 import type {
@@ -47,6 +47,7 @@ import { enterAdmin } from './admin-entry.ts'
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
 import { readCheckedStream } from './checked.ts'
 import { exportSigstoreBundle } from './copies.ts'
+import { dryRun } from './evaluate.ts'
 import { challengeEscalation, decideEscalation, timeOutEscalation } from './escalation-desk.ts'
 import { EscalationHall } from './escalation-hall.ts'
 import { listEscalations } from './escalation-list.ts'
@@ -560,6 +561,10 @@ export class LocalService implements Service {
 
   async orderKeys(tenant: string, order: KeyOrder, by: Caller): Promise<KeyOrderDone> {
     return this.#use(tenant, (room) => this.#desk.order(room, order, by))
+  }
+
+  async dryRun(tenant: string, request: EvaluationRequest): Promise<string> {
+    return this.#use(tenant, (room) => dryRun(room, request))
   }
 
   async registerPolicy(tenant: string, record: string, by: Caller): Promise<PolicyView> {

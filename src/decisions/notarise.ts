@@ -10,20 +10,23 @@ import { labels } from '../crypto/labels.ts'
 import { payloadType } from '../dossier/dsse.ts'
 import { isCaller, type DecisionMatter } from '../dossier/matters.ts'
 import type { Appended } from '../log/log.ts'
-import type { DecisionRequest } from '../wire/decision.ts'
+import { isFinished, type DecisionRequest, type EvaluationRequest } from '../wire/decision.ts'
 import type { IdempotencyRecord } from '../store/store.ts'
 import { enter, type Room } from './room.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { openingOf } from './escalation-opening.ts'
+import { canonicalIntent, evaluateRequest, type MadeDecision } from './evaluate.ts'
 import { proveEntry } from './prove.ts'
 import type { Principal } from './service.ts'
 
 /** Where a decision's dossier can be had, relative to the service. */
 export const dossierUrl = (id: string): string => `/v1/decisions/${id}/dossier`
 
+/** How often a decision is made anew because policies change under it. */
+const mostAttempts = 8
+
 interface Reply {
-  readonly id: string
-  readonly status: string
+  readonly decision: DecisionMatter
   readonly payload: Uint8Array | null
   readonly keyid: string
   readonly signature: Uint8Array
@@ -42,12 +45,13 @@ function noteJson(note: string): string {
   return lastNoteJson
 }
 
-/** JSON text of a `Notarised`. Every spliced value is base64, hex, a number or one of our own words: nothing in it wants escaping. */
+/** JSON text of a `Notarised`. Every value spliced here is base64, hex, a number or one of our own words: nothing in it wants escaping. */
 function formatReply(
   reply: Reply,
   proved: Pick<Appended, 'index' | 'time' | 'leaf' | 'proof' | 'checkpoint'>,
 ): string {
-  const { id, status, payload, keyid, signature, replayed } = reply
+  const { decision, payload, keyid, signature, replayed } = reply
+  const { id, status } = decision
   const envelope =
     payload === null
       ? 'null'
@@ -56,8 +60,15 @@ function formatReply(
   return (
     `{"id":"${id}","status":"${status}","time":${proved.time},"index":${proved.index},"envelope":${envelope},` +
     `"leaf":"${encodeBase64(proved.leaf)}","proof":[${proof}],"checkpoint":${noteJson(proved.checkpoint)},` +
-    `"dossierUrl":"${dossierUrl(id)}","replayed":${String(replayed)}}`
+    `"dossierUrl":"${dossierUrl(id)}",${toldOf(decision)}"replayed":${String(replayed)}}`
   )
+}
+
+/** What whoever asked must hear of a decision that was made here: whether he may go on, why, and what he has to do. */
+function toldOf({ mode, obligations, reasons, source, status }: DecisionMatter): string {
+  if (source === 'submitted') return ''
+  const proceed = mode === 'shadow' || status === 'ALLOW'
+  return `${JSON.stringify({ mode, proceed, reasons, obligations }).slice(1, -1)},`
 }
 
 /** Told of every decision that is held for a reviewer, by the log time up to which it is. */
@@ -65,7 +76,7 @@ export type Holding = (deadline: number) => void
 
 /** A decision that was made, and what made it. */
 interface Made {
-  readonly request: DecisionRequest
+  readonly request: MadeDecision
   readonly source: DecisionMatter['source']
 }
 
@@ -96,8 +107,14 @@ export class Notariser {
     text: string,
     headerKey: string | null,
   ): Promise<string> {
-    const { idempotencyKey: bodyKey, ...request } = JSON.parse(text) as DecisionRequest
+    const { idempotencyKey: bodyKey, ...request } = JSON.parse(text) as
+      DecisionRequest | EvaluationRequest
     const key = headerKey ?? bodyKey ?? null
+    if (!isFinished(request)) {
+      if (request.mode === 'dry_run')
+        return Promise.reject(new Failure('INPUT_INVALID', 'A dry run is not notarised'))
+      return this.#decide(room, principal, request, key)
+    }
     const made: Made = { request, source: 'submitted' }
     if (key === null) return this.#enter(room, principal, made, null, null)
     const canonical = canonicalize(askedOf(request))
@@ -113,11 +130,31 @@ export class Notariser {
     principal: Principal,
     asked: string,
     key: string | null,
-    evaluate: () => Promise<DecisionRequest>,
+    evaluate: () => Promise<MadeDecision>,
   ): Promise<string> {
     const make = async (): Promise<Made> => ({ request: await evaluate(), source: 'evaluated' })
     if (key === null) return this.#enter(room, principal, await make(), null, null)
     return this.#once(room, principal, asked, key, make)
+  }
+
+  /** Decides by the policies of the room, again where they have changed before the decision got its place. */
+  async #decide(
+    room: Room,
+    principal: Principal,
+    request: Omit<EvaluationRequest, 'idempotencyKey'>,
+    key: string | null,
+  ): Promise<string> {
+    const asked = canonicalIntent(request)
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.evaluate(room, principal, asked, key, () =>
+          evaluateRequest(room, request),
+        )
+      } catch (error) {
+        const raced = error instanceof Failure && error.code === 'LOG_CONFLICT'
+        if (!raced || attempt === mostAttempts) throw error
+      }
+    }
   }
 
   async #once(
@@ -180,8 +217,7 @@ export class Notariser {
     await room.log.settled()
     return formatReply(
       {
-        id: known.stream,
-        status: decision.status,
+        decision,
         payload: entry.payload,
         keyid: entry.keyid,
         signature: entry.signature,
@@ -211,7 +247,7 @@ export class Notariser {
     key: string | null,
     record: Omit<IdempotencyRecord, 'stream'> | null,
   ): Promise<string> {
-    const time = room.clock()
+    const { refuseAt, time = room.clock() } = made.request
     const id = uuidv7(time, randomNonce(10))
     const { intent, status } = made.request
     const matter = this.#matter(id, time, principal, made, key)
@@ -224,10 +260,11 @@ export class Notariser {
       isValid: true,
       filter: { status, actor: intent.actor.id, action: intent.action.type },
       effects: record === null ? [] : [{ type: 'idempotency', record: { ...record, stream: id } }],
+      ...(refuseAt === undefined ? {} : { refuseAt }),
       ...openingOf(room, matter, made.request.decideWithinSeconds, this.#onHeld),
     })
     const { keyid, payload, signature } = signed
-    return formatReply({ id, status, payload, keyid, signature, replayed: false }, appended)
+    return formatReply({ decision: matter, payload, keyid, signature, replayed: false }, appended)
   }
 
   #matter(
@@ -257,7 +294,7 @@ const conflict = (key: string): Failure =>
   })
 
 /** What of a decision its submitter has said; what he left out he is taken to have said by its default. */
-const askedOf = (request: DecisionRequest | DecisionMatter): Asked => ({
+const askedOf = (request: MadeDecision | DecisionMatter): Asked => ({
   intent: request.intent,
   status: request.status,
   reasons: request.reasons ?? [],

@@ -14,7 +14,7 @@ import { verifyInclusion } from '../merkle/proof.ts'
 import type { StoredEntry, StoreReader } from '../store/store.ts'
 import { matterOf } from './checked.ts'
 import { plus, tallied, type PeriodRow, type PeriodState, type PeriodStep } from './period-state.ts'
-import { assembleDossier, lastCheckpoint, preferWitnessed } from './prove.ts'
+import { assembleDossier, lastCheckpoint, preferWitnessed, readCited } from './prove.ts'
 
 const chunk = { dossiers: 64, leaves: 1024 }
 
@@ -137,8 +137,9 @@ class PeriodExport {
       tree = await this.#laterTree(newest, lines)
     }
     const entries = all.filter(({ index }) => index < tree.checkpoint.size)
+    const cited = await readCited(this.#store, this.#head.tenant, entries)
     lines.push(
-      await assembleDossier(stream, entries, tree.note, (entry) => this.#prove(tree, entry)),
+      await assembleDossier(stream, entries, cited, tree.note, (entry) => this.#prove(tree, entry)),
     )
     this.#go({
       lines: this.#state.lines + 1,

@@ -75,24 +75,46 @@ function activate({ index, scope, sha256 }: StoriedPolicy, record: unknown): Act
   }
 }
 
-const books = new WeakMap<Room, PolicyBook>()
+/** What is known of a room: its book, while it is being read too, and how often something happened to its policies. */
+interface Shelf {
+  book: PolicyBook | undefined
+  reading: Promise<PolicyBook> | undefined
+  acts: number
+}
 
-/** The book of a room, where it has been read and nothing has happened since. */
-export const knownBook = (room: Room): PolicyBook | undefined => books.get(room)
+const shelves = new WeakMap<Room, Shelf>()
 
-/** Forgets the book of a room: it is read anew when it is next wanted. */
-export const forgetBook = (room: Room): void => void books.delete(room)
+function shelfOf(room: Room): Shelf {
+  const shelf = shelves.get(room) ?? { acts: 0, book: undefined, reading: undefined }
+  shelves.set(room, shelf)
+  return shelf
+}
 
-/** The book of a room. @throws {@link Failure} STORE_CORRUPT */
-export async function readBook(room: Room): Promise<PolicyBook> {
-  const known = books.get(room)
-  if (known !== undefined) return known
+/** How many acts there have been: what was decided before another one is not decided by the policies of now. */
+export const countActs = (room: Room): number => shelfOf(room).acts
+
+/** Forgets the book of a room, in which something has happened: it is read anew when it is next wanted. */
+export function forgetBook(room: Room): void {
+  const { acts } = shelfOf(room)
+  shelves.set(room, { acts: acts + 1, book: undefined, reading: undefined })
+}
+
+async function readAnew(room: Room, shelf: Shelf): Promise<PolicyBook> {
   const { log, store, tenant } = room
-  const pages = await readPolicyPages(store, tenant.name, log.head)
-  const active = [...pages.story.policies.values()]
-    .filter(({ state }) => state === 'active')
-    .map((policy) => activate(policy, pages.records.get(policy.sha256)))
-  const book = { ...pages, active }
-  books.set(room, book)
-  return book
+  try {
+    const pages = await readPolicyPages(store, tenant.name, log.head)
+    const active = [...pages.story.policies.values()]
+      .filter(({ state }) => state === 'active')
+      .map((policy) => activate(policy, pages.records.get(policy.sha256)))
+    shelf.book = { ...pages, active }
+    return shelf.book
+  } finally {
+    shelf.reading = undefined
+  }
+}
+
+/** The book of a room; at once where it is at hand. @throws {@link Failure} STORE_CORRUPT */
+export function readBook(room: Room): PolicyBook | Promise<PolicyBook> {
+  const shelf = shelfOf(room)
+  return shelf.book ?? (shelf.reading ??= readAnew(room, shelf))
 }

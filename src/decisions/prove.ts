@@ -1,4 +1,5 @@
 // Proofs for entries that stand in the log already, under its newest checkpoint.
+import { fromUtf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { formatDossier, type DossierEntry } from '../dossier/v1.ts'
 import { inclusionProof } from '../merkle/proof.ts'
@@ -51,19 +52,62 @@ async function keptCheckpoint(
   return checkpoint
 }
 
+interface Citing {
+  readonly predicate: { readonly matter: { readonly policies: readonly { index?: number }[] } }
+}
+
+/** The indexes of the policy entries that the decision of a stream names, rising; none where it is erased. */
+function citationsOf([first]: readonly StoredEntry[]): readonly number[] {
+  if (first?.kind !== 'decision' || first.payload === null) return []
+  try {
+    const { policies } = (JSON.parse(fromUtf8(first.payload)) as Citing).predicate.matter
+    const indexes = policies.flatMap(({ index }) => index ?? [])
+    return [...new Set(indexes)].sort((a, b) => a - b)
+  } catch (cause) {
+    throw new Failure('STORE_CORRUPT', `Payload is not that of a decision: ${first.index}`, {
+      cause,
+    })
+  }
+}
+
+/** The policy entries that the decision among a stream's entries cites. @throws {@link Failure} STORE_CORRUPT */
+export async function readCited(
+  store: StoreReader,
+  tenant: string,
+  stored: readonly StoredEntry[],
+): Promise<readonly StoredEntry[]> {
+  const cited: StoredEntry[] = []
+  for (const index of citationsOf(stored)) {
+    const entry = await store.readEntry(tenant, index)
+    if (entry?.kind !== 'policy')
+      throw new Failure('STORE_CORRUPT', `Decision cites what is no policy: index ${index}`)
+    cited.push(entry)
+  }
+  return cited
+}
+
 /** The bytes of a dossier of the entries of a stream, each with the proof that `prove` finds for it in the tree of the note. */
 export async function assembleDossier(
   stream: string,
   stored: readonly StoredEntry[],
+  cited: readonly StoredEntry[],
   note: string,
   prove: (entry: StoredEntry) => readonly Uint8Array[] | Promise<readonly Uint8Array[]>,
 ): Promise<Uint8Array> {
-  const entries: DossierEntry[] = []
-  for (const entry of stored) {
-    const { index, leaf, payload, signature } = entry
-    entries.push({ index, leaf, payload, proof: await prove(entry), signature })
+  const proved = async (all: readonly StoredEntry[]): Promise<DossierEntry[]> => {
+    const entries: DossierEntry[] = []
+    for (const entry of all) {
+      const { index, leaf, payload, signature } = entry
+      entries.push({ index, leaf, payload, proof: await prove(entry), signature })
+    }
+    return entries
   }
-  return formatDossier({ stream, entries, cited: [], checkpoint: note })
+  return formatDossier({
+    stream,
+    entries: await proved(stored),
+    cited: await proved(cited),
+    checkpoint: note,
+  })
 }
 
 /** The newest checkpoint that the quorum of witnesses has cosigned where an entry stands under it, else the newest. */
@@ -96,11 +140,14 @@ export async function exportDossier(
   const { note, size } =
     at === undefined ? await preferWitnessed(store, tenant, newest, stored.at(-1)) : newest
   if (stored.length === 0) throw new Failure('INPUT_NOT_FOUND', `No such stream: ${stream}`)
+  const cited = await readCited(store, tenant, stored)
   const nodes = await loadNodes(
     store,
     tenant,
     size,
-    stored.map(({ index }) => index),
+    [...cited, ...stored].map(({ index }) => index),
   )
-  return assembleDossier(stream, stored, note, ({ index }) => inclusionProof(index, size, nodes))
+  return assembleDossier(stream, stored, cited, note, ({ index }) =>
+    inclusionProof(index, size, nodes),
+  )
 }

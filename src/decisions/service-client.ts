@@ -131,6 +131,7 @@ const methods = [
   'listKeys',
   'keyStatus',
   'orderKeys',
+  'dryRun',
   'registerPolicy',
   'activatePolicy',
   'retirePolicy',

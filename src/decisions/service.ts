@@ -5,7 +5,7 @@
 import type { Profile } from '../dossier/kinds.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { Report } from '../verify/report.ts'
-import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, Scope } from '../wire/decision.ts'
+import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, EvaluationRequest, Scope } from '../wire/decision.ts'
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
 import type {

@@ -81,5 +81,15 @@ export type Obligation = z.infer<typeof obligationSchema>
 /** A kind of obligation. */
 export type ObligationType = Obligation['type']
 
+/** Every kind of obligation. */
+export const obligationTypes = [
+  'redact',
+  'transform_input',
+  'transform_output',
+  'route',
+  'sandbox',
+  'log_only',
+] as const satisfies readonly ObligationType[]
+
 /** The JSON Schema (2020-12) of an obligation. */
 export const obligationJsonSchema = (): unknown => z.toJSONSchema(obligationSchema, { io: 'input' })

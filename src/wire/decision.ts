@@ -13,6 +13,7 @@ import {
   reasonSchema,
   statuses,
 } from '../dossier/matters.ts'
+import { obligationTypes } from '../policy/obligations.ts'
 
 /** What an API key may be allowed to do. */
 export const scopes = Object.freeze([
@@ -28,6 +29,8 @@ export const scopes = Object.freeze([
   'overrides:sign',
   'escalations:decide',
   'roster:manage',
+  'actions:request',
+  'actions:sign',
   'policies:manage',
   'webhooks:manage',
 ] as const)
@@ -72,6 +75,34 @@ export const decisionRequestSchema = z
 /** A finished decision that wants to be notarised. */
 export type DecisionRequest = z.infer<typeof decisionRequestSchema>
 
+/** An intent that is to be decided on by the policies of the tenant. */
+export const evaluationRequestSchema = z
+  .strictObject({
+    intent: intentSchema,
+    /** `shadow` decides and logs, and never blocks; `dry_run` decides and leaves no trace. */
+    mode: z.enum(['enforce', 'shadow', 'dry_run']).optional(),
+    maxUses: z.int().min(1).max(limits.executions).optional(),
+    /** Obligations that whoever asks can carry out; all unless said. */
+    supports: z.array(z.enum(obligationTypes)).max(obligationTypes.length).optional(),
+    idempotencyKey: idempotencyKeySchema.optional(),
+    links: linksSchema.optional(),
+    decideWithinSeconds: decisionRequestSchema.shape.decideWithinSeconds,
+  })
+  .meta({ id: 'EvaluationRequest' })
+
+/** An intent that is to be decided on. */
+export type EvaluationRequest = z.infer<typeof evaluationRequestSchema>
+
+/** A decision to notarise, or an intent to decide on, which is what has no status. */
+export const decisionBodySchema = z
+  .union([decisionRequestSchema, evaluationRequestSchema])
+  .meta({ id: 'DecisionBody' })
+
+/** Whether a decision was made by whoever sends it. */
+export const isFinished = (
+  request: DecisionRequest | EvaluationRequest,
+): request is DecisionRequest => 'status' in request
+
 const base64 = z.string().meta({ description: 'Standard padded base64' })
 
 /** A DSSE envelope with one signature. */
@@ -96,12 +127,41 @@ export const notarisedSchema = z
     proof: z.array(base64),
     checkpoint: z.string(),
     dossierUrl: z.string(),
+    /** Of a decision that was made here, and so are the next three. */
+    mode: z.enum(['enforce', 'shadow']).optional(),
+    /** Whether the caller may go on now: it is an ALLOW, or only a shadow. */
+    proceed: z.boolean().optional(),
+    reasons: z.array(reasonSchema).optional(),
+    obligations: z.array(obligationSchema).optional(),
     replayed: z.boolean(),
   })
   .meta({ id: 'Notarised' })
 
 /** A notarised entry with everything that proves it. */
 export type Notarised = z.infer<typeof notarisedSchema>
+
+/** What a decision would be; nothing of it is kept. */
+export const dryRunSchema = z
+  .strictObject({
+    dryRun: z.literal(true),
+    status: z.enum(statuses),
+    reasons: z.array(reasonSchema),
+    obligations: z.array(obligationSchema),
+    confidence: z.number().nullable(),
+    overridable: z.boolean(),
+    policies: z.array(policySchema),
+    gates: z.array(gateSchema),
+    trace: z.unknown(),
+  })
+  .meta({ id: 'DryRun' })
+
+/** What a decision would be. */
+export type DryRun = z.infer<typeof dryRunSchema>
+
+/** What was notarised, or would be. */
+export const decisionAnswerSchema = z
+  .union([notarisedSchema, dryRunSchema])
+  .meta({ id: 'DecisionAnswer' })
 
 /** Body of a claim. */
 export const claimRequestSchema = z
@@ -295,6 +355,11 @@ export function parseValue<T>(schema: z.ZodType<T>, value: unknown): T {
 export const parseBody = <T>(schema: z.ZodType<T>, text: string): T =>
   parseValue(schema, parseStrictJson(text))
 
-/** As {@link parseBody}, of a decision to notarise. */
-export const parseDecisionRequest = (text: string): DecisionRequest =>
-  parseBody(decisionRequestSchema, text)
+/** As {@link parseBody}, of a decision to notarise or an intent to decide on. */
+export function parseDecisionRequest(text: string): DecisionRequest | EvaluationRequest {
+  const value = parseStrictJson(text)
+  const isIntent = typeof value === 'object' && value !== null && !('status' in value)
+  return isIntent
+    ? parseValue(evaluationRequestSchema, value)
+    : parseValue(decisionRequestSchema, value)
+}

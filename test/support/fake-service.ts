@@ -14,11 +14,13 @@ import type {
   TenantView,
 } from '../../src/decisions/service.ts'
 import {
+  isFinished,
   parseDecisionRequest,
   scopes,
   type ApiKeyView,
   type Claimed,
   type DecisionPage,
+  type EvaluationRequest,
   type Scope,
 } from '../../src/wire/decision.ts'
 import type {
@@ -180,8 +182,8 @@ export class FakeService implements Service {
     if (key !== undefined) this.#byKey.set(key, id)
     const view: DecisionView = {
       id,
-      status: request.status,
-      inForce: request.status,
+      status: isFinished(request) ? request.status : 'ALLOW',
+      inForce: isFinished(request) ? request.status : 'ALLOW',
       by: 'decision',
       override: null,
       escalation: null,
@@ -265,6 +267,11 @@ export class FakeService implements Service {
   }
 
   publishTrustRoot = unused
+
+  dryRun(tenant: string, request: EvaluationRequest): Promise<string> {
+    this.#note('dryRun', tenant, request)
+    return Promise.resolve('{"dryRun":true,"status":"ALLOW"}')
+  }
 
   registerPolicy(tenant: string, record: string, by: Caller): Promise<PolicyView> {
     this.#note('registerPolicy', tenant, record, by)

@@ -1,0 +1,86 @@
+// Deciding on an intent by the policies of a tenant. The decision is made in the turn in which it goes on its way into the log, and is refused there when
+// something has happened to the policies meanwhile: each decision follows from those that count where it stands.
+import { canonicalize } from '../base/canonical-json.ts'
+import { Failure } from '../base/failure.ts'
+import { escalationLimits } from '../dossier/escalation-events.ts'
+import type { DecisionMatter } from '../dossier/matters.ts'
+import { decide, type Decided } from '../policy/decide.ts'
+import type { DecisionRequest, EvaluationRequest } from '../wire/decision.ts'
+import { countActs, readBook } from './policy-book.ts'
+import type { Room } from './room.ts'
+
+/** A decision that was made, by whoever sends it or here. */
+export interface MadeDecision extends Omit<DecisionRequest, 'confidence' | 'policies'> {
+  readonly confidence?: DecisionMatter['confidence'] | undefined
+  readonly policies?: DecisionMatter['policies'] | undefined
+  /** When it was made, ms since 1970; now unless said. */
+  readonly time?: number
+  /** Why it may not be entered any more. */
+  readonly refuseAt?: () => Failure | undefined
+}
+
+type Asked = Omit<EvaluationRequest, 'idempotencyKey'>
+
+/** The canonical text of a request to decide, by which it is known again. */
+export const canonicalIntent = ({
+  intent,
+  links = {},
+  maxUses,
+  mode = 'enforce',
+  supports,
+}: Asked): string =>
+  canonicalize({
+    evaluate: { intent, links, maxUses: maxUses ?? null, mode, supports: supports ?? null },
+  })
+
+const policiesChanged = new Failure('LOG_CONFLICT', 'Policies have changed meanwhile: try again')
+
+/** How long a reviewer may take by what policies say, in seconds. */
+const reviewSeconds = (deadline: number): number =>
+  Math.min(Math.max(deadline, escalationLimits.least / 1000), escalationLimits.most / 1000)
+
+function decideNow(
+  active: Parameters<typeof decide>[0]['active'],
+  { intent, supports }: Asked,
+  time: number,
+): Decided {
+  return decide({
+    active,
+    request: intent,
+    time,
+    ...(supports === undefined ? {} : { supports }),
+  })
+}
+
+/** The decision on a request by the policies of now. @throws {@link Failure} STORE_CORRUPT */
+export async function evaluateRequest(room: Room, request: Asked): Promise<MadeDecision> {
+  const read = readBook(room)
+  const { active } = read instanceof Promise ? await read : read
+  const acts = countActs(room)
+  const time = room.clock()
+  const { deadlineSeconds, ...decided } = decideNow(active, request, time)
+  const { decideWithinSeconds, intent, links, maxUses, mode } = request
+  const within =
+    decideWithinSeconds ?? (deadlineSeconds === null ? undefined : reviewSeconds(deadlineSeconds))
+  return {
+    ...decided,
+    intent,
+    obligations: [...decided.obligations],
+    reasons: [...decided.reasons],
+    policies: [...decided.policies],
+    gates: [...decided.gates],
+    mode: mode === 'shadow' ? 'shadow' : 'enforce',
+    refuseAt: () => (countActs(room) === acts ? undefined : policiesChanged),
+    time,
+    ...(links === undefined ? {} : { links }),
+    ...(maxUses === undefined ? {} : { maxUses }),
+    ...(within === undefined ? {} : { decideWithinSeconds: within }),
+  }
+}
+
+/** JSON text of what a decision would be now. @throws {@link Failure} STORE_CORRUPT */
+export async function dryRun(room: Room, request: Asked): Promise<string> {
+  const { active } = await readBook(room)
+  const { deadlineSeconds, ...decided } = decideNow(active, request, room.clock())
+  return canonicalize({ ...decided, dryRun: true })
+}

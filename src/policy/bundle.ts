@@ -1,6 +1,6 @@
 // A bundle: policies with ordered rules over dotted paths, as the policy-as-code-engine defines them. Here a JSON value becomes one, or is refused
 // with the place that is wrong; what a bundle answers is said in compile.ts and evaluate.ts.
-import { effectOfBrane } from './brane.ts'
+import { effectOfBrane, type braneEffects } from './brane.ts'
 import { MatcherReader } from './bundle-matchers.ts'
 import { fit, refuse, schemas, type fieldKinds } from './bundle-schema.ts'
 import type { EvaluationContext } from './context.ts'
@@ -112,7 +112,7 @@ const nativeEffects: readonly string[] = ['allow', 'deny', 'escalate', 'review']
 const isEffect = (word: string): word is Effect => nativeEffects.includes(word)
 
 function effectOfRule(
-  word: ReturnType<typeof schemas>['rule']['_output']['effect'],
+  word: Effect | (typeof braneEffects)[number],
   { obligations }: Terms,
   at: string,
 ): Effect {

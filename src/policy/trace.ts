@@ -66,6 +66,9 @@ function show(value: unknown): string {
   return text.length <= mostCharacters ? text : `${text.slice(0, mostCharacters)}…`
 }
 
+/** What two comparisons or more would have to be otherwise for, or none could be. */
+const never: readonly undefined[] = [undefined, undefined]
+
 /** Traces the matchers of a rule for one context. */
 class Tracer {
   readonly #context: EvaluationContext
@@ -129,12 +132,12 @@ class Tracer {
   /** The fewest comparisons that would have to come out otherwise for the matcher to answer so; two stand for many and for never. */
   #flip(node: CompiledMatcher, wanted: boolean): readonly (TracedComparison | undefined)[] {
     const { children, matcher } = node
-    if (matcher.kind === 'always') return wanted ? [] : [undefined, undefined]
+    if (matcher.kind === 'always') return wanted ? [] : never
     if (matcher.kind === 'not') return children.flatMap((child) => this.#flip(child, !wanted))
     if (matcher.kind === 'all_of' || matcher.kind === 'any_of') {
       const each = children.map((child) => this.#flip(child, wanted))
       if ((matcher.kind === 'all_of') === wanted) return each.flat().slice(0, 2)
-      return each.reduce((least, one) => (one.length < least.length ? one : least))
+      return each.reduce((least, one) => (one.length < least.length ? one : least), never)
     }
     return this.#answer(node) === wanted ? [] : [this.#safeComparison(node)]
   }

@@ -5,18 +5,13 @@ import { readContext } from '../../../src/policy/context.ts'
 import { decide, type Decided } from '../../../src/policy/decide.ts'
 import { evaluate } from '../../../src/policy/evaluate.ts'
 
-const policy = (id: string, effect: string, more: object = {}, when: object = {}): object => ({
-  id,
-  ...more,
-  rules: [{ id: 'r', effect, when, ...(more as { rule?: object }).rule }],
-})
-const bundle = (...policies: readonly object[]): object => ({
-  bundle_id: 'b',
-  policies: policies.map((one) => {
-    const { rule: _, ...rest } = one as { rule?: object }
-    return rest
-  }),
-})
+const policy = (
+  id: string,
+  effect: string,
+  { rule = {}, ...more }: { readonly rule?: object; readonly [name: string]: unknown } = {},
+  when: object = {},
+): object => ({ id, ...more, rules: [{ id: 'r', effect, when, ...rule }] })
+const bundle = (...policies: readonly object[]): object => ({ bundle_id: 'b', policies })
 const ask = (...policies: readonly object[]): Decided =>
   decide({
     request: { actor: { id: 'bot' }, action: { type: 'pay' } },

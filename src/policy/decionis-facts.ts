@@ -1,0 +1,176 @@
+// What a Decionis rule sees of a request, and its conditions. A fact is found under its whole name first, else by its path; the members of the action that
+// the protocol has beside its context stand over members of the context with the same name.
+import { z } from 'zod'
+import { Failure } from '../base/failure.ts'
+import type { Matcher } from './bundle.ts'
+import { fit, refuse } from './bundle-schema.ts'
+import type { EvaluationContext } from './context.ts'
+import { decionisOperators, textOf, type DecionisComparison } from './decionis-values.ts'
+import { compileEcmaPattern } from './ecma-pattern.ts'
+import { missing, type Lookup } from './path.ts'
+import { PatternProblem } from './pattern-flags.ts'
+
+/** In which form a condition is written: `op` and `value` or `values`, or `operator` and `value`. */
+export type DecionisCondition = 'block' | 'bundle'
+
+type Facts = Readonly<Record<string, unknown>>
+
+/** Members of the protocol's request that are no context. */
+const requestFields = [
+  'org_id',
+  'amount',
+  'risk_score',
+  'channel',
+  'objective_profile',
+  'mode',
+  'decision_band',
+  'transaction_type',
+  'workflow_key',
+  'vertical_pack',
+  'decision_domain',
+] as const
+
+const defaultDomain = 'github_action'
+
+const isObject = (value: unknown): value is Facts => typeof value === 'object' && value !== null
+
+const own = (value: unknown, name: string): unknown =>
+  isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
+
+const known = new WeakMap<EvaluationContext, Facts>()
+
+function makeFacts(context: EvaluationContext): Facts {
+  const { action, data } = context
+  const facts = Object.assign(Object.create(null) as Record<string, unknown>, data)
+  const stated = own(own(data, 'intent'), 'action')
+  for (const field of requestFields) {
+    const value = own(stated, field)
+    if (value !== undefined) facts[field] = value
+  }
+  facts['decision_type'] = action ?? undefined
+  facts['decision_domain'] ??= facts['workflow_key'] ?? defaultDomain
+  facts['context'] = data
+  facts['intake'] = data
+  return facts
+}
+
+function factsOf(context: EvaluationContext): Facts {
+  const found = known.get(context) ?? makeFacts(context)
+  known.set(context, found)
+  return found
+}
+
+function step(value: unknown, name: string): unknown {
+  if (!Array.isArray(value)) return own(value, name)
+  const index = Number.parseInt(name, 10)
+  return Number.isNaN(index) ? undefined : (value[index] as unknown)
+}
+
+function factAt(field: string): Lookup {
+  const names = field
+    .replace(/\[(\d+)\]/g, '.$1')
+    .split('.')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+  return (context) => {
+    const facts = factsOf(context)
+    const found = Object.hasOwn(facts, field)
+      ? facts[field]
+      : names.reduce<unknown>((value, name) => step(value, name), facts)
+    return found === undefined ? missing : found
+  }
+}
+
+const blockCondition = z.strictObject({
+  field: z.string().min(1).max(256),
+  op: z.string(),
+  value: z.unknown().optional(),
+  values: z.array(z.unknown()).max(1024).optional(),
+})
+
+const bundleCondition = z.strictObject({
+  field: z.string().min(1).max(256),
+  operator: z.string(),
+  value: z.unknown().optional(),
+})
+
+function compileMatches(value: unknown, at: string): DecionisComparison {
+  const pattern = typeof value === 'string' ? value : undefined
+  if (pattern === undefined || pattern.length > 256)
+    throw refuse('Pattern must be a string of at most 256 characters', at)
+  try {
+    const test = compileEcmaPattern(pattern)
+    return (actual) => {
+      const text = textOf(actual)
+      if (test === undefined || text === undefined) return false
+      const answer = test(text)
+      if (answer !== undefined) return answer
+      throw new Failure('POLICY_RAISED', `Text is too long for the pattern at ${at}`, { field: at })
+    }
+  } catch (problem) {
+    if (!(problem instanceof PatternProblem)) throw problem
+    throw refuse(`Pattern is refused: ${problem.message}`, at)
+  }
+}
+
+/** Operator and wanted value of a condition; `in` and `not_in` want a list, `exists` nothing, all others a value, which may be null. */
+function readWanted(
+  value: unknown,
+  at: string,
+  shape: DecionisCondition,
+): { readonly field: string; readonly operator: string; readonly wanted: unknown } {
+  const found =
+    shape === 'block'
+      ? fit(blockCondition, value, at)
+      : { ...fit(bundleCondition, value, at), values: undefined }
+  const operator = ('op' in found ? found.op : found.operator).trim().toLowerCase()
+  if (operator !== 'matches' && !Object.hasOwn(decionisOperators, operator))
+    throw refuse(`Operator is none: ${operator.slice(0, 32)}`, at)
+  const { field } = found
+  if (operator === 'exists') return { field, operator, wanted: null }
+  if (operator === 'in' || operator === 'not_in') {
+    const wanted: unknown = found.values ?? (shape === 'bundle' ? found.value : undefined)
+    if (!Array.isArray(wanted) || wanted.length === 0)
+      throw refuse(`Operator ${operator} requires a list`, at)
+    return { field, operator, wanted }
+  }
+  if (!isObject(value) || !Object.hasOwn(value, 'value'))
+    throw refuse(`Operator ${operator} requires a value`, at)
+  return { field, operator, wanted: found.value }
+}
+
+/**
+ * The matcher of a condition.
+ * @throws {@link Failure} POLICY_INVALID naming the place
+ */
+export function readDecionisCondition(
+  value: unknown,
+  at: string,
+  shape: DecionisCondition,
+): Matcher {
+  const { field, operator, wanted } = readWanted(value, at, shape)
+  const compare = operator === 'matches' ? compileMatches(wanted, at) : decionisOperators[operator]
+  return {
+    kind: operator,
+    field,
+    value: wanted,
+    lookup: factAt(field),
+    compare: (actual) => compare?.(actual === missing ? undefined : actual, wanted) ?? false,
+  }
+}
+
+/** Whether a rule is for the decision's domain: `*` and `ANY` are for all, none is for that of the workflow. */
+export function readDomain(domain: string | undefined): Matcher {
+  if (domain === '*' || domain === 'ANY') return { kind: 'always' }
+  const workflow = factAt('workflow_key')
+  return {
+    kind: 'domain',
+    field: 'decision_domain',
+    value: domain ?? null,
+    lookup: factAt('decision_domain'),
+    compare: (actual, _, context) => {
+      const key = workflow(context)
+      return actual === (domain ?? (key === missing ? defaultDomain : key))
+    },
+  }
+}

@@ -20,7 +20,7 @@ const inner = z
 const epsilon = z.number().min(1e-9).max(most)
 const factor = z.number().gt(0).max(1e6)
 const weight = z.number().min(0).max(most)
-const spread = z.number().min(1e-6).max(1e6)
+const spread = z.number().min(1e-3).max(1e3)
 
 const klDrift = z
   .strictObject({

@@ -1,7 +1,7 @@
 // The gates of risk and profit: a normal prior over the normalised change, one normal observation of it, and the posterior probability that the change
 // is as large as the trigger. Decided is on the standard score, whose steps are monotone in binary arithmetic; the probability is what is told.
 import type { CompiledGates } from './gate-config.ts'
-import { amount, InputReader, isUsable, unit, type Range } from './gate-input.ts'
+import { amount, InputReader, unit, type Range } from './gate-input.ts'
 import { measured, notProvided, unevaluable, type GateResult } from './gate-result.ts'
 import { normalCdf } from './normal.ts'
 
@@ -31,11 +31,15 @@ interface Trigger {
   readonly direction: 1 | -1
 }
 
+// Far beyond what can matter, and small enough for every number that follows to have a canonical form.
+const mostChange = 1e9
+
 function changeOf(reader: InputReader, { direction, epsilon, gate, range }: Trigger) {
   const baseline = reader.number(`${gate}_baseline`, range)
   const proposed = reader.number(`${gate}_proposed`, range)
   if (baseline === undefined || proposed === undefined) return undefined
-  return (direction * (proposed - baseline)) / Math.max(Math.abs(baseline), epsilon)
+  const change = (direction * (proposed - baseline)) / Math.max(Math.abs(baseline), epsilon)
+  return Math.min(mostChange, Math.max(-mostChange, change))
 }
 
 function triggerGate(gates: CompiledGates, input: unknown, trigger: Trigger): GateResult {
@@ -49,7 +53,6 @@ function triggerGate(gates: CompiledGates, input: unknown, trigger: Trigger): Ga
   if (delta === undefined) return unevaluable(measure, reader.problems)
   const { mean, std } = posteriorOf(delta, gates)
   const score = (mean - factor) / std
-  if (![delta, mean, score].every(isUsable)) return unevaluable(measure, [], 'Change is too large')
   const probability = normalCdf(score)
   const passed = score < triggerScore
   return measured(measure, passed, probability, {

@@ -132,6 +132,15 @@ describe('risk and profit', () => {
     )
   })
 
+  it('takes no change for larger than a billion', () => {
+    const at = (profit_proposed: number): unknown =>
+      gateOf('profit', { profit_baseline: 0, profit_proposed }).detail['delta']
+    expect([9.9e6, 1e7, 1e12, -1e7, -1e12].map(at)).toEqual([9.9e8, 1e9, 1e9, -1e9, -1e9])
+    const small = { epsilon_P: 1e-9, prior_std: 0.001, likelihood_std: 0.001 }
+    const largest = { profit_baseline: 0, profit_proposed: 1e12 }
+    expect(gateOf('profit', largest, small)).toMatchObject({ outcome: 'failed', value: 1 })
+  })
+
   it('is sure of a verdict as far as the posterior is', () => {
     expect(gateOf('risk', { risk_baseline: 0.02, risk_proposed: 0.05 }).confidence).toBeCloseTo(
       0.96318,

@@ -60,6 +60,7 @@ import { lineOptions, openServerLog } from './server-log.ts'
 import { archiveName } from './store/sqlite-database.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import { scopes } from './wire/decision.ts'
+import { WebhookSender } from './webhook-sender.ts'
 import { serveWitnessOf } from './witness-server.ts'
 import type { KekHealth } from './wire/keys.ts'
 
@@ -91,8 +92,10 @@ function settingsOf(config: Config, version: string): ServiceSettings {
     kekValue: takeBytes(secret),
     keys,
     kmsKeyId,
+    dualControl: config.dualControl,
     masterPublic,
     maxOutageHours,
+    overridesPerDay: config.overridesPerDay,
     pin,
     version,
     witnessPolicy:
@@ -273,9 +276,14 @@ async function serve(parts: ProcessParts, flags: ServeFlags): Promise<RunningSer
     service,
     version: parts.version,
   })
+  const sender = new WebhookSender(service, {
+    allowPrivate: config.webhooksAllowPrivate,
+    version: parts.version,
+  })
   // Bound before anything else goes on in this process, whose umask it needs for a moment.
   const control = await openControl(config.data, service, logger)
   const closeService = async (): Promise<void> => {
+    await sender.close()
     await service.close()
     await ended
   }

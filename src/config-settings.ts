@@ -61,6 +61,22 @@ const witness = z.strictObject({
     ),
 })
 
+const overrides = z.strictObject({
+  perDay: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe('How many decisions of a tenant may be overruled within 24 hours (20)'),
+})
+
+const webhooks = z.strictObject({
+  allowPrivate: z
+    .boolean()
+    .optional()
+    .describe('Whether webhooks may lead to private addresses, and over http (false)'),
+})
+
 /** What the configuration file may say; relative paths in it start at its own directory. */
 export const configFileSchema = z
   .strictObject({
@@ -72,12 +88,20 @@ export const configFileSchema = z
       .optional()
       .describe('Where pins are kept, a directory or s3://bucket/prefix (the keys directory)'),
     dev: z.boolean().optional().describe('Development installation: its evidence proves nothing'),
+    dualControl: z
+      .enum(['all', 'none'])
+      .optional()
+      .describe(
+        'Whether two leads must sign what could undo evidence once there is a roster; what has begun only they end (all, in a development installation none)',
+      ),
     masterPublic: text
       .optional()
       .describe('Public half of the master key in base64; any other is refused'),
     kek: kek.optional(),
     serve: serve.optional(),
     witness: witness.optional(),
+    overrides: overrides.optional(),
+    webhooks: webhooks.optional(),
     log: z.strictObject({ level: z.enum(logLevels).optional() }).optional(),
   })
   .meta({ title: 'Countersign configuration' })
@@ -107,6 +131,7 @@ export const settings: readonly Setting[] = Object.freeze([
     variable: 'COUNTERSIGN_MASTER_PUBLIC',
     alias: 'AEGIS_MASTER_KEK_PUBLIC',
   },
+  { path: 'dualControl', variable: 'COUNTERSIGN_DUAL_CONTROL' },
   { path: 'kek.use', variable: 'COUNTERSIGN_KEK_PROVIDER', flag: 'kek' },
   { path: 'kek.file', variable: 'COUNTERSIGN_KEK_FILE' },
   { path: 'kek.maxOutageHours', variable: 'COUNTERSIGN_KEK_MAX_OUTAGE_HOURS' },
@@ -117,5 +142,11 @@ export const settings: readonly Setting[] = Object.freeze([
   { path: 'serve.maxBodyBytes', variable: 'COUNTERSIGN_MAX_BODY_BYTES' },
   { path: 'serve.requestTimeoutMs', variable: 'COUNTERSIGN_REQUEST_TIMEOUT_MS' },
   { path: 'witness.policy', variable: 'COUNTERSIGN_WITNESS_POLICY', flag: 'witnessPolicy' },
+  { path: 'overrides.perDay', variable: 'COUNTERSIGN_OVERRIDES_PER_DAY' },
+  {
+    path: 'webhooks.allowPrivate',
+    variable: 'COUNTERSIGN_WEBHOOKS_ALLOW_PRIVATE',
+    flag: 'webhooksAllowPrivate',
+  },
   { path: 'log.level', variable: 'COUNTERSIGN_LOG_LEVEL' },
 ])

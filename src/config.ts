@@ -33,6 +33,8 @@ export interface Config {
   /** How long a running node signs while no key provider is healthy. */
   readonly maxOutageHours: number
   readonly dev: boolean
+  /** Whether logs come under dual control with their first roster; undefined means all but those of development. */
+  readonly dualControl: 'all' | 'none' | undefined
   /** The only master public key (X-Wing, 1216 bytes) that is accepted. */
   readonly masterPublic: Uint8Array | undefined
   readonly serve: {
@@ -45,6 +47,10 @@ export interface Config {
   }
   /** Absolute path of a witness policy. */
   readonly witnessPolicy: string | undefined
+  /** How many decisions of a tenant may be overruled within 24 hours. */
+  readonly overridesPerDay: number
+  /** Whether webhooks may lead to private addresses, and over http. */
+  readonly webhooksAllowPrivate: boolean
   readonly logLevel: (typeof logLevels)[number]
   /** Where each setting comes from, by its path in the file. */
   readonly from: Readonly<Record<string, string>>
@@ -135,6 +141,7 @@ function put(values: Record<string, unknown>, path: string, value: unknown): voi
 
 const numeric = new Set([
   'kek.maxOutageHours',
+  'overrides.perDay',
   'serve.port',
   'serve.maxBodyBytes',
   'serve.requestTimeoutMs',
@@ -142,7 +149,8 @@ const numeric = new Set([
 
 /** A number or a truth value where the text is one; else the text, which the schema then refuses by type. */
 function coerce(path: string, text: string): unknown {
-  if (path === 'dev') return { true: true, 1: true, false: false, 0: false }[text] ?? text
+  if (path === 'dev' || path === 'webhooks.allowPrivate')
+    return { true: true, 1: true, false: false, 0: false }[text] ?? text
   return numeric.has(path) && /^\d{1,9}$/.test(text) ? Number(text) : text
 }
 
@@ -267,9 +275,16 @@ export function loadConfig({ flags, env, cwd }: ConfigSources): Config {
     kekSettings: takeKekSettings(env, keys, kekFile),
     maxOutageHours: chosen.or('kek.maxOutageHours', (c) => c.kek?.maxOutageHours, 72),
     dev: chosen.or('dev', (c) => c.dev, false),
+    dualControl: chosen.or<Config['dualControl']>('dualControl', (c) => c.dualControl, undefined),
     masterPublic: chooseMasterPublic(chosen),
     serve: chooseServe(chosen),
     witnessPolicy: chosen.path('witness.policy', (c) => c.witness?.policy),
+    overridesPerDay: chosen.or('overrides.perDay', (c) => c.overrides?.perDay, 20),
+    webhooksAllowPrivate: chosen.or(
+      'webhooks.allowPrivate',
+      (c) => c.webhooks?.allowPrivate,
+      false,
+    ),
     logLevel: chosen.or('log.level', (c) => c.log?.level, 'info'),
     from: Object.freeze(chosen.from),
   })
@@ -285,6 +300,7 @@ export function describeConfig(
     keys: config.keys,
     pin: config.pin ?? null,
     dev: config.dev,
+    dualControl: config.dualControl ?? (config.dev ? 'none' : 'all'),
     masterPublic: config.masterPublic === undefined ? null : 'pinned',
     'kek.use': config.kek,
     'kek.file': kek.kekFile ?? null,
@@ -299,6 +315,8 @@ export function describeConfig(
     'serve.maxBodyBytes': serve.maxBodyBytes,
     'serve.requestTimeoutMs': serve.requestTimeoutMs,
     'witness.policy': config.witnessPolicy ?? null,
+    'overrides.perDay': config.overridesPerDay,
+    'webhooks.allowPrivate': config.webhooksAllowPrivate,
     'log.level': config.logLevel,
   }
   return Object.fromEntries(

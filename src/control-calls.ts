@@ -5,12 +5,8 @@ import { Failure } from './base/failure.ts'
 import type { Call } from './decisions/service-host.ts'
 import type { Service } from './decisions/service.ts'
 import { statuses } from './dossier/matters.ts'
-import {
-  claimRequestSchema,
-  evaluationRequestSchema,
-  parseValue,
-  scopes,
-} from './wire/decision.ts'
+import { actionActSchema, actionListQuerySchema, actionOpeningSchema } from './wire/actions.ts'
+import { claimRequestSchema, evaluationRequestSchema, parseValue, scopes } from './wire/decision.ts'
 import { inclusionQuerySchema } from './wire/log.ts'
 import { keyOrderSchema } from './wire/keys.ts'
 import {
@@ -19,7 +15,13 @@ import {
   overrideOpeningSchema,
 } from './wire/overrides.ts'
 import { policyActivationSchema, policyRetirementSchema } from './wire/policies.ts'
+import {
+  escalationChallengeQuerySchema,
+  escalationDecidingSchema,
+  escalationListQuerySchema,
+} from './wire/escalations.ts'
 import { rosterProposalSchema } from './wire/roster.ts'
+import { webhookRequestSchema } from './wire/webhooks.ts'
 
 const name = z.string().min(1).max(256)
 const text = z.string().max(512 * 1024)
@@ -76,7 +78,14 @@ const offered: Partial<Readonly<Record<keyof Service, z.ZodType<unknown[]>>>> = 
   recordExport: z.tuple([name, exportRecord, caller]),
   listKeys: z.tuple([name]),
   keyStatus: z.tuple([name]),
-  orderKeys: z.tuple([name, keyOrderSchema, caller]),
+  orderKeys: z.tuple([name, keyOrderSchema, caller, name.optional()]),
+  openAction: z.tuple([principal, actionOpeningSchema]),
+  actOnAction: z.tuple([principal, name, actionActSchema]),
+  readAction: z.tuple([name, name]),
+  listActions: z.tuple([name, actionListQuerySchema.extend({ limit: z.int().min(1).max(1000) })]),
+  readControl: z.tuple([name]),
+  closeTenant: z.tuple([name, text, caller, name.optional()]),
+  endControl: z.tuple([name, text, caller, name.optional()]),
   dryRun: z.tuple([name, evaluationRequestSchema]),
   registerPolicy: z.tuple([name, text, caller]),
   activatePolicy: z.tuple([name, name, policyActivationSchema, caller]),
@@ -92,6 +101,18 @@ const offered: Partial<Readonly<Record<keyof Service, z.ZodType<unknown[]>>>> = 
     name,
     overrideListQuerySchema.extend({ limit: z.int().min(1).max(1000) }),
   ]),
+  addWebhook: z.tuple([name, webhookRequestSchema, caller]),
+  listWebhooks: z.tuple([name]),
+  removeWebhook: z.tuple([name, name, caller]),
+  testWebhook: z.tuple([name, name, caller]),
+  // Whoever is at the command line asks again rather than waits.
+  readEscalation: z.tuple([name, name, z.literal(0)]),
+  listEscalations: z.tuple([
+    name,
+    escalationListQuerySchema.extend({ limit: z.int().min(1).max(1000) }),
+  ]),
+  challengeEscalation: z.tuple([name, name, escalationChallengeQuerySchema]),
+  decideEscalation: z.tuple([principal, name, escalationDecidingSchema]),
   health: z.tuple([]),
 }
 

@@ -38,6 +38,10 @@ export interface ServiceSettings extends PostedKekSettings {
   readonly masterPublic: Uint8Array | undefined
   /** Witness, group and quorum lines that every trust root is to name; what it names already unless given. */
   readonly witnessPolicy?: string | undefined
+  /** Whether logs come under dual control with their first roster; all but those of development unless given. */
+  readonly dualControl?: 'all' | 'none' | undefined
+  /** How many decisions of a tenant may be overruled within 24 hours; 20 unless given. */
+  readonly overridesPerDay?: number | undefined
   readonly version: string
 }
 
@@ -153,6 +157,7 @@ function partsOf(
   { keepRooms = keptRooms, pins = pinsOf(settings) }: Partial<PartsChoice> = {},
 ): ServiceParts {
   const { data, keys, masterPublic, maxOutageHours = 72, version, witnessPolicy } = settings
+  const { overridesPerDay } = settings
   const closing = new AbortController()
   const { holdPins, listPins, openPin } = pins
   return {
@@ -182,7 +187,9 @@ function partsOf(
     report,
     version,
     ...(masterPublic === undefined ? {} : { masterPublic }),
+    ...(settings.dualControl === undefined ? {} : { dualControl: settings.dualControl }),
     ...(witnessPolicy === undefined ? {} : { witnessPolicy }),
+    ...(overridesPerDay === undefined ? {} : { overridesPerDay }),
   }
 }
 

@@ -23,6 +23,7 @@ import { problem } from './problems.ts'
 import { PublicTenants } from './public-tenants.ts'
 import type { Log } from './request-log.ts'
 import { routerPath, toResponse, type Reply, type Route } from './route.ts'
+import { webhookRoutes } from './webhooks.ts'
 
 /** What the HTTP edge is made of. */
 export interface AppOptions {
@@ -53,9 +54,10 @@ export function createRoutes(options: AppOptions): readonly Route[] {
     ...apiKeyRoutes(service, admit, authenticator, maxBytes),
     ...keyRoutes(service, admit, maxBytes),
     ...overrideRoutes(service, admit, maxBytes),
-    ...policyRoutes(service, admit, maxBytes),
     ...escalationRoutes(service, admit, maxBytes),
     ...gatewayRoutes(service, admit, maxBytes),
+    ...policyRoutes(service, admit, maxBytes),
+    ...webhookRoutes(service, admit, maxBytes),
     ...logTileRoutes(service, admit),
     ...healthRoutes(service, version),
   ]

@@ -22,7 +22,7 @@ const told = {
   type: json,
   schema: overrideViewSchema,
 }
-const failures = ['OVERRIDE_REFUSED', 'INPUT_ERASED'] as const
+const failures = ['OVERRIDE_REFUSED', 'OVERRIDE_LIMIT', 'INPUT_ERASED'] as const
 
 const openRoute = (service: Service, admit: Admission, maxBytes: number): Route =>
   route(

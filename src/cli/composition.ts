@@ -27,6 +27,7 @@ export interface ServeFlags extends GlobalFlags {
   readonly tlsCert?: string
   readonly tlsKey?: string
   readonly witnessPolicy?: string
+  readonly webhooksAllowPrivate?: boolean
 }
 
 /** What `init` is told. */

@@ -21,6 +21,7 @@ const listening = (command: Command): Command =>
     )
     .option('--tls-cert <file>', 'PEM file of the certificate chain')
     .option('--tls-key <file>', 'PEM file of the private key')
+    .option('--webhooks-allow-private', 'let webhooks lead to private addresses, and over http')
 
 const witnessed = (command: Command): Command =>
   command.option(

@@ -103,7 +103,7 @@ export async function listOverrides(
   flags: TenantFlags & { readonly limit?: number },
 ): Promise<number> {
   const { json, limit = usualRows, tenant } = flags
-  const { cursor, overrides } = await whileWriting(context, flags, async (service) =>
+  const { cursor, overrides, today } = await whileWriting(context, flags, async (service) =>
     overridePageSchema.parse(await service.listOverrides(tenant, { limit })),
   )
   const rows = overrides.map(({ approveBy, decision, executeBy, status }) => [
@@ -117,6 +117,8 @@ export async function listOverrides(
     json === true ? jsonLine(overrides) : rows.length === 0 ? '' : formatTable([head, ...rows]),
   )
   if (cursor !== null) context.err.note('There are more: --limit\n')
+  if (today.overruled > 0)
+    context.err.note(`Overruled within 24 hours: ${today.overruled} of ${today.limit}\n`)
   return exitCodes.done
 }
 

@@ -14,6 +14,7 @@ import { defineMonitor } from './monitor-commands.ts'
 import { defineOverride } from './override-commands.ts'
 import { definePolicy } from './policy-commands.ts'
 import { defineRoster } from './roster-commands.ts'
+import { defineWebhooks } from './webhook-commands.ts'
 import { defineWitness } from './witness-commands.ts'
 
 const maxColumns = 100
@@ -66,6 +67,7 @@ export function createProgram(context: Context, version: string, outcome: Outcom
   defineAdministration(program, context, outcome)
   defineBackup(program, context, outcome)
   defineHsm(program, context, outcome)
+  defineWebhooks(program, context, outcome)
   defineWitness(program, context, outcome)
   defineMonitor(program, context, outcome)
   return program

@@ -21,6 +21,8 @@ export const labels = Object.freeze({
   idempotency: 'countersign/idempotency/v1',
   /** BIP-340 tag of an override's challenge. */
   override: 'countersign/override/v1',
+  /** HKDF info of the key under which the secret of a webhook is sealed. */
+  webhook: 'countersign/webhook/v1',
 })
 
 /** The signature context of one kind of log entry. */

@@ -19,6 +19,8 @@ export interface AnnouncedSubject {
   readonly action?: string
   /** Name or digest of the policies. */
   readonly policy?: string
+  /** Id of the webhook that is tried out; nobody else is told then. */
+  readonly webhook?: string
 }
 
 const links: Readonly<Record<string, (subject: AnnouncedSubject) => string | undefined>> = {
@@ -52,5 +54,6 @@ export function announce(
     data: subject,
     links: Object.fromEntries(linked),
   })
-  return { announcement: { body, id, kind, time }, type: 'announce' }
+  const to = subject.webhook === undefined ? {} : { to: subject.webhook }
+  return { announcement: { body, id, kind, time, ...to }, type: 'announce' }
 }

@@ -14,7 +14,7 @@ import {
   isSameEffect,
   type ActionEffect,
 } from '../dossier/action-effects.ts'
-import type { Control } from '../dossier/control.ts'
+import type { Control, Waiver } from '../dossier/control.ts'
 import type { AdminMatter, Caller } from '../dossier/matters.ts'
 import { rosterDigest, type Roster } from '../dossier/roster.ts'
 import { advanceAction } from '../verify/action-story.ts'
@@ -70,6 +70,12 @@ export interface Leave {
    */
   readonly using: () => Promise<readonly Draft[]>
 }
+
+/** Leave for what must not wait for anybody, or takes nobody. */
+export const waived = (why: Waiver): Leave => ({
+  control: { waived: why },
+  using: () => Promise.resolve([]),
+})
 
 const refused = (why: string): Failure => new Failure('ACTION_REFUSED', why)
 

@@ -1,5 +1,5 @@
 // Where escalations are waited for: those who ask how it stands, the requests that are held meanwhile, and the clock that ends what nobody answers.
-import { asFailure } from '../base/failure.ts'
+import { asFailure, Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import type { Notarised } from '../wire/decision.ts'
 import { mostWaitSeconds, type EscalationView } from '../wire/escalations.ts'
@@ -11,12 +11,13 @@ import {
   answerDecided,
   answerHeld,
   answerRefused,
+  reasonOf,
   askedOf,
-  decideWithoutPolicies,
+  decideByPolicies,
+  Refusal,
   type GatewayDecider,
 } from './gateway.ts'
 import type { Notariser } from './notarise.ts'
-import { Refusal } from './gateway.ts'
 import type { Room } from './room.ts'
 import type { Principal } from './service.ts'
 
@@ -30,6 +31,7 @@ export interface HallParts extends TimerParts {
 }
 
 const secondMs = 1000
+const mostAttempts = 3
 
 /** Waits, holds and ends. */
 export class EscalationHall {
@@ -89,33 +91,32 @@ export class EscalationHall {
 
   /** Decides what a client asks for, and holds the answer while a reviewer is asked. */
   async execute(principal: Principal, request: GatewayRequest): Promise<GatewayAnswer> {
-    const { decide = decideWithoutPolicies, notariser, sign } = this.#parts
+    for (let attempt = 1; ; attempt++)
+      try {
+        return await this.#decide(principal, request)
+      } catch (error) {
+        if (error instanceof Refusal) return answerRefused(error.message)
+        // Policies have changed before the decision got its place.
+        const raced = error instanceof Failure && error.code === 'LOG_CONFLICT'
+        if (!raced || attempt === mostAttempts) throw error
+      }
+  }
+
+  async #decide(principal: Principal, request: GatewayRequest): Promise<GatewayAnswer> {
+    const { decide = decideByPolicies, notariser, sign } = this.#parts
     const { tenant } = principal
-    let reason = ''
-    try {
-      const text = await sign(tenant, (room) =>
-        notariser.evaluate(
-          room,
-          principal,
-          askedOf(request),
-          request.idempotency_key ?? null,
-          async () => {
-            const decision = await decide(room, principal, request)
-            if ('refused' in decision) throw new Refusal(decision.refused)
-            const { reasons = [] } = decision.decided
-            reason = reasons.map(({ code, text: why }) => why ?? code).join('; ')
-            return decision.decided
-          },
-        ),
-      )
-      const made = JSON.parse(text) as Notarised
-      if (made.status !== 'ESCALATE' && made.status !== 'REVIEW_REQUIRED')
-        return answerDecided(made, reason)
-      return await this.#hold(tenant, made.id)
-    } catch (error) {
-      if (error instanceof Refusal) return answerRefused(error.message)
-      throw error
-    }
+    const key = request.idempotency_key ?? null
+    const text = await sign(tenant, (room) =>
+      notariser.evaluate(room, principal, askedOf(request), key, async () => {
+        const decision = await decide(room, principal, request)
+        if ('refused' in decision) throw new Refusal(decision.refused)
+        return decision.decided
+      }),
+    )
+    const made = JSON.parse(text) as Notarised
+    if (made.status === 'ESCALATE' || made.status === 'REVIEW_REQUIRED')
+      return this.#hold(tenant, made.id)
+    return answerDecided(made, reasonOf(made))
   }
 
   async #hold(tenant: string, id: string): Promise<GatewayAnswer> {

@@ -4,7 +4,7 @@ import { encodeBase64 } from '../base/base64.ts'
 import { encodeHex } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { formatEnvelope } from '../dossier/dsse.ts'
-import type { DecisionMatter, ErasureMatter, ExecutionMatter } from '../dossier/matters.ts'
+import type { DecisionMatter, ExecutionMatter } from '../dossier/matters.ts'
 import { limits } from '../base/limits.ts'
 import { isUuid } from '../base/uuid.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
@@ -136,39 +136,3 @@ function effectOf(
 }
 
 const notClaimable = (message: string): Failure => new Failure('INPUT_NOT_CLAIMABLE', message)
-
-/**
- * Erases every payload of a decision's stream, in the transaction that appends the entry which says so.
- * @throws {@link Failure} INPUT_NOT_FOUND, INPUT_ERASED when nothing is left to erase
- */
-export async function erase(
-  room: Room,
-  principal: Principal,
-  id: string,
-  reason: string,
-): Promise<{ readonly index: number }> {
-  if (reason.length < 1 || reason.length > 2048)
-    throw new Failure('INPUT_INVALID', `Reason must have 1 to 2048 characters: ${reason.length}`, {
-      field: 'reason',
-    })
-  const { entered } = await follow(room, id, (entries) => {
-    const seqs = entries
-      .filter(({ kind, payload }) => payload !== null && kind !== 'erasure')
-      .map(({ seq }) => seq)
-    if (seqs.length === 0) throw new Failure('INPUT_ERASED', `Decision is erased already: ${id}`)
-    const matter: ErasureMatter = {
-      by: principal.caller,
-      reason,
-      seqs,
-      stream: id,
-      time: room.clock(),
-    }
-    return {
-      kind: 'erasure' as const,
-      ...nextPlace(entries),
-      matter,
-      effects: [{ type: 'erase' as const, stream: id, seqs }],
-    }
-  })
-  return { index: entered.appended.index }
-}

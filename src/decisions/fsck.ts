@@ -14,6 +14,7 @@ import { checkDecisions, checkIdempotency } from './fsck-decisions.ts'
 import { row, type Counted, type Found } from './fsck-findings.ts'
 import { checkKeyLife, checkKeyStore } from './fsck-keys.ts'
 import { checkStandings } from './fsck-standings.ts'
+import { checkWebhooks } from './fsck-webhooks.ts'
 
 /** What is to be checked, and who hears of it. */
 export interface FsckRequest {
@@ -213,6 +214,7 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
   await part(found, signal, () => checkIdempotency(request, found))
   await part(found, signal, () => checkStandings(request, found))
   await part(found, signal, () => checkApiKeys(request, tenant, found))
+  await part(found, signal, () => checkWebhooks(request, tenant, found))
   await part(found, signal, () => checkTrustRoots(request, tenant, found))
   await part(found, signal, () => checkKeyStore(request, tenant, instance))
   await part(found, signal, () => checkKeyLife(request, tenant, found))

@@ -1,15 +1,20 @@
 // What a PROVENANCE client is answered. Its request becomes an intent, the policies of the tenant decide, and where they want a reviewer the request is
 // held until there is an answer. Nothing but an ALLOW lets the client act, so whatever cannot be told in time is a BLOCK that says so.
+import { decodeBase64 } from '../base/base64.ts'
+import { fromUtf8 } from '../base/bytes.ts'
 import { canonicalize } from '../base/canonical-json.ts'
+import type { DecisionMatter } from '../dossier/matters.ts'
+import { isNamed } from '../policy/select.ts'
 import type { Notarised } from '../wire/decision.ts'
-import type { DecisionRequest } from '../wire/decision.ts'
 import type { EscalationView } from '../wire/escalations.ts'
 import type { GatewayAnswer, GatewayRequest } from '../wire/gateway.ts'
+import { evaluateRequest, type MadeDecision } from './evaluate.ts'
+import { readBook } from './policy-book.ts'
 import type { Room } from './room.ts'
 import type { Principal } from './service.ts'
 
 /** A decision that policies have made, or why they have made none. */
-export type GatewayDecision = { readonly decided: DecisionRequest } | { readonly refused: string }
+export type GatewayDecision = { readonly decided: MadeDecision } | { readonly refused: string }
 
 /** Decides what a client asks for, by the policies of its tenant and never by the client's own guess. */
 export type GatewayDecider = (
@@ -18,11 +23,32 @@ export type GatewayDecider = (
   request: GatewayRequest,
 ) => Promise<GatewayDecision>
 
-/** Decides where no policies can be asked: nothing is allowed. */
-export const decideWithoutPolicies: GatewayDecider = (...[, , { tenant_policy_id: policy }]) =>
-  Promise.resolve({
-    refused: policy == null ? 'tenant_policy_id is required' : 'tenant_policy_id not found',
+/**
+ * Decides by the policies of the tenant. Naming one adds it to those that decide anyhow; where none is active nothing is allowed. What the client cannot
+ * carry out it is not asked to.
+ */
+export const decideByPolicies: GatewayDecider = async (room, _principal, request) => {
+  const { action, actor_human_id: human, agent_id: id, parameters, session_id: session } = request
+  const { tenant_policy_id: policy } = request
+  const { active } = await readBook(room)
+  if (policy == null && active.length === 0) return { refused: 'tenant_policy_id is required' }
+  if (policy != null && !active.some(({ compiled }) => isNamed(policy, compiled)))
+    return { refused: 'tenant_policy_id not found' }
+  const decided = await evaluateRequest(room, {
+    intent: {
+      action: { type: action },
+      actor: { id },
+      context: {
+        parameters: parameters ?? {},
+        session_id: session,
+        ...(human == null ? {} : { actor_human_id: human }),
+      },
+      ...(policy == null ? {} : { policyRefs: [policy] }),
+    },
+    supports: ['log_only'],
   })
+  return { decided }
+}
 
 /** What of a request an idempotency key stands for: everything but the client's guess. */
 export const askedOf = ({ decision: _, idempotency_key: __, ...asked }: GatewayRequest): string =>
@@ -44,6 +70,18 @@ const told = (
 
 /** What is told where no decision was made. */
 export const answerRefused = (reason: string): GatewayAnswer => told('BLOCK', reason)
+
+interface Said {
+  readonly predicate: { readonly matter: Pick<DecisionMatter, 'reasons'> }
+}
+
+/** Why a decision is what it is, in one line. */
+export function reasonOf({ envelope, status }: Notarised): string {
+  const payload = decodeBase64(envelope?.payload ?? '')
+  if (payload === undefined || payload.length === 0) return status
+  const { predicate } = JSON.parse(fromUtf8(payload)) as Said
+  return predicate.matter.reasons.map(({ code, text }) => text ?? code).join('; ') || status
+}
 
 /** What is told of a decision that was not held: only an ALLOW allows. */
 export const answerDecided = (

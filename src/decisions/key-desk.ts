@@ -7,9 +7,12 @@ import { KekWatch, type KekHealth } from '../kek/kek-watch.ts'
 import { parseSlot } from '../keyring/slot.ts'
 import { firstIssue } from '../dossier/statement.ts'
 import { keyOrderSchema, type KeyOrder, type KeyOrderDone, type KeyStatus } from '../wire/keys.ts'
+import { matterOf, readCheckedStream } from './checked.ts'
 import { checkTold, settleKeys } from './key-journal.ts'
 import { KeyCanary } from './key-canary.ts'
 import { carryOut } from './key-life.ts'
+import { requireApprovedAction, waived, type Leave } from './control.ts'
+import { effectOfOrder } from './guarded-orders.ts'
 import { whatIsNext } from './key-outlook.ts'
 import { putSlots } from './key-slots.ts'
 import { KeyWork, type KeyTools } from './key-work.ts'
@@ -29,6 +32,32 @@ export interface KeyDeskParts extends Omit<KeyTools, 'providers' | 'prefer'> {
   readonly instance: string
   /** Asked for every time, because it may be reopened. */
   readonly store: () => StoreReader
+}
+
+/** Whether the last that became of the master key was done under an action: then what is left of that may be done too. */
+async function wasLastDoneBy({ log, store, tenant }: Room, stream: string): Promise<boolean> {
+  const entries = await readCheckedStream(store, tenant.name, 'keys', log.head)
+  const told = entries.flatMap((entry) => matterOf(entry, 'key') ?? [])
+  const last = told.findLast(
+    ({ event, purpose }) => purpose === 'master' && (event === 'slots' || event === 'activated'),
+  )
+  const control = last?.control
+  return control !== undefined && 'action' in control && control.action === stream
+}
+
+/** What lets an order be carried out; undefined where it takes no two keys. @throws {@link Failure} ACTION_REQUIRED, ACTION_REFUSED, INPUT_NOT_FOUND */
+async function leaveFor(
+  { by, room }: KeyWork,
+  order: KeyOrder,
+  action: string | undefined,
+): Promise<Leave | undefined> {
+  if (order.order === 'rewrap') return waived('rewrap')
+  const effect = effectOfOrder(room, order)
+  if (effect === undefined) return undefined
+  // Only a migration is more than one entry.
+  const mayResume = (stream: string): Promise<boolean> =>
+    order.order === 'migrate' ? wasLastDoneBy(room, stream) : Promise.resolve(false)
+  return requireApprovedAction(room, effect, by, action, mayResume)
 }
 
 /** Who finishes what was cut off. */
@@ -125,15 +154,20 @@ export class KeyDesk {
       )
   }
 
-  /** Carries out an order, after those before it. @throws {@link Failure} as {@link carryOut} */
-  async order(room: Room, order: KeyOrder, by: Caller): Promise<KeyOrderDone> {
+  /**
+   * Carries out an order, after those before it.
+   * @param action id of the action that two leads have signed for exactly this
+   * @throws {@link Failure} ACTION_REQUIRED, ACTION_REFUSED, and as {@link carryOut}
+   */
+  async order(room: Room, order: KeyOrder, by: Caller, action?: string): Promise<KeyOrderDone> {
     const parsed = keyOrderSchema.safeParse(order)
     if (!parsed.success)
       throw new Failure('INPUT_INVALID', `Not an order about keys: ${firstIssue(parsed.error)}`)
     try {
-      const done = await this.#serially(room, by, order.order, (work) =>
-        carryOut(work, parsed.data),
-      )
+      const done = await this.#serially(room, by, order.order, async (work) => {
+        work.leave = await leaveFor(work, parsed.data, action)
+        await carryOut(work, parsed.data)
+      })
       await this.#dropUnused()
       if (this.#watch.health().some(({ state }) => state !== 'healthy')) this.#lookAgain()
       return done
@@ -155,7 +189,10 @@ export class KeyDesk {
     drop: (kind: KekKind) => boolean,
     by: Caller,
   ): Promise<KeyOrderDone> {
-    const done = await this.#serially(room, by, 'slots', (work) => putSlots(work, add, drop))
+    const done = await this.#serially(room, by, 'slots', (work) => {
+      work.leave = waived('break-glass')
+      return putSlots(work, add, drop)
+    })
     this.#kindsInUse = undefined
     return done
   }

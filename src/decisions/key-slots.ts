@@ -6,6 +6,7 @@ import { makeSlots, renewMaster } from '../keyring/new-master.ts'
 import { parseSlot, type MasterSlot } from '../keyring/slot.ts'
 import type { StoredKeys, StoredSlot } from '../store/store.ts'
 import { settleKeys } from './key-journal.ts'
+import { resealWebhooks } from './webhook-desk.ts'
 import { keyState, masterEvent, type KeyEvent, type KeyWork } from './key-work.ts'
 
 interface Slot {
@@ -158,7 +159,9 @@ export async function rotateMaster(work: KeyWork, dropBreakGlass: boolean): Prom
   })
   const next = await work.prove(stored)
   try {
-    await work.commit(masterEvent(next, 'activated'), stored, next)
+    await work.commit(masterEvent(next, 'activated'), stored, next, () =>
+      resealWebhooks(room, next),
+    )
   } catch (error) {
     if (room.keyring !== next) next.close()
     throw error

@@ -10,7 +10,9 @@ import type { ListedKey } from '../keyring/listed-key.ts'
 import { unsealKeyring } from '../keyring/unseal.ts'
 import type { Effect, StoredKeys } from '../store/store.ts'
 import type { KeyStep } from '../wire/keys.ts'
-import { enterNow, type Room } from './room.ts'
+import { enterAllowed, type Leave } from './control.ts'
+import { isGuardedKeyEvent } from './guarded-orders.ts'
+import { enterNow, type Draft, type Room } from './room.ts'
 import { publishNow, vkeysOf, type KeyExchange } from './trust.ts'
 
 /** What key life needs besides the room. */
@@ -81,6 +83,8 @@ export class KeyWork {
   readonly steps: KeyStep[] = []
   /** What whoever ordered it must know. */
   readonly notes: string[] = []
+  /** What lets it do what takes two keys; undefined where it does nothing of that. */
+  leave: Leave | undefined
 
   constructor(room: Room, tools: KeyTools, by: Caller) {
     this.room = room
@@ -120,15 +124,26 @@ export class KeyWork {
   /**
    * Enters what happened to a key together with the key store in which it has happened.
    * @param next the keyring of that key store, where the present one cannot go on with it
+   * @param effects what else becomes true in it, asked for while nothing else enters the log
    */
-  async commit(event: KeyEvent, stored: StoredKeys, next?: Keyring): Promise<void> {
-    await this.alone(() => this.commitNow(event, stored, next))
+  async commit(
+    event: KeyEvent,
+    stored: StoredKeys,
+    next?: Keyring,
+    effects: () => Promise<readonly Effect[]> = () => Promise.resolve([]),
+  ): Promise<void> {
+    await this.alone(async () => this.commitNow(event, stored, next, await effects()))
   }
 
   /** As {@link commit}, for whoever is alone already. */
-  async commitNow(event: KeyEvent, stored: StoredKeys, next?: Keyring): Promise<void> {
+  async commitNow(
+    event: KeyEvent,
+    stored: StoredKeys,
+    next?: Keyring,
+    effects: readonly Effect[] = [],
+  ): Promise<void> {
     const epoch = this.keyring.epoch + 1
-    await this.#enter(event, [{ type: 'keys', keys: stored, epoch }])
+    await this.#enter(event, [{ type: 'keys', keys: stored, epoch }, ...effects])
     this.#take(stored, next)
   }
 
@@ -155,15 +170,23 @@ export class KeyWork {
   async #enter(event: KeyEvent, effects: readonly Effect[]): Promise<void> {
     const { clock, store, tenant } = this.room
     const head = await store.readStreamHead(tenant.name, 'keys')
-    const { appended } = await enterNow(this.room, {
+    const draft: Draft = {
       kind: 'key',
       stream: 'keys',
       seq: head === undefined ? 0 : head.seq + 1,
       prev: head === undefined ? null : encodeHex(head.leafHash),
       matter: { ...event, by: this.by, time: clock() },
       effects,
-    })
+    }
+    const { appended } = isGuardedKeyEvent(event)
+      ? await enterAllowed(this.room, this.#expectLeave(), draft)
+      : await enterNow(this.room, draft)
     this.#step(event.event, event, appended.index)
+  }
+
+  #expectLeave(): Leave {
+    if (this.leave === undefined) throw new Failure('BUG', 'Order does what nobody allowed')
+    return this.leave
   }
 
   #step(

@@ -17,6 +17,13 @@ import { checkPinnedHead } from '../log/pinned-head.ts'
 import type { Instance, Store, Tenant } from '../store/store.ts'
 import { verifyDossier } from '../verify/verify-dossier.ts'
 import type { Report } from '../verify/report.ts'
+import type {
+  ActionAct,
+  ActionOpening,
+  ActionPage,
+  ActionView,
+  ControlView,
+} from '../wire/actions.ts'
 import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, EvaluationRequest, Scope } from '../wire/decision.ts'
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
@@ -35,7 +42,12 @@ import type {
   OverridePage,
   OverrideView,
 } from '../wire/overrides.ts'
-import type { PolicyActivation, PolicyRetirement, PolicyView } from '../wire/policies.ts'
+import {
+  policyActivationSchema,
+  type PolicyActivation,
+  type PolicyRetirement,
+  type PolicyView,
+} from '../wire/policies.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
 import type {
   WebhookCreated,
@@ -43,18 +55,30 @@ import type {
   WebhookRequest,
   WebhookView,
 } from '../wire/webhooks.ts'
+import { expectScope, listActions, openAction, readAction, stepAction } from './action-desk.ts'
+import { readStandingAction } from './action-reading.ts'
 import { enterAdmin } from './admin-entry.ts'
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
 import { readCheckedStream } from './checked.ts'
+import {
+  admitControl,
+  beginControl,
+  closeTenant,
+  endControl,
+  expectNotClosed,
+  viewControl,
+} from './closing.ts'
 import { exportSigstoreBundle } from './copies.ts'
 import { dryRun } from './evaluate.ts'
+import { erase } from './erasure.ts'
 import { challengeEscalation, decideEscalation, timeOutEscalation } from './escalation-desk.ts'
 import { EscalationHall } from './escalation-hall.ts'
 import { listEscalations } from './escalation-list.ts'
 import { recordExport } from './export-record.ts'
-import { claim, erase } from './follow-up.ts'
+import { claim } from './follow-up.ts'
 import { checkTenant, completeGenesis, genesisPositions, hasGenesis } from './genesis.ts'
 import type { GatewayDecider } from './gateway.ts'
+import { orderOfEffect } from './guarded-orders.ts'
 import { KeyDesk } from './key-desk.ts'
 import { Notariser } from './notarise.ts'
 import { actOnOverride, openOverride, readOverride } from './override-desk.ts'
@@ -122,6 +146,8 @@ export interface ServiceParts {
   readonly openPin: (instance: Instance, tenant: string) => PinStore
   /** Master public key that every keyring must have, when one is demanded. */
   readonly masterPublic?: Uint8Array
+  /** Whether logs come under dual control with their first roster; all but those of development unless told. */
+  readonly dualControl?: 'all' | 'none'
   readonly version: string
   readonly clock: () => number
   readonly report: (event: string, detail: Readonly<Record<string, string | number>>) => void
@@ -145,6 +171,8 @@ const originPattern = /^(?=.{1,150}$)[A-Za-z0-9.-]+(:\d+)?(\/[A-Za-z0-9._~-]+)*$
 const dayMs = 86_400_000
 const usualOverridesPerDay = 20
 const publishEveryMs = 1000
+/** Whose setting it is that two leads are demanded. */
+const installation: Caller = { type: 'local', id: 'setting', owner: 'countersign' }
 const retryMs = { first: 200, most: 10_000 }
 /** What is asked of pins or key providers at a time. */
 const lanes = 8
@@ -354,21 +382,28 @@ export class LocalService implements Service {
     text: string,
     idempotencyKey: string | null,
   ): Promise<string> {
-    return this.#sign(principal.tenant, (room) =>
-      this.#notariser.notarise(room, principal, text, idempotencyKey),
-    )
+    return this.#sign(principal.tenant, async (room) => {
+      expectNotClosed(room)
+      return this.#notariser.notarise(room, principal, text, idempotencyKey)
+    })
   }
 
   async claim(principal: Principal, id: string, request: ClaimRequest): Promise<Claimed> {
-    return this.#sign(principal.tenant, (room) => claim(room, principal, id, request))
+    return this.#sign(principal.tenant, async (room) => {
+      expectNotClosed(room)
+      return claim(room, principal, id, request)
+    })
   }
 
   async erase(
     principal: Principal,
     id: string,
     reason: string,
+    action?: string,
   ): Promise<{ readonly index: number }> {
-    const erased = await this.#sign(principal.tenant, (room) => erase(room, principal, id, reason))
+    const erased = await this.#sign(principal.tenant, (room) =>
+      erase(room, principal, id, reason, action),
+    )
     this.#hall.ring(principal.tenant, id)
     return erased
   }
@@ -559,8 +594,99 @@ export class LocalService implements Service {
     return { ...status, next: [`The keys do not open. ${met.message}`, ...status.next] }
   }
 
-  async orderKeys(tenant: string, order: KeyOrder, by: Caller): Promise<KeyOrderDone> {
-    return this.#use(tenant, (room) => this.#desk.order(room, order, by))
+  async orderKeys(
+    tenant: string,
+    order: KeyOrder,
+    by: Caller,
+    action?: string,
+  ): Promise<KeyOrderDone> {
+    return this.#use(tenant, (room) => this.#desk.order(room, order, by, action))
+  }
+
+  async openAction(principal: Principal, opening: ActionOpening): Promise<ActionView> {
+    return this.#sign(principal.tenant, (room) => openAction(room, principal, opening))
+  }
+
+  async actOnAction(principal: Principal, id: string, act: ActionAct): Promise<ActionView> {
+    return this.#sign(principal.tenant, async (room) => {
+      if (act.act !== 'execute') return stepAction(room, principal, id, act)
+      const done = await this.#execute(room, principal, id)
+      return { ...(await readAction(room, id)), done }
+    })
+  }
+
+  async readAction(tenant: string, id: string): Promise<ActionView> {
+    return this.#use(tenant, (room) => readAction(room, id))
+  }
+
+  async listActions(tenant: string, request: OverrideListRequest): Promise<ActionPage> {
+    return this.#use(tenant, (room) => listActions(room, request))
+  }
+
+  async readControl(tenant: string): Promise<ControlView> {
+    return this.#use(tenant, viewControl)
+  }
+
+  async closeTenant(
+    tenant: string,
+    reason: string,
+    by: Caller,
+    action?: string,
+  ): Promise<{ readonly index: number }> {
+    return this.#sign(tenant, (room) => closeTenant(room, reason, by, action))
+  }
+
+  async endControl(
+    tenant: string,
+    reason: string,
+    by: Caller,
+    action?: string,
+  ): Promise<{ readonly index: number }> {
+    return this.#sign(tenant, (room) => endControl(room, reason, by, action))
+  }
+
+  /** Does what an action says, by whoever does such things; each asks for the approval itself. */
+  async #execute(room: Room, principal: Principal, id: string): Promise<ActionView['done']> {
+    const { effect } = await readStandingAction(room, id)
+    expectScope(principal, effect)
+    const { caller } = principal
+    const at = ({ index }: { readonly index: number }): ActionView['done'] => ({
+      index,
+      keys: null,
+    })
+    switch (effect.action) {
+      case 'erase':
+        return at(await erase(room, principal, effect.decision, effect.reason, id))
+      case 'tenant.close':
+        return at(await closeTenant(room, effect.reason, caller, id))
+      case 'control.none':
+        return at(await endControl(room, effect.reason, caller, id))
+      case 'policy.activate': {
+        const { bundle, scope } = effect
+        const activation = policyActivationSchema.safeParse({ action: id, scope })
+        if (!activation.success)
+          throw new Failure('ACTION_REFUSED', 'Scope is none that policies have')
+        await activatePolicy(room, bundle, activation.data, caller)
+        return { index: null, keys: null }
+      }
+      case 'policy.retire':
+        await retirePolicy(room, effect.bundle, { action: id, reason: effect.reason }, caller)
+        return { index: null, keys: null }
+      case 'keys.revoke':
+      case 'keys.destroy':
+      case 'keys.migrate':
+      case 'keys.rotate-master': {
+        const order = orderOfEffect(effect)
+        if (order === undefined) throw new Failure('BUG', 'Effect is no order about keys')
+        const keys = await this.#desk.order(room, order, caller, id)
+        return { index: keys.steps.at(-1)?.index ?? null, keys }
+      }
+    }
+  }
+
+  /** Whether a log begins to be under dual control with its first roster. */
+  get #demandsTwo(): boolean {
+    return (this.#parts.dualControl ?? (this.#instance.dev ? 'none' : 'all')) === 'all'
   }
 
   async dryRun(tenant: string, request: EvaluationRequest): Promise<string> {
@@ -602,11 +728,18 @@ export class LocalService implements Service {
   }
 
   async applyRoster(tenant: string, proposal: RosterProposal, by: Caller): Promise<RosterApplied> {
-    return this.#sign(tenant, (room) => applyRoster(room, proposal, by))
+    return this.#sign(tenant, async (room) => {
+      const applied = await applyRoster(room, proposal, by)
+      if (this.#demandsTwo) await beginControl(room, by)
+      return applied
+    })
   }
 
   async openOverride(principal: Principal, opening: OverrideOpening): Promise<OverrideView> {
-    return this.#sign(principal.tenant, (room) => openOverride(room, principal, opening))
+    return this.#sign(principal.tenant, async (room) => {
+      expectNotClosed(room)
+      return openOverride(room, principal, opening)
+    })
   }
 
   async actOnOverride(principal: Principal, id: string, act: OverrideAct): Promise<OverrideView> {
@@ -821,6 +954,7 @@ export class LocalService implements Service {
     try {
       if (!this.#founding.has(name)) await this.#expectFounded(name)
       const room = await this.#opening.open(this.#store, name)
+      if (!this.#founding.has(name)) await admitControl(room, this.#demandsTwo, installation)
       if (!this.#founding.has(name)) this.#checked.add(name)
       this.#refused.delete(name)
       return room

@@ -55,12 +55,32 @@ function sceneOf(
   }
 }
 
-/** Lets an event happen. @throws {@link Failure} OVERRIDE_REFUSED with the reason why it may not */
+const dayMs = 86_400_000
+
+/** How many decisions of the tenant were overruled within the 24 hours before a log time. */
+export const countOverruled = ({ store, tenant }: Room, time: number): Promise<number> =>
+  store.countDecided(tenant.name, 'override', time - dayMs + 1)
+
+/**
+ * An override breaks the glass of a policy: it is for the exception, and when it becomes the rule somebody must notice.
+ * @throws {@link Failure} OVERRIDE_LIMIT
+ */
+async function expectRare(room: Room, perDay: number, time: number): Promise<void> {
+  const count = await countOverruled(room, time)
+  if (count >= perDay)
+    throw new Failure(
+      'OVERRIDE_LIMIT',
+      `As many decisions were overruled within 24 hours as may be, wait or raise overrides.perDay: ${count}`,
+    )
+}
+
+/** Lets an event happen. @throws {@link Failure} OVERRIDE_REFUSED with the reason why it may not, OVERRIDE_LIMIT */
 async function enterEvent(
   room: Room,
   standing: StandingOverrides,
   event: OverrideEvent,
   by: Caller | null,
+  perDay = Infinity,
 ): Promise<void> {
   const before = standing.requests.get(event.request)
   const refuseAt = (time: number): Failure | undefined => {
@@ -70,6 +90,7 @@ async function enterEvent(
   const time = logTime(room)
   const next = advanceOverride(before, event, sceneOf(room, standing, event, by, time))
   if (typeof next === 'string') throw refused(next)
+  if (event.event === 'executed') await expectRare(room, perDay, time)
   const place = nextPlace(standing.entries)
   await enterNow(room, {
     effects: [
@@ -241,13 +262,15 @@ function eventOf(
 
 /**
  * Signs, rejects, revokes or executes the newest request about a decision. Who does it is who called; a signature speaks for itself.
- * @throws {@link Failure} OVERRIDE_REFUSED, INPUT_NOT_FOUND, INPUT_ERASED
+ * @param perDay how many decisions of the tenant may be overruled within 24 hours
+ * @throws {@link Failure} OVERRIDE_REFUSED, OVERRIDE_LIMIT, INPUT_NOT_FOUND, INPUT_ERASED
  */
 export const actOnOverride = (
   room: Room,
   { caller }: Principal,
   id: string,
   act: OverrideAct,
+  perDay: number,
 ): Promise<OverrideView> =>
   alone(room, id, async () => {
     const standing = await readCurrent(room, id)
@@ -255,7 +278,7 @@ export const actOnOverride = (
     if (newest === undefined)
       throw new Failure('INPUT_NOT_FOUND', `Nobody has asked to overrule this decision: ${id}`)
     const [request, told] = newest
-    await enterEvent(room, standing, eventOf(act, request, told, standing, caller), caller)
+    await enterEvent(room, standing, eventOf(act, request, told, standing, caller), caller, perDay)
   })
 
 /** How it stands with the newest request about a decision. @throws {@link Failure} INPUT_NOT_FOUND, INPUT_ERASED */

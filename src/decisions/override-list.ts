@@ -1,7 +1,7 @@
 // Which decisions somebody asked to overrule. Which there are is the database's word; how it stands with each is read from the log.
 import { Failure } from '../base/failure.ts'
 import type { OverrideListRequest, OverridePage } from '../wire/overrides.ts'
-import { readOverride } from './override-desk.ts'
+import { countOverruled, readOverride } from './override-desk.ts'
 import type { Room } from './room.ts'
 
 const lastFirst = Number.MAX_SAFE_INTEGER
@@ -27,6 +27,7 @@ async function rowOf(room: Room, id: string): Promise<Omit<OverridePage['overrid
 export async function listOverrides(
   room: Room,
   { cursor, limit }: OverrideListRequest,
+  perDay: number,
 ): Promise<OverridePage> {
   const { store, tenant } = room
   const rows = await store.listOverrides(tenant.name, placeOfCursor(cursor), limit)
@@ -36,5 +37,6 @@ export async function listOverrides(
   return {
     cursor: rows.length < limit || last === undefined ? null : String(last.index),
     overrides,
+    today: { limit: perDay, overruled: await countOverruled(room, room.clock()) },
   }
 }

@@ -137,19 +137,19 @@ const methods = [
   'retirePolicy',
   'listPolicies',
   'readPolicy',
+  'openAction',
+  'actOnAction',
+  'readAction',
+  'listActions',
+  'readControl',
+  'closeTenant',
+  'endControl',
   'readRoster',
   'applyRoster',
   'openOverride',
   'actOnOverride',
   'readOverride',
   'listOverrides',
-  'health',
-  'close',
-] as const satisfies readonly Exclude<keyof Service, 'notarise'>[]
-
-/**
- * Connects to a hosted service; every method answers as the real one would.
- * @param ended what whoever waits is told when the channel has closed
   'addWebhook',
   'listWebhooks',
   'removeWebhook',
@@ -162,6 +162,13 @@ const methods = [
   'decideEscalation',
   'executeGateway',
   'endWaits',
+  'health',
+  'close',
+] as const satisfies readonly Exclude<keyof Service, 'notarise'>[]
+
+/**
+ * Connects to a hosted service; every method answers as the real one would.
+ * @param ended what whoever waits is told when the channel has closed
  */
 export function connectService(
   port: Channel,

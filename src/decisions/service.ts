@@ -5,16 +5,16 @@
 import type { Profile } from '../dossier/kinds.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { Report } from '../verify/report.ts'
+import type {
+  ActionAct,
+  ActionOpening,
+  ActionPage,
+  ActionView,
+  ControlView,
+} from '../wire/actions.ts'
 import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, EvaluationRequest, Scope } from '../wire/decision.ts'
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
-import type {
-  OverrideAct,
-  OverrideListRequest,
-  OverrideOpening,
-  OverridePage,
-  OverrideView,
-} from '../wire/overrides.ts'
 import type {
   EscalationChallengeQuery,
   EscalationDeciding,
@@ -23,8 +23,21 @@ import type {
   EscalationView,
 } from '../wire/escalations.ts'
 import type { GatewayAnswer, GatewayRequest } from '../wire/gateway.ts'
+import type {
+  OverrideAct,
+  OverrideListRequest,
+  OverrideOpening,
+  OverridePage,
+  OverrideView,
+} from '../wire/overrides.ts'
 import type { PolicyActivation, PolicyRetirement, PolicyView } from '../wire/policies.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
+import type {
+  WebhookCreated,
+  WebhookListView,
+  WebhookRequest,
+  WebhookView,
+} from '../wire/webhooks.ts'
 import type { InForce } from './standing.ts'
 
 /** Who is calling, as authenticated, and what that allows. */
@@ -32,12 +45,6 @@ export interface Principal {
   readonly tenant: string
   readonly profile: Profile
   readonly caller: Caller
-import type {
-  WebhookCreated,
-  WebhookListView,
-  WebhookRequest,
-  WebhookView,
-} from '../wire/webhooks.ts'
   readonly scopes: readonly Scope[]
 }
 
@@ -116,13 +123,6 @@ export interface SigstoreCopy {
   readonly publicKey: string
 }
 
-/** Everything an edge can ask for. */
-export interface Service {
-  /** @throws AUTH_INVALID */
-  authenticate(token: string): Promise<Principal>
-  /**
-   * Notarises a decision; `text` has passed `parseDecisionRequest`. Gives the JSON text of a `Notarised`.
-   * @param idempotencyKey of the header; the body's counts when it is null
 /** An announcement ready to be sent: POST the body with these headers. */
 export interface OutgoingDelivery {
   readonly id: number
@@ -141,8 +141,18 @@ export interface DeliveryOutcome {
   readonly said: string
 }
 
+/** Everything an edge can ask for. */
+export interface Service {
+  /** @throws AUTH_INVALID */
+  authenticate(token: string): Promise<Principal>
+  /**
+   * Notarises a decision, or makes one by the policies of the tenant where `text` is an intent without a status; it has passed `parseDecisionRequest`.
+   * Gives the JSON text of a `Notarised`.
+   * @param idempotencyKey of the header; the body's counts when it is null
    */
   notarise(principal: Principal, text: string, idempotencyKey: string | null): Promise<string>
+  /** What would be decided on an intent now; nothing of it is kept. Gives the JSON text of a `DryRun`. */
+  dryRun(tenant: string, request: EvaluationRequest): Promise<string>
   /** @throws INPUT_NOT_CLAIMABLE, INPUT_CLAIMED */
   claim(principal: Principal, id: string, request: ClaimRequest): Promise<Claimed>
   /**
@@ -210,7 +220,29 @@ export interface DeliveryOutcome {
    * @param action id of the action that two leads have signed for exactly this
    * @throws INPUT_NOT_FOUND, INPUT_KEY_STATE, CONFIG_INVALID, KEK_*, OPEN_FAILED, ACTION_REQUIRED, ACTION_REFUSED
    */
-  orderKeys(tenant: string, order: KeyOrder, by: Caller): Promise<KeyOrderDone>
+  orderKeys(tenant: string, order: KeyOrder, by: Caller, action?: string): Promise<KeyOrderDone>
+  /** Asks two leads to sign something that could undo evidence. @throws ACTION_REFUSED, AUTH_SCOPE, INPUT_NOT_FOUND, INPUT_INVALID, INPUT_TOO_LARGE */
+  openAction(principal: Principal, opening: ActionOpening): Promise<ActionView>
+  /** Does something to an action; executing it is doing what it says. @throws ACTION_REFUSED, INPUT_NOT_FOUND, and as what it does */
+  actOnAction(principal: Principal, id: string, act: ActionAct): Promise<ActionView>
+  readAction(tenant: string, id: string): Promise<ActionView>
+  listActions(tenant: string, request: OverrideListRequest): Promise<ActionPage>
+  /** Whether two leads are demanded, and whether the tenant is closed. */
+  readControl(tenant: string): Promise<ControlView>
+  /** Closes a tenant for ever: its log can be read, and nothing is decided any more. @throws TENANT_CLOSED, ACTION_REQUIRED, ACTION_REFUSED */
+  closeTenant(
+    tenant: string,
+    reason: string,
+    by: Caller,
+    action?: string,
+  ): Promise<{ readonly index: number }>
+  /** Ends dual control of a log. @throws INPUT_INVALID where there is none, ACTION_REQUIRED, ACTION_REFUSED */
+  endControl(
+    tenant: string,
+    reason: string,
+    by: Caller,
+    action?: string,
+  ): Promise<{ readonly index: number }>
   /** Registers a bundle by the canonical JSON of its record; one that is registered stays what it was. @throws POLICY_INVALID, POLICY_REFUSED */
   registerPolicy(tenant: string, record: string, by: Caller): Promise<PolicyView>
   /** Lets a registered bundle decide, in place of the one of its id that does. @throws INPUT_NOT_FOUND, POLICY_REFUSED, ACTION_REQUIRED, ACTION_REFUSED */
@@ -240,10 +272,6 @@ export interface DeliveryOutcome {
   actOnOverride(principal: Principal, id: string, act: OverrideAct): Promise<OverrideView>
   readOverride(tenant: string, id: string): Promise<OverrideView>
   listOverrides(tenant: string, request: OverrideListRequest): Promise<OverridePage>
-  health(): Promise<Health>
-  /** Refuses new work, finishes what was accepted, and ends. */
-  close(): Promise<void>
-}
   /** Makes a webhook; a secret that is made here is told once. @throws INPUT_INVALID, INPUT_EXISTS */
   addWebhook(tenant: string, request: WebhookRequest, by: Caller): Promise<WebhookCreated>
   listWebhooks(tenant: string): Promise<WebhookListView>
@@ -281,3 +309,7 @@ export interface DeliveryOutcome {
   executeGateway(principal: Principal, request: GatewayRequest): Promise<GatewayAnswer>
   /** Sends everybody home who waits for an escalation, and lets nobody wait any more: before listeners are closed. */
   endWaits(): Promise<void>
+  health(): Promise<Health>
+  /** Refuses new work, finishes what was accepted, and ends. */
+  close(): Promise<void>
+}

@@ -13,6 +13,7 @@ import { changeKeys, type KeyChange } from './key-change.ts'
 import { listKey, type ListedKey } from './listed-key.ts'
 import { formatManifest, parseManifest } from './manifest.ts'
 import { refusal } from './record.ts'
+import { openBeside, sealBeside } from './sealed-secret.ts'
 import { destroySealedKey, formatSealedKey } from './sealed-key.ts'
 import type { BundleKey, EntryKey, LogKey, OpenedKeys, SigningKeys } from './signing-keys.ts'
 
@@ -174,6 +175,16 @@ export class Keyring {
     this.#rows = rows
     this.#stored = stored
     this.#epoch = manifest.epoch
+  }
+
+  /** Seals a secret that is kept beside the keys, bound to a context; opens under this master key only. */
+  sealSecret(secret: Secret, context: Uint8Array): Uint8Array {
+    return sealBeside(this.#manifestKey, secret, context)
+  }
+
+  /** The secret that {@link sealSecret} sealed. @throws {@link Failure} OPEN_FAILED */
+  openSecret(sealed: Uint8Array, context: Uint8Array): Secret {
+    return openBeside(this.#manifestKey, sealed, context)
   }
 
   /** Gives up every private key; what was listed stays readable. */

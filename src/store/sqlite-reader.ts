@@ -157,6 +157,16 @@ export class SqliteReader implements port.StoreReader {
     )
   }
 
+  listActions(
+    tenant: string,
+    before: number,
+    limit: number,
+  ): Promise<readonly Pick<port.DecisionRow, 'index' | 'stream'>[]> {
+    return this.#of(tenant, 'list actions', [], (id) =>
+      this.#reads.actions.all(id, before, limit),
+    )
+  }
+
   readTile(tenant: string, level: number, n: number): Promise<Uint8Array | undefined> {
     return this.#of(tenant, 'read a tile', undefined, (id) =>
       map(this.#reads.tile.get(id, level, n), rows.ownBytes),

@@ -48,7 +48,14 @@ export const prepareReads = (db: Preparing) => ({
     { readonly index: number; readonly stream: string }
   >(
     // Without the condition on kind as it stands here the index would not serve.
-    `SELECT stream, max(idx) AS "index" FROM entries WHERE kind = 'override' AND tenant = ?
+    `SELECT stream, max(idx) AS "index" FROM entries WHERE kind = 'override' AND tenant = ? AND stream NOT GLOB 'action-*'
+     GROUP BY stream HAVING max(idx) < ? ORDER BY max(idx) DESC LIMIT ?`,
+  ),
+  actions: db.prepare<
+    [tenant: number, before: number, limit: number],
+    { readonly index: number; readonly stream: string }
+  >(
+    `SELECT stream, max(idx) AS "index" FROM entries WHERE kind = 'override' AND tenant = ? AND stream GLOB 'action-*'
      GROUP BY stream HAVING max(idx) < ? ORDER BY max(idx) DESC LIMIT ?`,
   ),
   standings: db.prepare<[tenant: number, after: number, limit: number], rows.StandingRow>(

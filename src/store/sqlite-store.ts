@@ -313,10 +313,10 @@ export class SqliteStore extends SqliteReader implements port.Store {
     invariant(changes === 1, `Standing of no decision: ${stream}`)
   }
 
-  #announce(tenant: number, { body, id, kind, time }: port.Announcement): void {
+  #announce(tenant: number, { body, id, kind, time, to }: port.Announcement): void {
     const [family = ''] = kind.split('.')
-    const kinds = JSON.stringify([kind, `${family}.*`, '*'])
-    this.#writes.announce.run(id, kind, body, time, tenant, kinds)
+    const kinds = JSON.stringify(to === undefined ? [kind, `${family}.*`, '*'] : [])
+    this.#writes.announce.run(id, kind, body, time, tenant, to ?? null, kinds)
   }
 
   #putWebhook(tenant: number, { body, id, kinds }: port.StoredWebhook): void {

@@ -186,10 +186,18 @@ export const prepareWrites = (db: Preparing) => ({
     'DELETE FROM deliveries WHERE hook = ? AND tenant = ?',
   ),
   announce: db.prepare<
-    [event: string, kind: string, body: string, due: number, tenant: number, kinds: string]
+    [
+      event: string,
+      kind: string,
+      body: string,
+      due: number,
+      tenant: number,
+      to: string | null,
+      kinds: string,
+    ]
   >(
     `INSERT INTO deliveries SELECT NULL, w.tenant, w.id, ?, ?, ?, 0, ?, 0, NULL FROM webhooks w
-     WHERE w.tenant = ? AND EXISTS (SELECT 1 FROM json_each(w.kinds) k JOIN json_each(?) n ON n.value = k.value)`,
+     WHERE w.tenant = ? AND (w.id = ? OR EXISTS (SELECT 1 FROM json_each(w.kinds) k JOIN json_each(?) n ON n.value = k.value))`,
   ),
   delivered: db.prepare<[id: number]>('DELETE FROM deliveries WHERE id = ?'),
   attempted: db.prepare<

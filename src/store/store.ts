@@ -197,6 +197,8 @@ export interface Announcement {
   readonly time: number
   /** JSON text. */
   readonly body: string
+  /** The one webhook that is told, whatever it asked for. */
+  readonly to?: string
 }
 
 /** A place that is told. */
@@ -313,6 +315,12 @@ export interface StoreReader {
   listDecisions(tenant: string, query: DecisionQuery): Promise<readonly DecisionRow[]>
   /** Decisions that somebody asked to overrule, by their last step of kind `override`, newest first, those before an index. */
   listOverrides(
+    tenant: string,
+    before: number,
+    limit: number,
+  ): Promise<readonly Pick<DecisionRow, 'index' | 'stream'>[]>
+  /** Streams of actions (their names begin with `action-`), as `listOverrides` gives decisions. */
+  listActions(
     tenant: string,
     before: number,
     limit: number,

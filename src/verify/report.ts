@@ -78,6 +78,8 @@ export interface Report {
   readonly override: OverrideReport | null
   /** Null where it was not held for a reviewer, or that could not be judged. */
   readonly escalation: EscalationReport | null
+  /** Null where the stream is not an action's, or that could not be judged. */
+  readonly action: ActionReport | null
   readonly treeSize: number | null
   readonly entries: readonly EntryReport[]
   /** Who vouches that everybody sees the same log: the operator alone, or k witnesses. */

@@ -15,11 +15,13 @@ import {
 } from './verify-checkpoint.ts'
 import { judgeEntry, type JudgedEntry } from './verify-entry.ts'
 import { judgeCitedPolicies } from './judge-policies.ts'
+import { actionsNamed } from './judge-control.ts'
 import { judgeStream } from './verify-stream.ts'
 import {
   Checks,
   type EntryReport,
   type EscalationReport,
+  type ActionReport,
   type OverrideReport,
   type Report,
 } from './report.ts'
@@ -44,6 +46,7 @@ interface Findings {
   decision: DecisionMatter | undefined
   override: OverrideReport | null
   escalation: EscalationReport | null
+  action: ActionReport | null
   complete: Report['complete']
 }
 
@@ -117,6 +120,7 @@ interface Content {
   readonly decision: DecisionMatter | undefined
   readonly override: OverrideReport | null
   readonly escalation: EscalationReport | null
+  readonly action: ActionReport | null
   /** Whether the rules of the stream could be held against it. */
   readonly whole: boolean
 }
@@ -129,7 +133,13 @@ export function judgeContent(
   section: OriginSection,
 ): Content {
   // Before any signature of an entry is looked at, for the same entry is as easily named ten thousand times as once.
-  const unread = { decision: undefined, escalation: null, override: null, whole: false }
+  const unread = {
+    action: null,
+    decision: undefined,
+    escalation: null,
+    override: null,
+    whole: false,
+  }
   if (!judgeDistinct(checks, dossier)) return { ...unread, entries: [] }
   const entries = dossier.entries.flatMap((entry, i) => {
     const one = judgeEntry(checks, `entries[${i}]`, entry, section, judged.checkpoint)
@@ -179,6 +189,7 @@ function inspect(
   found.decision = content.decision
   found.override = content.override
   found.escalation = content.escalation
+  found.action = content.action
   if (!content.whole) return
   if (options.leaves !== undefined)
     found.complete = judgeCompleteness(
@@ -223,6 +234,12 @@ function statusInForce({
   return escalation.status === 'approved' ? 'ALLOW by escalation' : 'BLOCK by escalation'
 }
 
+/** Who signed an action, until when he might, and by whose clock. */
+function noteOnAction({ approveBy, effect, executeBy, signatures, status }: ActionReport): string {
+  const signed = signatures.map(({ person, role }) => `${person} as ${role}`).join(' and ')
+  return `Action ${effect.action} is ${status}, signed by ${signed || 'nobody'}; approve by ${isoOf(approveBy)}, execute by ${isoOf(executeBy)}, judged by the log’s clock, which is the operator’s`
+}
+
 function notesOf(found: Findings): string[] {
   const { trustRoot, section, judged, decision, complete, entries, escalation, override } = found
   const notes: string[] = []
@@ -238,6 +255,11 @@ function notesOf(found: Findings): string[] {
     )
   if (override !== null) notes.push(noteOnOverride(override))
   if (escalation !== null) notes.push(noteOnEscalation(escalation))
+  if (found.action !== null) notes.push(noteOnAction(found.action))
+  for (const stream of actionsNamed(entries))
+    notes.push(
+      `Names ${stream}: whether two leads have signed for this stands in the dossier of that stream`,
+    )
   if (decision?.source === 'submitted')
     notes.push(`Status was submitted by ${decision.caller.owner}, not evaluated by Countersign`)
   if (entries.some(({ index }) => index >= section.asOf.size))
@@ -274,6 +296,7 @@ export function verifyDossier(
     decision: undefined,
     override: null,
     escalation: null,
+    action: null,
     complete: 'no',
   }
   try {
@@ -298,6 +321,7 @@ export function verifyDossier(
     status: statusInForce(found),
     override: found.override,
     escalation: found.escalation,
+    action: found.action,
     treeSize: found.judged?.checkpoint.size ?? null,
     entries: found.entries.map(entryReport),
     assurance:

@@ -1,13 +1,15 @@
 // The rules of a stream as a whole: no gap, no fork, time never backwards, and what each kind may do after what. Proofs show that entries are in the
 // log; these rules show that together they are one story.
-import { kindsOfStream } from '../dossier/kinds.ts'
+import { isActionStream, kindsOfStream } from '../dossier/kinds.ts'
 import { matters, type DecisionMatter, type ExecutionMatter } from '../dossier/matters.ts'
 import type { OriginSection } from '../dossier/trust-root.ts'
 import { judgeEscalation, type JudgedEscalation } from './judge-escalation.ts'
+import { judgeAction } from './judge-action.ts'
+import { judgeControls, judgeControlStream } from './judge-control.ts'
 import { judgeOverrides, type JudgedOverrides } from './judge-overrides.ts'
 import { judgePolicyStream } from './judge-policies.ts'
 import { judgeRosterStream } from './judge-roster-stream.ts'
-import type { Checks, EscalationReport, OverrideReport } from './report.ts'
+import type { ActionReport, Checks, EscalationReport, OverrideReport } from './report.ts'
 import type { JudgedEntry } from './verify-entry.ts'
 
 function judgeChain(checks: Checks, stream: string, entries: readonly JudgedEntry[]): void {
@@ -160,6 +162,7 @@ interface JudgedStream {
   readonly decision: DecisionMatter | undefined
   readonly override: OverrideReport | null
   readonly escalation: EscalationReport | null
+  readonly action: ActionReport | null
 }
 
 /** Judges the entries of a stream together; gives the decision when there is one to read. */
@@ -170,17 +173,20 @@ export function judgeStream(
   section: OriginSection,
 ): JudgedStream {
   judgeChain(checks, stream, entries)
+  judgeControls(checks, section, entries)
   const kinds = kindsOfStream(stream)
   if (!kinds.includes('decision')) {
     if (kinds.includes('roster')) judgeRosterStream(checks, section, entries)
     if (kinds.includes('policy')) judgePolicyStream(checks, entries)
+    if (stream === 'control') judgeControlStream(checks, section, entries)
+    const action = isActionStream(stream) ? judgeAction(checks, section, stream, entries) : null
     judgeErasures(checks, stream, entries)
-    return { decision: undefined, escalation: null, override: null }
+    return { action, decision: undefined, escalation: null, override: null }
   }
   const decision = judgeDecision(checks, stream, entries)
   const overrides = judgeOverrides(checks, section, entries, decision)
   const escalation = judgeEscalation(checks, section, entries, decision)
   judgeExecutions(checks, stream, decision, overrides, escalation, entries)
   judgeErasures(checks, stream, entries)
-  return { decision, escalation: escalation.report, override: overrides.report }
+  return { action: null, decision, escalation: escalation.report, override: overrides.report }
 }

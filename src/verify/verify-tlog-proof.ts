@@ -137,6 +137,7 @@ export function verifyTlogProof(
     notes: notesOf(found),
     ok: checks.verdict === 'valid',
     origin: section?.origin ?? null,
+    action: null,
     escalation: null,
     override: null,
     status: null,

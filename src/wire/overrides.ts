@@ -111,6 +111,8 @@ export const overridePageSchema = z
     ),
     /** Where the next page begins, or null. */
     cursor: z.string().nullable(),
+    /** How many decisions were overruled within the last 24 hours, and how many may be. */
+    today: z.strictObject({ overruled: z.int(), limit: z.int() }),
   })
   .meta({ id: 'OverridePage' })
 

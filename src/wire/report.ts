@@ -53,6 +53,9 @@ export const reportSchema = z
     status: z.string().nullable(),
     override: overrideReportSchema.nullable(),
     escalation: escalationReportSchema.nullable(),
+    action: overrideReportSchema
+      .extend({ effect: z.looseObject({ action: z.string() }) })
+      .nullable(),
     treeSize: z.int().nullable(),
     entries: z.array(entryReportSchema),
     /** `operator`, or `witnessed(k)`. */

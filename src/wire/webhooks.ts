@@ -28,6 +28,9 @@ export const announcementKinds = Object.freeze([
 /** One of them. */
 export type AnnouncementKind = (typeof announcementKinds)[number]
 
+/** The bytes of a secret by which announcements are signed. */
+export const webhookSecretBytes = Object.freeze({ least: 24, made: 32, most: 64 })
+
 const families = [...new Set(announcementKinds.map((kind) => kind.replace(/\..*$/, '.*')))]
 
 /** What a webhook may ask for: kinds, whole families (`override.*`), or everything (`*`). */
@@ -48,7 +51,9 @@ export const webhookLimits = Object.freeze({
 /** A webhook that is to be told. */
 export const webhookRequestSchema = z
   .strictObject({
+    /** With https; http and private addresses only where the server was told to allow them. */
     url: z.string().min(1).max(webhookLimits.url),
+    /** Everything unless given. */
     kinds: z
       .array(z.string().refine((kind) => webhookKinds.includes(kind), 'Unknown kind of event'))
       .min(1)
@@ -62,6 +67,21 @@ export const webhookRequestSchema = z
 
 /** A webhook that is to be told. */
 export type WebhookRequest = z.infer<typeof webhookRequestSchema>
+
+/** A webhook as it is kept: what its secret is sealed to, and the sealed secret. */
+export const storedWebhookSchema = z.strictObject({
+  v: z.literal(1),
+  id: z.string(),
+  url: z.string(),
+  kinds: z.array(z.string()),
+  description: z.string(),
+  createdAt: z.int(),
+  /** Base64. */
+  sealed: z.string(),
+})
+
+/** A webhook as it is kept. */
+export type WebhookRecord = Readonly<z.infer<typeof storedWebhookSchema>>
 
 /** A webhook without its secret. */
 export const webhookSchema = z
@@ -84,6 +104,11 @@ export const webhookCreatedSchema = z
 
 /** A new webhook, and its secret where it was made here. */
 export type WebhookCreated = z.infer<typeof webhookCreatedSchema>
+
+/** An announcement that waits to be sent, to try a webhook out. */
+export const webhookTestedSchema = z
+  .strictObject({ webhook: z.string(), index: z.int() })
+  .meta({ id: 'WebhookTested' })
 
 /** An announcement that was given up. */
 export const deadDeliverySchema = z

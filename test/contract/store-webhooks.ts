@@ -48,6 +48,13 @@ export function webhookContract(db: StoreCase): void {
       )
     })
 
+    it('is told alone, whatever it asked for, where it is named', async () => {
+      await enter(hook('h1', 'a.b'), hook('h2', '*'))
+      const announcement = { body: '{}', id: 'e1', kind: 'webhook.test', time: 1000, to: 'h1' }
+      await enter({ announcement, type: 'announce' })
+      expect(await due(1000)).toEqual(['e1 h1'])
+    })
+
     it('is told nothing of what was not committed', async () => {
       await enter(hook('h1', '*'))
       await db.refused(

@@ -16,6 +16,7 @@ describe('the domain-separation labels', () => {
       apiKey: 'countersign/api-key/v1',
       idempotency: 'countersign/idempotency/v1',
       override: 'countersign/override/v1',
+      webhook: 'countersign/webhook/v1',
     })
     expect(signatureContext('decision')).toBe('countersign/decision/v1')
   })

@@ -32,6 +32,11 @@ GET /v1/escalations/{id}/challenge
 POST /v1/escalations/{id}/decide
 POST /v1/gateway/execute
 POST /api/v1/gateway/execute
+POST /v1/policies
+GET /v1/policies
+GET /v1/policies/{digest}
+POST /v1/policies/{digest}/activate
+POST /v1/policies/{digest}/retire
 GET /log/{tenant}/checkpoint
 GET /log/{tenant}/tile/{path}
 GET /log/{tenant}/proof/inclusion

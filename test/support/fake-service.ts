@@ -13,6 +13,13 @@ import type {
   SigstoreCopy,
   TenantView,
 } from '../../src/decisions/service.ts'
+import type {
+  ActionAct,
+  ActionOpening,
+  ActionPage,
+  ActionView,
+  ControlView,
+} from '../../src/wire/actions.ts'
 import {
   isFinished,
   parseDecisionRequest,
@@ -29,6 +36,20 @@ import type {
   InclusionQuery,
 } from '../../src/wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView, MasterView } from '../../src/wire/keys.ts'
+import type {
+  WebhookCreated,
+  WebhookListView,
+  WebhookRequest,
+  WebhookView,
+} from '../../src/wire/webhooks.ts'
+import type {
+  EscalationChallengeQuery,
+  EscalationDeciding,
+  EscalationListRequest,
+  EscalationPage,
+  EscalationView,
+} from '../../src/wire/escalations.ts'
+import type { GatewayAnswer, GatewayRequest } from '../../src/wire/gateway.ts'
 import type {
   OverrideAct,
   OverrideListRequest,
@@ -72,6 +93,7 @@ const fakePolicy: PolicyView = {
 }
 
 const report: Report = {
+  action: null,
   assurance: 'operator',
   checks: [{ name: 'dossier.format', ok: false, outcome: 'fail', reason: 'Not a dossier' }],
   complete: 'no',
@@ -103,6 +125,38 @@ const fakeOverride = (decision: string): OverrideView => ({
   void: false,
 })
 
+const fakeAction: ActionView = {
+  action: '01890a5d-ac96-774b-bcce-b302099a8057',
+  approveBy: 1,
+  challenge: '',
+  done: null,
+  dossierUrl: '',
+  effect: { action: 'tenant.close' },
+  executeBy: 2,
+  index: 3,
+  request: '0'.repeat(64),
+  signatures: [],
+  status: 'pending',
+  void: false,
+}
+
+const fakeEscalation = (id: string): EscalationView => ({
+  action: 'transfer',
+  actor: 'agent-1',
+  deadline: 61_000,
+  dossierUrl: '',
+  endedAt: null,
+  id,
+  index: 3,
+  intent: '0'.repeat(64),
+  openedAt: 1000,
+  overruled: false,
+  person: null,
+  reason: null,
+  status: 'pending',
+  vouchedBy: null,
+})
+
 /** The only key that the fake knows. */
 export const fakeKey: KeyView = {
   purpose: 'evidence',
@@ -129,6 +183,14 @@ export const fakeMaster: MasterView = {
 interface Kept {
   readonly view: DecisionView
   readonly text: string
+}
+
+const fakeWebhook: WebhookView = {
+  createdAt: 1,
+  description: '',
+  id: '01890a5d-ac96-774b-bcce-b302099a8057',
+  kinds: ['*'],
+  url: 'https://hooks.example.com/',
 }
 
 /**
@@ -308,6 +370,47 @@ export class FakeService implements Service {
     return Promise.resolve({ policy: fakePolicy, record: '{"bundle":{},"dialect":"native"}' })
   }
 
+  openAction(principal: Principal, opening: ActionOpening): Promise<ActionView> {
+    this.#note('openAction', principal, opening)
+    return Promise.resolve({ ...fakeAction, effect: opening.wish })
+  }
+
+  actOnAction(principal: Principal, id: string, act: ActionAct): Promise<ActionView> {
+    this.#note('actOnAction', principal, id, act)
+    return Promise.resolve({ ...fakeAction, action: id })
+  }
+
+  readAction(tenant: string, id: string): Promise<ActionView> {
+    this.#note('readAction', tenant, id)
+    return Promise.resolve({ ...fakeAction, action: id })
+  }
+
+  listActions(tenant: string, request: OverrideListRequest): Promise<ActionPage> {
+    this.#note('listActions', tenant, request)
+    return Promise.resolve({ actions: [], cursor: null })
+  }
+
+  readControl(tenant: string): Promise<ControlView> {
+    this.#note('readControl', tenant)
+    return Promise.resolve({
+      breakGlass: 0,
+      closedAt: null,
+      dualControl: 'none',
+      from: null,
+      roster: null,
+    })
+  }
+
+  closeTenant(...given: Parameters<Service['closeTenant']>): Promise<{ readonly index: number }> {
+    this.#note('closeTenant', ...given)
+    return Promise.resolve({ index: 9 })
+  }
+
+  endControl(...given: Parameters<Service['endControl']>): Promise<{ readonly index: number }> {
+    this.#note('endControl', ...given)
+    return Promise.resolve({ index: 9 })
+  }
+
   readRoster(tenant: string): Promise<RosterView> {
     this.#note('readRoster', tenant)
     const instance = '01890a5d-ac96-774b-bcce-b302099a8057'
@@ -338,13 +441,54 @@ export class FakeService implements Service {
 
   listOverrides(tenant: string, request: OverrideListRequest): Promise<OverridePage> {
     this.#note('listOverrides', tenant, request)
-    return Promise.resolve({ cursor: null, overrides: [] })
+    return Promise.resolve({ cursor: null, overrides: [], today: { limit: 20, overruled: 0 } })
   }
 
   readOverride(tenant: string, id: string): Promise<OverrideView> {
     this.#note('readOverride', tenant, id)
     return Promise.resolve(fakeOverride(id))
   }
+
+  readEscalation(tenant: string, id: string, waitMs: number): Promise<EscalationView> {
+    this.#note('readEscalation', tenant, id, waitMs)
+    return Promise.resolve(fakeEscalation(id))
+  }
+
+  listEscalations(tenant: string, request: EscalationListRequest): Promise<EscalationPage> {
+    this.#note('listEscalations', tenant, request)
+    return Promise.resolve({ cursor: null, escalations: [] })
+  }
+
+  challengeEscalation(
+    tenant: string,
+    id: string,
+    said: EscalationChallengeQuery,
+  ): Promise<{ challenge: string }> {
+    this.#note('challengeEscalation', tenant, id, said)
+    return Promise.resolve({ challenge: 'Countersign escalation v1\n' })
+  }
+
+  decideEscalation(
+    principal: Principal,
+    id: string,
+    deciding: EscalationDeciding,
+  ): Promise<EscalationView> {
+    this.#note('decideEscalation', principal, id, deciding)
+    return Promise.resolve(fakeEscalation(id))
+  }
+
+  executeGateway(principal: Principal, request: GatewayRequest): Promise<GatewayAnswer> {
+    this.#note('executeGateway', principal, request)
+    return Promise.resolve({
+      actor_human_id: null,
+      decision: 'BLOCK',
+      escalation_id: null,
+      event_id: null,
+      reason: 'tenant_policy_id is required',
+    })
+  }
+
+  endWaits = unused
 
   exportTrustProof = unused
 
@@ -475,6 +619,37 @@ export class FakeService implements Service {
 
   listSlots = unused
   readMaster = (): Promise<MasterView> => Promise.resolve(fakeMaster)
+
+  addWebhook(
+    tenant: string,
+    request: WebhookRequest,
+    by: Principal['caller'],
+  ): Promise<WebhookCreated> {
+    this.#note('addWebhook', tenant, request, by)
+    return Promise.resolve({ secret: 'whsec_AAAA', webhook: fakeWebhook })
+  }
+
+  listWebhooks(tenant: string): Promise<WebhookListView> {
+    this.#note('listWebhooks', tenant)
+    return Promise.resolve({ dead: 0, deadDeliveries: [], waiting: 0, webhooks: [fakeWebhook] })
+  }
+
+  removeWebhook(tenant: string, id: string, by: Principal['caller']): Promise<WebhookView> {
+    this.#note('removeWebhook', tenant, id, by)
+    return Promise.resolve(fakeWebhook)
+  }
+
+  testWebhook(
+    tenant: string,
+    id: string,
+    by: Principal['caller'],
+  ): Promise<{ webhook: string; index: number }> {
+    this.#note('testWebhook', tenant, id, by)
+    return Promise.resolve({ index: 9, webhook: id })
+  }
+
+  takeDeliveries = unused
+  settleDelivery = unused
 
   health(): Promise<Health> {
     this.#note('health')

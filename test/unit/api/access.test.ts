@@ -3,6 +3,7 @@ import { createRoutes } from '../../../src/api/app.ts'
 import { scopes, type Scope } from '../../../src/wire/decision.ts'
 import { FakeService, fakeToken } from '../../support/fake-service.ts'
 import { firstRoster } from '../../support/forge-override.ts'
+import { bundleOf } from '../../support/forge-policy.ts'
 import { createEdge, decision, expectProblem, type Asking } from './edge.ts'
 
 const anyKey = 'any key'
@@ -34,6 +35,11 @@ const needs: Readonly<Record<string, Needs>> = {
   'POST /v1/overrides/{id}/execute': 'overrides:request',
   'GET /v1/roster': 'decisions:read',
   'POST /v1/roster': 'roster:manage',
+  'POST /v1/policies': 'policies:manage',
+  'GET /v1/policies': 'decisions:read',
+  'GET /v1/policies/{digest}': 'decisions:read',
+  'POST /v1/policies/{digest}/activate': 'policies:manage',
+  'POST /v1/policies/{digest}/retire': 'policies:manage',
   'GET /log/{tenant}/checkpoint': 'log:read',
   'GET /log/{tenant}/tile/{path}': 'log:read',
   'GET /log/{tenant}/proof/inclusion': 'log:read',
@@ -64,6 +70,9 @@ const bodies: Readonly<Record<string, unknown>> = {
   'POST /v1/overrides/{id}/sign': { key: 'k', role: 'risk_lead', signature: 's' },
   'POST /v1/overrides/{id}/reject': { reason: 'r' },
   'POST /v1/overrides/{id}/revoke': { reason: 'r' },
+  'POST /v1/policies': { bundle: bundleOf('1') },
+  'POST /v1/policies/{digest}/activate': {},
+  'POST /v1/policies/{digest}/retire': { reason: 'r' },
   'POST /v1/roster': {
     endorsements: [{ key: 'k', kind: 'Ed25519', signature: 's' }],
     roster: firstRoster,
@@ -84,6 +93,7 @@ describe('the scopes', () => {
     const path = pattern
       .replace('{id}', pattern.includes('api-keys') ? keyId : id)
       .replace('{tenant}', 'acme')
+      .replace('{digest}', 'ab'.repeat(32))
       .replace('{path}', '0/000.p/1')
     const body = bodies[route]
     return edge.ask(path + (queries[route] ?? ''), {

@@ -1,0 +1,115 @@
+// Which orders take two keys, and what each of them does, exactly: what leads sign is said by the state of now, and holds in no other.
+import { Failure } from '../base/failure.ts'
+import type { ActionEffect } from '../dossier/action-effects.ts'
+import type { KeyMatter } from '../dossier/matters.ts'
+import type { ActionWish } from '../wire/actions.ts'
+import type { KeyOrder } from '../wire/keys.ts'
+import type { Room } from './room.ts'
+
+/** A key by its id and as people call it. */
+function keyOf({ keyring }: Pick<Room, 'keyring'>, keyId: string) {
+  const key = keyring.list().find((one) => one.keyId === keyId)
+  if (key === undefined) throw new Failure('INPUT_NOT_FOUND', `No such key: ${keyId}`)
+  return { key: keyId, purpose: key.purpose, version: key.version }
+}
+
+/** What an order about keys does that takes two keys; undefined where it takes none. @throws {@link Failure} INPUT_NOT_FOUND */
+export function effectOfOrder(
+  room: Pick<Room, 'keyring'>,
+  order: KeyOrder,
+): ActionEffect | undefined {
+  const master = room.keyring.master.version
+  switch (order.order) {
+    case 'revoke': {
+      const { from = null, keyId, reason = null } = order
+      return { action: 'keys.revoke', from, reason, ...keyOf(room, keyId) }
+    }
+    case 'destroy': {
+      const key = keyOf(room, order.keyId)
+      // A log key that stopped is destroyed without an order, for it could only do harm.
+      return key.purpose === 'log' ? undefined : { action: 'keys.destroy', ...key }
+    }
+    case 'migrate':
+      return { action: 'keys.migrate', keep: order.keep ?? false, master, to: order.to }
+    case 'rotate-master':
+      return {
+        action: 'keys.rotate-master',
+        dropBreakGlass: order.dropBreakGlass ?? false,
+        master,
+      }
+    case 'rotate':
+    case 'rewrap':
+    case 'admit':
+      return undefined
+  }
+}
+
+/** The order about keys that an effect is; undefined where it is about something else. */
+export function orderOfEffect(effect: ActionEffect): KeyOrder | undefined {
+  switch (effect.action) {
+    case 'keys.revoke':
+      return {
+        order: 'revoke',
+        keyId: effect.key,
+        ...(effect.from === null ? {} : { from: effect.from }),
+        ...(effect.reason === null ? {} : { reason: effect.reason }),
+      }
+    case 'keys.destroy':
+      return { order: 'destroy', keyId: effect.key }
+    case 'keys.migrate':
+      return { order: 'migrate', keep: effect.keep, to: effect.to }
+    case 'keys.rotate-master':
+      return { order: 'rotate-master', dropBreakGlass: effect.dropBreakGlass }
+    case 'erase':
+    case 'tenant.close':
+    case 'control.none':
+    case 'policy.activate':
+    case 'policy.retire':
+      return undefined
+  }
+}
+
+/** What a wish comes to, in the state of now. @throws {@link Failure} INPUT_NOT_FOUND, INPUT_INVALID where nobody need sign it */
+export function effectOfWish(room: Pick<Room, 'keyring'>, wish: ActionWish): ActionEffect {
+  const order = orderOfWish(wish)
+  if (order === undefined) return wish as ActionEffect
+  const effect = effectOfOrder(room, order)
+  if (effect === undefined)
+    throw new Failure('INPUT_INVALID', 'A log key is destroyed by itself, nobody need sign that')
+  return effect
+}
+
+function orderOfWish(wish: ActionWish): KeyOrder | undefined {
+  switch (wish.action) {
+    case 'keys.revoke': {
+      const { action, key, ...rest } = wish
+      return { order: 'revoke', keyId: key, ...rest }
+    }
+    case 'keys.destroy':
+      return { order: 'destroy', keyId: wish.key }
+    case 'keys.migrate': {
+      const { action, ...rest } = wish
+      return { order: 'migrate', ...rest }
+    }
+    case 'keys.rotate-master': {
+      const { action, ...rest } = wish
+      return { order: 'rotate-master', ...rest }
+    }
+    case 'erase':
+    case 'tenant.close':
+    case 'control.none':
+    case 'policy.activate':
+    case 'policy.retire':
+      return undefined
+  }
+}
+
+/** Whether what an entry of the stream `keys` tells takes two keys, or a word why it took none. */
+export const isGuardedKeyEvent = ({
+  event,
+  purpose,
+}: Pick<KeyMatter, 'event' | 'purpose'>): boolean =>
+  event === 'revoked' ||
+  event === 'slots' ||
+  (event === 'activated' && purpose === 'master') ||
+  (event === 'destroyed' && purpose !== 'master' && purpose !== 'log')

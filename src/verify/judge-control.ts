@@ -1,0 +1,71 @@
+// By what right something guarded was done, as far as one dossier tells: nobody says that there was no roster where the trust root names one, and the
+// stream `control` holds by its own rules. Whether an action that an entry names was approved stands in the dossier of that action.
+import { controlSchema, type Control } from '../dossier/control.ts'
+import { matters } from '../dossier/matters.ts'
+import type { OriginSection } from '../dossier/trust-root.ts'
+import { advanceControl, notControlled, type ControlStory } from './control-story.ts'
+import type { Checks } from './report.ts'
+import type { JudgedEntry } from './verify-entry.ts'
+
+/** Whether a roster counts at an entry: one that stands before it. */
+const hasRosterAt = ({ rosters }: OriginSection, index: number): boolean =>
+  rosters.some(({ from }) => from < index)
+
+function controlOf({ statement }: JudgedEntry): Control | undefined {
+  const said = statement?.predicate.matter['control']
+  return said === undefined ? undefined : controlSchema.safeParse(said).data
+}
+
+/** Judges what the entries of any stream say of who allowed them. */
+export function judgeControls(
+  checks: Checks,
+  section: OriginSection,
+  entries: readonly JudgedEntry[],
+): void {
+  const wrong = entries.find((entry) => {
+    const control = controlOf(entry)
+    const denies = control !== undefined && 'waived' in control && control.waived === 'no roster'
+    return denies && hasRosterAt(section, entry.index)
+  })
+  if (wrong !== undefined)
+    checks.add(
+      'stream.control',
+      'fail',
+      `Entry at index ${wrong.index} says that there was no roster, and the trust root names one`,
+    )
+}
+
+/** The actions that entries name, for whoever reads the report. */
+export const actionsNamed = (entries: readonly JudgedEntry[]): readonly string[] => [
+  ...new Set(
+    entries.flatMap((entry) => {
+      const control = controlOf(entry)
+      return control !== undefined && 'action' in control ? [control.action] : []
+    }),
+  ),
+]
+
+/** Judges the entries of the stream `control`. */
+export function judgeControlStream(
+  checks: Checks,
+  section: OriginSection,
+  entries: readonly JudgedEntry[],
+): void {
+  const name = 'stream.control'
+  let story: ControlStory = notControlled
+  for (const { index, leaf, statement } of entries) {
+    const matter = matters.admin.safeParse(statement?.predicate.matter).data
+    // What could not be read has failed already.
+    if (matter === undefined) return
+    const next = advanceControl(story, matter, index, hasRosterAt(section, index))
+    if (typeof next === 'string') {
+      checks.add(name, 'fail', `Step ${leaf.seq} (${matter.action}): ${next}`)
+      return
+    }
+    story = next
+  }
+  const demanded =
+    story.from === undefined ? 'Nobody need sign' : `Two leads must sign from index ${story.from}`
+  const ended = story.closedAt === undefined ? '' : `, closed at index ${story.closedAt}`
+  checks.add(name, 'pass', `${demanded}${ended}`)
+}

@@ -50,9 +50,13 @@ export const decideByPolicies: GatewayDecider = async (room, _principal, request
   return { decided }
 }
 
-/** What of a request an idempotency key stands for: everything but the client's guess. */
-export const askedOf = ({ decision: _, idempotency_key: __, ...asked }: GatewayRequest): string =>
-  canonicalize(asked)
+/** What of a request an idempotency key stands for: everything but the key and the client's guess. */
+export const askedOf = (request: GatewayRequest): string =>
+  canonicalize(
+    Object.fromEntries(
+      Object.entries(request).filter(([name]) => name !== 'decision' && name !== 'idempotency_key'),
+    ),
+  )
 
 /** A BLOCK, or an ALLOW, without a decision behind it. */
 const told = (

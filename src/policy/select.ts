@@ -51,7 +51,7 @@ function coverageOf(
 }
 
 /** Whether a name is of a bundle: its id, `id@version`, or `sha256:` with its digest. */
-function isNamed(ref: string, { bundle, digest }: CompiledBundle): boolean {
+export function isNamed(ref: string, { bundle, digest }: CompiledBundle): boolean {
   return ref === bundle.id || ref === `${bundle.id}@${bundle.version}` || ref === `sha256:${digest}`
 }
 

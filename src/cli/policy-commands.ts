@@ -14,11 +14,12 @@ import {
   type TenantFlags,
 } from './command.ts'
 import type { ActivateFlags, PushFlags, RetireFlags } from './policy.ts'
+import type { ReevaluateFlags } from './reevaluate.ts'
 import type { EvalFlags, SourceFlags, TestFlags } from './policy-offline.ts'
 
 const bundleArgument = 'bundle of policies, JSON or YAML, - for standard input'
 
-/** `policy` */
+/** `policy` and `reevaluate` */
 export function definePolicy(program: Command, context: Context, outcome: Outcome): void {
   const policy = group(program, 'policy', 'Writes, tests and activates the policies that decide.')
   const defining = { context, outcome, policy, program }
@@ -26,6 +27,7 @@ export function definePolicy(program: Command, context: Context, outcome: Outcom
   defineTools(defining)
   defineLife(defining)
   defineReading(defining)
+  defineReevaluate(program, context, outcome)
 }
 
 const dialects: readonly DialectName[] = ['0.1', '0.2', 'native']
@@ -170,5 +172,21 @@ function defineReading({ context, outcome, policy, program }: Defining<'policy'>
   asJson(ofTenant(writing(show)))
   act(program, show, outcome, async (flags: TenantFlags, [name]) =>
     (await import('./policy.ts')).showPolicy(context, String(name), flags),
+  )
+}
+
+function defineReevaluate(program: Command, context: Context, outcome: Outcome): void {
+  const again = define(
+    program,
+    'reevaluate',
+    'Makes decisions again from their dossiers, offline, and says whether each follows from the policies that it cites. Exit 0 when all are the same, 3 when one is different, 4 when one cannot be made again: it was submitted or erased, or rests on code.',
+    ['reevaluate 0197.dossier.json --trust trust-root.json', 'reevaluate *.dossier.json --json'],
+  )
+    .argument('<file...>', 'dossiers of decisions')
+    .option('--trust <file>', 'trust root, to verify each dossier as well')
+    .option('--trust-sha256 <hex>', 'SHA-256 that the trust root must have')
+  asJson(again)
+  act(program, again, outcome, async (flags: ReevaluateFlags, [files]) =>
+    (await import('./reevaluate.ts')).reevaluate(context, files as readonly string[], flags),
   )
 }

@@ -3,7 +3,8 @@
 // Measures, on this machine and in one run: floors (what the machine can do in the same formats with nothing around them), results (decisions by
 // `serve` over HTTP at 64 connections and in process, in both profiles; verifying a dossier) and the ratios between them. Floors and results take
 // turns, and every figure is the median of the rounds, ratios too: other work on the machine then moves both sides. Compare ratios, not figures.
-// Then what must not depend on how much is in the log: appending at 10^3 and 10^6 entries, memory at 10^4 and 10^6, starting at 10^6.
+// Then the decision engine alone, by number of rules, and what must not depend on how much is in the log: appending at 10^3 and 10^6 entries, memory
+// at 10^4 and 10^6, starting at 10^6.
 //
 //   --json      one JSON object on stdout instead of tables; progress is on stderr in any case
 //   --quick     fewer and shorter rounds and at most 10^5 entries, a minute instead of 6; --smoke only shows that everything runs
@@ -15,6 +16,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createFloors } from './floor.ts'
 import { describeMachine } from './machine.ts'
+import { measurePolicy } from './policy.ts'
 import { formatReport, summarize, type Report, type Round } from './report.ts'
 import { connections, Subjects } from './results.ts'
 import { measureRound, type Scale } from './round.ts'
@@ -76,6 +78,8 @@ async function measure(directory: string): Promise<Report> {
     }
     const checkpoint = await subjects.verify('checkpoint', scale.verifications)
     const each = await subjects.verify('each', scale.verifications)
+    progress(' policy ')
+    const policy = measurePolicy(scale.floorSeconds)
     progress(' sizes ')
     const size = await measureSizes(directory, installed, sizes[mode], () => {
       progress('.')
@@ -89,6 +93,7 @@ async function measure(directory: string): Promise<Report> {
       sizes: { checkpoint: checkpoint.sizes, each: each.sizes },
       ...summarize(rounds, machine.cores),
       size,
+      policy,
       verifyMs: { checkpoint: Number(checkpoint.ms.toFixed(3)), each: Number(each.ms.toFixed(3)) },
     }
   } finally {

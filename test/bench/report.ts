@@ -1,6 +1,7 @@
 // What a run gives: medians of its rounds, as an object and as tables for people.
 import { median, type Load } from './figures.ts'
 import type { Machine } from './machine.ts'
+import { policyCells, type PolicyReport } from './policy.ts'
 import type { Sizes } from './results.ts'
 import { profiles, type Profile } from './server.ts'
 import type { SizeReport } from './size.ts'
@@ -43,6 +44,7 @@ export interface Report extends Round {
   readonly verifyMs: Both<number>
   readonly ratios: Ratios
   readonly size: SizeReport
+  readonly policy: PolicyReport
 }
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits))
@@ -135,6 +137,9 @@ export function formatReport(report: Report): string {
     '',
     line('verifying a dossier', 'ms'),
     ...profiles.map((profile) => line(profile, verifyMs[profile])),
+    '',
+    line('deciding, one core', 'a second', 'p50 us', 'p99 us'),
+    ...policyCells(report.policy).map(([name, ...cells]) => line(name, ...cells)),
     '',
     ...sizeLines(report.size),
     '',

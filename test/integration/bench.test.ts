@@ -29,6 +29,10 @@ const promised = [
   ...of(of(['http', 'inProcess'], both), load),
   ...of(of(['ratios'], ['http', 'inProcess']), both),
   ...of(['verifyMs'], both),
+  ...of(
+    ['1', '10', '100', '1000'].map((rules) => `policy.${rules}`),
+    ['perSecond', 'p50Us', 'p99Us'],
+  ),
   ...of(['size.entries'], ['small', 'middle', 'large']),
   ...of(['size.appendUs', 'size.startMs'], ['small', 'large']),
   ...of(['size.residentMb'], ['middle', 'large']),

@@ -5,6 +5,7 @@ import { defineAudit } from './audit-commands.ts'
 import { acceptGlobals, type Context, type Outcome } from './command.ts'
 import { defineBackup } from './backup-commands.ts'
 import { defineDecisions } from './decision-commands.ts'
+import { defineEscalation } from './escalation-commands.ts'
 import { defineEvidence } from './evidence-commands.ts'
 import { defineHsm } from './hsm-commands.ts'
 import { defineInstallation } from './installation-commands.ts'
@@ -62,6 +63,7 @@ export function createProgram(context: Context, version: string, outcome: Outcom
   defineKeys(program, context, outcome)
   definePolicy(program, context, outcome)
   defineOverride(program, context, outcome)
+  defineEscalation(program, context, outcome)
   defineRoster(program, context, outcome)
   defineLog(program, context, outcome)
   defineAdministration(program, context, outcome)

@@ -3,6 +3,7 @@
 import { Failure } from '../base/failure.ts'
 import type { AdminMatter, Caller } from '../dossier/matters.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
+import { advanceControl } from '../verify/control-story.ts'
 import { enterAllowed, readControl, requireApprovedAction, type Leave } from './control.ts'
 import type { ControlView } from '../wire/actions.ts'
 import { enterNow, type Room } from './room.ts'
@@ -53,7 +54,10 @@ const enterAct = (
   matter: AdminMatter,
 ): Promise<{ readonly index: number }> =>
   alone(room, async () => {
-    const { place } = await readControl(room)
+    const { place, roster, story } = await readControl(room)
+    const told = { ...matter, control: leave.control }
+    const next = advanceControl(story, told, room.log.head.size, roster !== undefined)
+    if (typeof next === 'string') throw new Failure('ACTION_REFUSED', next)
     const { appended } = await enterAllowed(room, leave, { kind: 'admin', matter, ...place })
     return { index: appended.index }
   })

@@ -15,7 +15,10 @@ export interface ControlStory {
 /** The story before anything has happened. */
 export const notControlled: ControlStory = Object.freeze({ closedAt: undefined, from: undefined })
 
-const setting = z.strictObject({ dualControl: z.enum(['all', 'none']) })
+const setting = z.strictObject({
+  dualControl: z.enum(['all', 'none']),
+  reason: z.string().min(1).max(2048).optional(),
+})
 
 /** By what right something guarded is done that is told in a place, or why it lacks one; `hasRoster` says whether a roster counts there. */
 export function controlProblem(

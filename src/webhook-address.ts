@@ -52,10 +52,13 @@ export class AddressRefused extends Error {
 /** Looks a name up and refuses it where one of its addresses is not public. */
 export const lookupPublic: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
-    const refused = addresses?.find(({ address }) => !isPublicAddress(address))
-    const [first] = addresses ?? []
-    if (error !== null) callback(error, '', 0)
-    else if (refused !== undefined || first === undefined)
+    if (error !== null) {
+      callback(error, '', 0)
+      return
+    }
+    const refused = addresses.find(({ address }) => !isPublicAddress(address))
+    const [first] = addresses
+    if (refused !== undefined || first === undefined)
       callback(new AddressRefused('Address is private'), '', 0)
     else if (options.all === true) callback(null, addresses)
     else callback(null, first.address, first.family)

@@ -12,6 +12,7 @@ import * as overrides from '../wire/overrides.ts'
 import * as policies from '../wire/policies.ts'
 import { reportSchema } from '../wire/report.ts'
 import * as roster from '../wire/roster.ts'
+import * as webhooks from '../wire/webhooks.ts'
 import { anybody } from './admission.ts'
 import { problemType } from './problems.ts'
 import { route, type Content, type Route } from './route.ts'
@@ -64,6 +65,12 @@ const components: readonly z.ZodType[] = [
   roster.rosterProposalSchema,
   roster.rosterViewSchema,
   roster.rosterAppliedSchema,
+  webhooks.webhookRequestSchema,
+  webhooks.webhookSchema,
+  webhooks.webhookCreatedSchema,
+  webhooks.webhookTestedSchema,
+  webhooks.deadDeliverySchema,
+  webhooks.webhookListSchema,
   log.inclusionProofSchema,
   log.consistencyProofSchema,
   decision.problemSchema,

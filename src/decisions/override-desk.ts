@@ -91,11 +91,15 @@ async function enterEvent(
   const next = advanceOverride(before, event, sceneOf(room, standing, event, by, time))
   if (typeof next === 'string') throw refused(next)
   if (event.event === 'executed') await expectRare(room, perDay, time)
+  const { instance, tenant } = room
   const place = nextPlace(standing.entries)
   await enterNow(room, {
     effects: [
       stands(place.stream, overrideStanding(next.challenge, next.status)),
-      announce(room, `override.${event.event}`, { decision: place.stream, request: event.request }),
+      announce({ clock: () => time, instance, tenant }, `override.${event.event}`, {
+        decision: place.stream,
+        request: event.request,
+      }),
     ],
     kind: event.event === 'signed' ? 'approval' : 'override',
     ...place,

@@ -52,8 +52,9 @@ function readSecret(text: string): Secret {
 /** Everything that a secret is sealed to. */
 const contextOf = (
   { instance, tenant }: Pick<Room, 'instance' | 'tenant'>,
-  { sealed: _, ...told }: WebhookRecord,
-): Uint8Array => canonicalBytes({ ...told, instance: instance.id, tenant: tenant.name })
+  record: WebhookRecord,
+): Uint8Array =>
+  canonicalBytes({ ...record, instance: instance.id, sealed: '', tenant: tenant.name })
 
 const store = (record: WebhookRecord): StoredWebhook => ({
   body: canonicalBytes(record),

@@ -37,6 +37,10 @@ GET /v1/policies
 GET /v1/policies/{digest}
 POST /v1/policies/{digest}/activate
 POST /v1/policies/{digest}/retire
+GET /v1/webhooks
+POST /v1/webhooks
+DELETE /v1/webhooks/{id}
+POST /v1/webhooks/{id}/test
 GET /log/{tenant}/checkpoint
 GET /log/{tenant}/tile/{path}
 GET /log/{tenant}/proof/inclusion

@@ -46,6 +46,8 @@ export interface ServeOptions {
   /** What stands in front of the command. */
   readonly prefix?: readonly string[]
   readonly nodeFlags?: readonly string[]
+  /** More flags of `serve`. */
+  readonly serveFlags?: readonly string[]
 }
 
 /** A server that listens, in a process of its own. */
@@ -59,9 +61,9 @@ export interface Served {
 /** Starts `serve` and resolves when it listens. */
 export async function startServed(
   { data, home, keys }: ServedPlace,
-  { nodeFlags = [], prefix = [] }: ServeOptions = {},
+  { nodeFlags = [], prefix = [], serveFlags = [] }: ServeOptions = {},
 ): Promise<Served> {
-  const serve = ['serve', '--port', '0', '--json', '--data', data, '--keys', keys]
+  const serve = ['serve', '--port', '0', '--json', '--data', data, '--keys', keys, ...serveFlags]
   const [command = '', ...args] = [...prefix, process.execPath, ...nodeFlags, program, ...serve]
   const { NODE_COMPILE_CACHE = '', PATH = '' } = process.env
   const child = spawn(command, args, {

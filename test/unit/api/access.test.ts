@@ -40,6 +40,10 @@ const needs: Readonly<Record<string, Needs>> = {
   'GET /v1/policies/{digest}': 'decisions:read',
   'POST /v1/policies/{digest}/activate': 'policies:manage',
   'POST /v1/policies/{digest}/retire': 'policies:manage',
+  'GET /v1/webhooks': 'webhooks:manage',
+  'POST /v1/webhooks': 'webhooks:manage',
+  'DELETE /v1/webhooks/{id}': 'webhooks:manage',
+  'POST /v1/webhooks/{id}/test': 'webhooks:manage',
   'GET /log/{tenant}/checkpoint': 'log:read',
   'GET /log/{tenant}/tile/{path}': 'log:read',
   'GET /log/{tenant}/proof/inclusion': 'log:read',
@@ -73,6 +77,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   'POST /v1/policies': { bundle: bundleOf('1') },
   'POST /v1/policies/{digest}/activate': {},
   'POST /v1/policies/{digest}/retire': { reason: 'r' },
+  'POST /v1/webhooks': { url: 'https://hooks.example.com/' },
   'POST /v1/roster': {
     endorsements: [{ key: 'k', kind: 'Ed25519', signature: 's' }],
     roster: firstRoster,

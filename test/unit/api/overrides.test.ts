@@ -63,7 +63,11 @@ describe('overrides over HTTP', () => {
   it('are listed by pages', async () => {
     const { ask, service } = createEdge()
     const response = await ask(`${path}?limit=7&cursor=12`)
-    expect(overridePageSchema.parse(await response.json())).toEqual({ cursor: null, overrides: [] })
+    expect(overridePageSchema.parse(await response.json())).toEqual({
+      cursor: null,
+      overrides: [],
+      today: { limit: 20, overruled: 0 },
+    })
     expect(service.asked.at(-1)?.args).toEqual(['acme', { cursor: '12', limit: 7 }])
     for (const query of ['limit=0', 'limit=201', 'cursor=', 'more=1'])
       await expectProblem(await ask(`${path}?${query}`), 422, 'INPUT_INVALID')

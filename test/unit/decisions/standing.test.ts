@@ -14,9 +14,9 @@ async function founded(): Promise<{ at: TestService; clock: { now: number } }> {
   return { at, clock }
 }
 
-async function opened({ notarise, service }: TestService) {
-  const { id } = await notarise(blockedRequest(1))
-  return service.openOverride(requester, {
+async function opened(at: TestService) {
+  const { id } = await at.notarise(blockedRequest(1))
+  return at.service.openOverride(requester, {
     approveWithinSeconds: 60,
     decision: id,
     executeWithinSeconds: 120,

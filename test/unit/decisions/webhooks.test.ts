@@ -1,0 +1,297 @@
+import { createHmac } from 'node:crypto'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { describe, expect, it } from 'vitest'
+import { retryDelayMs } from '../../../src/decisions/outbox.ts'
+import { fsck } from '../../../src/decisions/fsck.ts'
+import type { DeliveryOutcome, OutgoingDelivery } from '../../../src/decisions/service.ts'
+import { openSqliteStore } from '../../../src/store/sqlite.ts'
+import { blockedRequest, foundRoster, requester, signing } from '../../support/leads.ts'
+import { founder, foundTestService, type TestService } from '../../support/service.ts'
+
+const url = 'https://hooks.example.com/countersign?token=abc'
+
+async function founded(): Promise<{ at: TestService; clock: { now: number } }> {
+  const clock = { now: 1_790_000_000_000 }
+  const at = await foundTestService({ clock: () => clock.now })
+  await foundRoster(at)
+  return { at, clock }
+}
+
+const add = async ({ service }: TestService, kinds?: string[], secret?: string) =>
+  service.addWebhook(
+    'default',
+    {
+      url,
+      ...(kinds === undefined ? {} : { kinds }),
+      ...(secret === undefined ? {} : { secret }),
+    },
+    founder,
+  )
+
+async function opened(at: TestService) {
+  const { id } = await at.notarise(blockedRequest(1))
+  return at.service.openOverride(requester, { decision: id, justification: 'Customer waits' })
+}
+
+const kindOf = ({ body }: OutgoingDelivery): unknown => (JSON.parse(body) as { type: string }).type
+
+/** Whether a receiver that holds the secret believes a delivery: the whole of Standard Webhooks 1.0. */
+function believes(secret: string, { body, headers }: OutgoingDelivery): boolean {
+  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
+  const signed = `${headers['webhook-id'] ?? ''}.${headers['webhook-timestamp'] ?? ''}.${body}`
+  const due = `v1,${createHmac('sha256', key).update(signed).digest('base64')}`
+  return headers['webhook-signature'] === due
+}
+
+const failed: DeliveryOutcome = { gone: false, ok: false, said: 'HTTP 500' }
+const done: DeliveryOutcome = { gone: false, ok: true, said: 'HTTP 200' }
+
+async function take({ service }: TestService): Promise<OutgoingDelivery> {
+  const [delivery, more] = await service.takeDeliveries(9)
+  if (delivery === undefined || more !== undefined) throw new Error('Not exactly one delivery')
+  return delivery
+}
+
+describe('a webhook', () => {
+  it('is told of each step of an override, signed so that its receiver believes it', async () => {
+    const { at } = await founded()
+    const { secret, webhook } = await add(at, ['override.*'])
+    expect(webhook).toMatchObject({ kinds: ['override.*'], url })
+    const { challenge, decision, request } = await opened(at)
+    await at.service.actOnOverride(requester, decision, signing('ann', 'risk_lead', challenge))
+    await at.service.actOnOverride(requester, decision, { act: 'revoke', reason: 'No need' })
+    const deliveries = await at.service.takeDeliveries(9)
+    expect(deliveries.map(kindOf)).toEqual([
+      'override.opened',
+      'override.signed',
+      'override.revoked',
+    ])
+    const [first] = deliveries
+    if (first === undefined || secret === null) throw new Error('Nothing was told')
+    expect(first.url).toBe(url)
+    expect(JSON.parse(first.body)).toEqual({
+      data: { decision, request },
+      id: first.headers['webhook-id'],
+      instance: at.service.instance.id,
+      links: {
+        dossier: `/v1/decisions/${decision}/dossier`,
+        override: `/v1/overrides/${decision}`,
+      },
+      tenant: 'default',
+      timestamp: new Date(1_790_000_000_000).toISOString(),
+      type: 'override.opened',
+    })
+    // What people wrote is not told to others.
+    expect(deliveries.map(({ body }) => body).join()).not.toMatch(/Customer waits|No need/)
+    for (const delivery of deliveries) {
+      expect(believes(secret, delivery)).toBe(true)
+      expect(believes(secret, { ...delivery, body: `${delivery.body} ` })).toBe(false)
+      for (const name of ['webhook-id', 'webhook-timestamp'])
+        expect(
+          believes(secret, { ...delivery, headers: { ...delivery.headers, [name]: '1' } }),
+        ).toBe(false)
+    }
+    const other = await add(at)
+    expect(believes(other.secret ?? '', first)).toBe(false)
+  })
+
+  it('is signed by the secret that was given, which is not told back', async () => {
+    const { at } = await founded()
+    const secret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`
+    expect((await add(at, ['*'], secret)).secret).toBeNull()
+    await opened(at)
+    expect(believes(secret, await take(at))).toBe(true)
+    expect(JSON.stringify(await at.service.listWebhooks('default'))).not.toContain('whsec_')
+  })
+
+  it('takes a secret of 24 to 64 bytes, and a URL that can be one', async () => {
+    const { at } = await founded()
+    const of = (bytes: number): string => `whsec_${Buffer.alloc(bytes).toString('base64')}`
+    await add(at, ['*'], of(24))
+    await add(at, ['*'], of(64))
+    for (const secret of [of(23), of(65), of(32).slice(6), 'whsec_?', ''])
+      await expect(add(at, ['*'], secret)).rejects.toMatchObject({
+        code: 'INPUT_INVALID',
+        field: '/secret',
+      })
+    for (const wrong of ['ftp://a.example', 'x', 'https://u:p@a.example', 'https://a.example/#x'])
+      await expect(at.service.addWebhook('default', { url: wrong }, founder)).rejects.toMatchObject(
+        { code: 'INPUT_INVALID', field: '/url' },
+      )
+  })
+
+  it('is one of at most sixteen', async () => {
+    const { at } = await founded()
+    for (let n = 0; n < 16; n++) await add(at)
+    await expect(add(at)).rejects.toMatchObject({ code: 'INPUT_EXISTS' })
+  })
+
+  it('is told nothing after it was removed, nor what waited for it', async () => {
+    const { at } = await founded()
+    const { webhook } = await add(at)
+    await opened(at)
+    await at.service.removeWebhook('default', webhook.id, founder)
+    await opened(at)
+    expect(await at.service.takeDeliveries(9)).toEqual([])
+    await expect(at.service.removeWebhook('default', webhook.id, founder)).rejects.toMatchObject({
+      code: 'INPUT_NOT_FOUND',
+    })
+  })
+
+  it('can be tried out alone', async () => {
+    const { at } = await founded()
+    const { webhook } = await add(at, ['policy.*'])
+    await add(at)
+    await at.service.testWebhook('default', webhook.id, founder)
+    const delivery = await take(at)
+    expect(kindOf(delivery)).toBe('webhook.test')
+    await expect(
+      at.service.testWebhook('default', '01890a5d-ac96-774b-bcce-b302099a8057', founder),
+    ).rejects.toMatchObject({ code: 'INPUT_NOT_FOUND' })
+  })
+
+  it('keeps its secret when the master key is exchanged', async () => {
+    const { at } = await founded()
+    const { secret } = await add(at)
+    await at.service.orderKeys('default', { order: 'rotate-master' }, founder)
+    await opened(at)
+    expect(believes(secret ?? '', await take(at))).toBe(true)
+    const again = await at.reopen()
+    await opened(again)
+    expect(
+      (await again.service.takeDeliveries(9)).map((one) => believes(secret ?? '', one)),
+    ).toEqual([true, true])
+  })
+
+  it('stands in the log without its URL, and a check finds what the log does not tell', async () => {
+    const { at } = await founded()
+    const { webhook } = await add(at, ['override.*'])
+    const dossier = Buffer.from(await at.service.exportDossier('default', 'admin'))
+    const told = JSON.parse(dossier.toString()) as { entries: { payload: string }[] }
+    const text = told.entries.map(({ payload }) => Buffer.from(payload, 'base64').toString()).join()
+    expect(text).toContain('webhook.create')
+    expect(text).not.toContain('token=abc')
+    await at.service.close()
+    const data = join(at.directory, 'data')
+    const findings = async (): Promise<readonly string[]> => {
+      const store = await openSqliteStore({ mode: 'read', path: data })
+      try {
+        const request = { pin: undefined, progress: () => undefined, signatures: false, store }
+        const report = await fsck({ ...request, tenant: 'default', trustFile: undefined })
+        return report.findings.map(({ what }) => what)
+      } finally {
+        await store.close()
+      }
+    }
+    expect(await findings()).toEqual([])
+    const db = new Database(join(data, 'countersign.db'))
+    db.exec(
+      `UPDATE webhooks SET body = CAST(replace(CAST(body AS TEXT), 'example.com', 'example.net') AS BLOB)`,
+    )
+    expect(await findings()).toEqual([`Webhook is not what the log says of it: ${webhook.id}`])
+    db.exec('DELETE FROM webhooks')
+    db.close()
+    expect(await findings()).toEqual([`Webhook is missing: ${webhook.id}`])
+  })
+
+  it('is told nothing where its URL was changed in the database', async () => {
+    const { at, clock } = await founded()
+    await add(at)
+    await opened(at)
+    await at.service.close()
+    const db = new Database(join(at.directory, 'data', 'countersign.db'))
+    db.exec(
+      `UPDATE webhooks SET body = CAST(replace(CAST(body AS TEXT), 'example.com', 'example.net') AS BLOB)`,
+    )
+    db.close()
+    const again = await at.reopen()
+    for (let n = 0; n < 10; n++) {
+      expect(await again.service.takeDeliveries(9)).toEqual([])
+      clock.now += 7 * 86_400_000
+    }
+    expect(await again.service.listWebhooks('default')).toMatchObject({
+      dead: 1,
+      deadDeliveries: [{ attempts: 10, last: 'OPEN_FAILED' }],
+      waiting: 0,
+    })
+  })
+})
+
+describe('a delivery', () => {
+  it('is handed out once at a time, and again under the same id when it failed', async () => {
+    const { at, clock } = await founded()
+    const { secret } = await add(at)
+    await opened(at)
+    const first = await take(at)
+    expect(await at.service.takeDeliveries(9)).toEqual([])
+    await at.service.settleDelivery(first.id, failed)
+    expect(await at.service.takeDeliveries(9)).toEqual([])
+    clock.now += 6000
+    const second = await take(at)
+    expect(second.headers['webhook-id']).toBe(first.headers['webhook-id'])
+    expect(second.headers['webhook-timestamp']).not.toBe(first.headers['webhook-timestamp'])
+    expect(believes(secret ?? '', second)).toBe(true)
+    await at.service.settleDelivery(second.id, done)
+    clock.now += 86_400_000
+    expect(await at.service.takeDeliveries(9)).toEqual([])
+    expect(await at.service.listWebhooks('default')).toMatchObject({ dead: 0, waiting: 0 })
+  })
+
+  it('outlives a restart, also while it was on its way', async () => {
+    const { at } = await founded()
+    await add(at)
+    await opened(at)
+    const first = await take(at)
+    const again = await at.reopen()
+    expect((await take(again)).headers['webhook-id']).toBe(first.headers['webhook-id'])
+  })
+
+  it('is handed out again when nobody says what became of it', async () => {
+    const { at, clock } = await founded()
+    await add(at)
+    await opened(at)
+    await take(at)
+    clock.now += 59_999
+    expect(await at.service.takeDeliveries(9)).toEqual([])
+    clock.now += 1
+    await take(at)
+  })
+
+  it('is given up after ten attempts, which health tells', async () => {
+    const { at, clock } = await founded()
+    await add(at)
+    await opened(at)
+    for (let n = 1; n <= 10; n++) {
+      expect((await at.service.health()).parts['webhooks']).toBe('ok (1 waiting)')
+      const { id } = await take(at)
+      await at.service.settleDelivery(id, { ...failed, said: `HTTP 50${n % 10}` })
+      clock.now += 7 * 86_400_000
+    }
+    expect((await at.service.health()).parts['webhooks']).toBe('1 given up (0 waiting)')
+    expect(await at.service.takeDeliveries(9)).toEqual([])
+    const { deadDeliveries } = await at.service.listWebhooks('default')
+    expect(deadDeliveries).toMatchObject([
+      { attempts: 10, kind: 'override.opened', last: 'HTTP 500' },
+    ])
+    expect(at.events).toContain('webhook.given-up')
+  })
+
+  it('is given up at once where the receiver is gone', async () => {
+    const { at } = await founded()
+    await add(at)
+    await opened(at)
+    const { id } = await take(at)
+    await at.service.settleDelivery(id, { gone: true, ok: false, said: 'HTTP 410' })
+    expect(await at.service.listWebhooks('default')).toMatchObject({ dead: 1, waiting: 0 })
+    // Whoever is not told hinders nobody.
+    expect((await at.service.health()).ready).toBe(true)
+  })
+
+  it('waits three times as long each time, by a fifth more or less', () => {
+    expect([retryDelayMs(1, 0.5), retryDelayMs(2, 0.5), retryDelayMs(9, 0.5)]).toEqual([
+      5000, 15_000, 32_805_000,
+    ])
+    expect([retryDelayMs(1, 0), retryDelayMs(1, 1)]).toEqual([4000, 6000])
+  })
+})

@@ -23,12 +23,16 @@ export interface Round {
   readonly othersBusy: number
   readonly floors: Floors
   readonly http: Both<Load>
+  /** The same intents, decided on by a policy of ten rules instead of submitted. */
+  readonly evaluated: Both<Load>
   readonly inProcess: Both<Load>
 }
 
 /** Decisions in ratio to their floor: `checkpoint` to the pipeline of one thread, `each` to the composite signatures of all cores. */
 export interface Ratios {
   readonly http: Both<number>
+  /** To what is submitted over HTTP. */
+  readonly evaluated: Both<number>
   readonly inProcess: Both<number>
 }
 
@@ -84,8 +88,20 @@ export function summarize(rounds: readonly Round[], cores: number): Round & Pick
       http: medianLoad(rounds.map(({ floors }) => floors.http)),
     },
     http: both((profile) => medianLoad(rounds.map(({ http }) => http[profile]))),
+    evaluated: both((profile) => medianLoad(rounds.map(({ evaluated }) => evaluated[profile]))),
     inProcess: both((profile) => medianLoad(rounds.map(({ inProcess }) => inProcess[profile]))),
-    ratios: { http: ratios('http'), inProcess: ratios('inProcess') },
+    ratios: {
+      http: ratios('http'),
+      evaluated: both((profile) =>
+        round(
+          median(
+            rounds.map((one) => one.evaluated[profile].perSecond / one.http[profile].perSecond),
+          ),
+          3,
+        ),
+      ),
+      inProcess: ratios('inProcess'),
+    },
   }
 }
 
@@ -107,7 +123,8 @@ const sizeLines = ({ appendUs, entries, ratios, residentMb, startMs }: SizeRepor
 
 /** The report as tables. */
 export function formatReport(report: Report): string {
-  const { connections, floors, http, inProcess, machine, ratios, sizes, verifyMs } = report
+  const { connections, evaluated, floors, http, inProcess, machine, ratios, sizes, verifyMs } =
+    report
   const { cores, cpu, fileSystem, fsyncMs, node, onDisk, platform } = machine
   return [
     `${cores} cores (${cpu}), ${platform}, Node ${node}; others kept ${report.othersBusy} cores busy`,
@@ -130,6 +147,13 @@ export function formatReport(report: Report): string {
     line('decisions', 'a second', 'p50 ms', 'p99 ms', 'of floor'),
     ...profiles.map((profile) =>
       line(`HTTP, ${profile}`, ...loadCells(http[profile]), ratios.http[profile]),
+    ),
+    ...profiles.map((profile) =>
+      line(
+        `HTTP, evaluated, ${profile} (of submitted)`,
+        ...loadCells(evaluated[profile]),
+        ratios.evaluated[profile],
+      ),
     ),
     ...profiles.map((profile) =>
       line(`in process, ${profile}`, ...loadCells(inProcess[profile]), ratios.inProcess[profile]),

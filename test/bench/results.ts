@@ -10,7 +10,7 @@ import { verifyDossier } from '../../src/verify/index.ts'
 import { notarisedSchema } from '../../src/wire/decision.ts'
 import { loadTasks, median, type Load, type Span } from './figures.ts'
 import type { LoadOrder, LoadReport } from './load.ts'
-import { requestText } from './sample.ts'
+import { intentText, requestText } from './sample.ts'
 import {
   copyInstallation,
   startServer,
@@ -80,6 +80,11 @@ export class Subjects {
     return this.#load(this.#server.port, '/v1/decisions', profile, span)
   }
 
+  /** The same intents over HTTP, decided on here. */
+  evaluated(profile: Profile, span: Span): Promise<Load> {
+    return this.#load(this.#server.port, '/v1/decisions', profile, span, intentText)
+  }
+
   /** The same requests to a server that does nothing with them. */
   async bareHttp(app: Hono, span: Span): Promise<Load> {
     const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 })
@@ -93,9 +98,15 @@ export class Subjects {
     }
   }
 
-  #load(port: number, path: string, profile: Profile, span: Span): Promise<Load> {
+  #load(
+    port: number,
+    path: string,
+    profile: Profile,
+    span: Span,
+    body = requestText,
+  ): Promise<Load> {
     const token = this.#tokens[profile]
-    return this.#generator.load({ body: requestText, connections, path, port, token, ...span })
+    return this.#generator.load({ body, connections, path, port, token, ...span })
   }
 
   /** Decisions through the service in this thread. */

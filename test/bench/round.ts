@@ -27,7 +27,7 @@ export async function measureRound(
     const { operations, run } = floors[name]
     return repeat(run, operations, floorSeconds)
   }
-  const decide = (where: 'http' | 'inProcess', profile: Profile): Promise<Load> => {
+  const decide = (where: 'http' | 'evaluated' | 'inProcess', profile: Profile): Promise<Load> => {
     step()
     return subjects[where](profile, { seconds, warmupSeconds })
   }
@@ -38,17 +38,20 @@ export async function measureRound(
   const { othersBusy, result: pipeline } = watchOthers(() => rate('pipeline'))
   const checkpoint = {
     http: await decide('http', 'checkpoint'),
+    evaluated: await decide('evaluated', 'checkpoint'),
     inProcess: await decide('inProcess', 'checkpoint'),
   }
   const composite = rate('composite')
   const each = {
     http: await decide('http', 'each'),
+    evaluated: await decide('evaluated', 'each'),
     inProcess: await decide('inProcess', 'each'),
   }
   return {
     othersBusy,
     floors: { composite, ed25519, http, pipeline, sqliteRows },
     http: { checkpoint: checkpoint.http, each: each.http },
+    evaluated: { checkpoint: checkpoint.evaluated, each: each.evaluated },
     inProcess: { checkpoint: checkpoint.inProcess, each: each.inProcess },
   }
 }

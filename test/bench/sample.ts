@@ -3,7 +3,11 @@
 import { Secret } from '../../src/crypto/secret.ts'
 import { signatureAlgorithms } from '../../src/crypto/signatures.ts'
 import type { DecisionMatter } from '../../src/dossier/matters.ts'
-import { decisionRequestSchema, type DecisionRequest } from '../../src/wire/decision.ts'
+import {
+  decisionRequestSchema,
+  evaluationRequestSchema,
+  type DecisionRequest,
+} from '../../src/wire/decision.ts'
 import { fixedLog, fixedSigner } from '../support/merkle-signers.ts'
 
 const request: DecisionRequest = {
@@ -29,6 +33,40 @@ const request: DecisionRequest = {
 
 /** JSON text of the decision that is sent. */
 export const requestText = JSON.stringify(decisionRequestSchema.parse(request))
+
+/** JSON text of the same intent, to be decided on. */
+export const intentText = JSON.stringify(
+  evaluationRequestSchema.parse({
+    intent: { ...request.intent, policyRefs: ['payments'] },
+    links: request.links,
+  }),
+)
+
+/** A bundle that allows it by the last of ten rules. */
+export const bundleText = JSON.stringify({
+  dialect: 'native',
+  bundle_id: 'payments',
+  version: '14',
+  policies: [
+    {
+      id: 'transfer-limits',
+      rules: Array.from({ length: 10 }, (_, n) => ({
+        id: `limit-${n}`,
+        effect: 'allow',
+        when: {
+          matchers: [
+            { field: 'intent.action.type', kind: 'eq', value: 'payment.transfer' },
+            {
+              field: 'intent.action.amount',
+              kind: 'lt',
+              value: 100_000 + 50_000 * n * (n > 8 ? 1 : 0),
+            },
+          ],
+        },
+      })),
+    },
+  ],
+})
 
 /** What an entry says of that decision. */
 export const matter: DecisionMatter = {

@@ -1,9 +1,18 @@
 // The real thing under test: an installation made by the command line, served by `serve` as a process of its own, with its log in a file.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, cpSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join, resolve } from 'node:path'
 import { firstLineOf, runCountersign } from '../support/cli.ts'
+import { bundleText } from './sample.ts'
 
 const program = resolve(import.meta.dirname, '../../src/main.ts')
 
@@ -32,10 +41,14 @@ export async function install(directory: string): Promise<Installation> {
   const command = (...args: readonly string[]): Promise<string> => run([...args, ...where], keys)
   mkdirSync(keys, { recursive: true })
   await command('init')
+  const bundle = join(directory, 'bundle.json')
+  writeFileSync(bundle, bundleText)
   const tokens: Record<Profile, string> = { checkpoint: '', each: '' }
   for (const profile of profiles) {
     await command('tenant', 'create', profile, '--profile', profile)
-    const key = ['--owner', 'bench', '--scope', 'decisions:submit', '--tenant', profile]
+    await command('policy', 'push', bundle, '--activate', '--tenant', profile)
+    const scopes = ['decisions:submit', 'decisions:evaluate']
+    const key = ['--owner', 'bench', '--tenant', profile, '--scope', ...scopes]
     tokens[profile] = await command('apikey', 'create', ...key)
   }
   return { data, keys, tokens }

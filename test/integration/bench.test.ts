@@ -26,8 +26,8 @@ const promised = [
   ...of(of(['sizes'], both), ['request', 'answer', 'statement', 'dossier']),
   ...of(['floors'], ['ed25519', 'composite', 'sqliteRows', 'pipeline']),
   ...of(['floors.http'], load),
-  ...of(of(['http', 'inProcess'], both), load),
-  ...of(of(['ratios'], ['http', 'inProcess']), both),
+  ...of(of(['http', 'evaluated', 'inProcess'], both), load),
+  ...of(of(['ratios'], ['http', 'evaluated', 'inProcess']), both),
   ...of(['verifyMs'], both),
   ...of(
     ['1', '10', '100', '1000'].map((rules) => `policy.${rules}`),

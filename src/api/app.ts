@@ -5,6 +5,7 @@ import { Hono } from 'hono'
 import { asFailure, Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import type { Service } from '../decisions/service.ts'
+import { actionRoutes } from './actions.ts'
 import { admission } from './admission.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { Authenticator } from './authentication.ts'
@@ -54,6 +55,7 @@ export function createRoutes(options: AppOptions): readonly Route[] {
     ...apiKeyRoutes(service, admit, authenticator, maxBytes),
     ...keyRoutes(service, admit, maxBytes),
     ...overrideRoutes(service, admit, maxBytes),
+    ...actionRoutes(service, admit, maxBytes),
     ...escalationRoutes(service, admit, maxBytes),
     ...gatewayRoutes(service, admit, maxBytes),
     ...policyRoutes(service, admit, maxBytes),

@@ -171,7 +171,7 @@ const eraseRoute = (service: Service, admit: Admission, maxBytes: number): Route
       writes: true,
       body: { description: 'Why', type: json, schema: eraseRequestSchema },
       replies: { 200: { description: 'It is erased', type: json, schema: erasedSchema } },
-      failures: ['INPUT_ERASED'],
+      failures: ['INPUT_ERASED', 'ACTION_REQUIRED'],
     },
     async (call, principal) => {
       const id = call.decisionId()

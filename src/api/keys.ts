@@ -36,6 +36,7 @@ const orderRoute = (service: Service, admit: Admission, maxBytes: number): Route
       failures: [
         'INPUT_NOT_FOUND',
         'INPUT_KEY_STATE',
+        'ACTION_REQUIRED',
         'KEK_UNAVAILABLE',
         'KEK_DENIED',
         'KEK_KEY_MISSING',

@@ -2,6 +2,7 @@
 // writes and what OpenAPI 3.1 reads, so nothing is translated.
 import { z } from 'zod'
 import { failureCodes, type FailureCode } from '../base/failure.ts'
+import * as actions from '../wire/actions.ts'
 import * as decision from '../wire/decision.ts'
 import * as escalations from '../wire/escalations.ts'
 import * as gateway from '../wire/gateway.ts'
@@ -50,6 +51,11 @@ const components: readonly z.ZodType[] = [
   overrides.overrideReasonSchema,
   overrides.overrideViewSchema,
   overrides.overridePageSchema,
+  actions.wishSchema,
+  actions.actionOpeningSchema,
+  actions.actionViewSchema,
+  actions.actionPageSchema,
+  actions.controlViewSchema,
   policies.policyRequestSchema,
   policies.policyActivationSchema,
   policies.policyRetirementSchema,

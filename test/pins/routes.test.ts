@@ -26,6 +26,16 @@ POST /v1/overrides/{id}/revoke
 POST /v1/overrides/{id}/execute
 GET /v1/roster
 POST /v1/roster
+POST /v1/actions
+GET /v1/actions
+GET /v1/actions/{id}
+GET /v1/actions/{id}/challenge
+GET /v1/actions/{id}/dossier
+GET /v1/control
+POST /v1/actions/{id}/sign
+POST /v1/actions/{id}/reject
+POST /v1/actions/{id}/revoke
+POST /v1/actions/{id}/execute
 GET /v1/escalations
 GET /v1/escalations/{id}
 GET /v1/escalations/{id}/challenge

@@ -1,0 +1,154 @@
+// Whether one matcher matches wherever another does, as far as that can be seen without solving anything: it never claims what is not so.
+import { canonicalize } from '../base/canonical-json.ts'
+import type { FieldMatcher, ForeignMatcher, Matcher } from './bundle.ts'
+
+type Comparison = FieldMatcher | ForeignMatcher
+
+/** The matchers all of which hold where a matcher does. */
+export const conjunctsOf = (matcher: Matcher): readonly Matcher[] =>
+  matcher.kind === 'all_of' && 'matchers' in matcher
+    ? matcher.matchers.flatMap(conjunctsOf)
+    : [matcher]
+
+/** Whether a matcher holds for every context. */
+export function isTautology(matcher: Matcher): boolean {
+  if (matcher.kind === 'always') return true
+  if ('matchers' in matcher)
+    return matcher.kind === 'all_of'
+      ? matcher.matchers.every(isTautology)
+      : matcher.matchers.some(isTautology)
+  return 'matcher' in matcher && isContradiction(matcher.matcher)
+}
+
+/** The lowest and the highest number that some comparisons of one path leave; `open` where the bound itself is left out. */
+interface Range {
+  low: number
+  high: number
+  openLow: boolean
+  openHigh: boolean
+}
+
+const numeric: Readonly<Record<string, 'low' | 'high'>> = {
+  gt: 'low',
+  gte: 'low',
+  '>': 'low',
+  '>=': 'low',
+  lt: 'high',
+  lte: 'high',
+  '<': 'high',
+  '<=': 'high',
+}
+const open = new Set(['gt', 'lt', '>', '<'])
+const equal = new Set(['eq', '=='])
+
+/** The bound that a comparison with a number is, or undefined. */
+export function boundOf(
+  matcher: Matcher,
+): { readonly side: 'low' | 'high'; readonly at: number; readonly open: boolean } | undefined {
+  if (!('field' in matcher) || typeof matcher.value !== 'number') return undefined
+  const side = numeric[matcher.kind]
+  return side === undefined ? undefined : { side, at: matcher.value, open: open.has(matcher.kind) }
+}
+
+function narrow(range: Range, matcher: Matcher): void {
+  const bound = boundOf(matcher)
+  if (bound === undefined) return
+  const isLow = bound.side === 'low'
+  const now = isLow ? range.low : range.high
+  const tighter = isLow ? bound.at > now : bound.at < now
+  if (!tighter && bound.at !== now) return
+  if (isLow) {
+    range.low = bound.at
+    range.openLow = tighter ? bound.open : range.openLow || bound.open
+  } else {
+    range.high = bound.at
+    range.openHigh = tighter ? bound.open : range.openHigh || bound.open
+  }
+}
+
+const isEmpty = ({ high, low, openHigh, openLow }: Range): boolean =>
+  low > high || (low === high && (openLow || openHigh))
+
+function contradicts(comparisons: readonly Comparison[]): boolean {
+  const range: Range = { low: -Infinity, high: Infinity, openLow: false, openHigh: false }
+  for (const one of comparisons) narrow(range, one)
+  if (isEmpty(range)) return true
+  const kinds = new Set(comparisons.map(({ kind }) => kind))
+  if (kinds.has('missing') && kinds.size > 1) return true
+  const wanted = comparisons.filter(({ kind }) => equal.has(kind))
+  return new Set(wanted.map(({ value }) => typeof value)).size === 1 && differ(wanted)
+}
+
+/** Strings or numbers that are not all one; lists are left alone, and so are other rule forms, where a list may be equal to any of its elements. */
+function differ(comparisons: readonly Comparison[]): boolean {
+  const values: readonly unknown[] = comparisons.map(({ value }) => value)
+  const plain =
+    values.every((value) => typeof value === 'number' || typeof value === 'string') &&
+    comparisons.every((one) => !('compare' in one))
+  return plain && new Set(values).size > 1
+}
+
+/** Whether a matcher holds for no context. */
+export function isContradiction(matcher: Matcher): boolean {
+  if ('matcher' in matcher) return isTautology(matcher.matcher)
+  if (matcher.kind === 'any_of' && 'matchers' in matcher)
+    return matcher.matchers.every(isContradiction)
+  const parts = conjunctsOf(matcher)
+  if (parts.length > 1 && parts.some((part) => part !== matcher && isContradiction(part)))
+    return true
+  const byField = Map.groupBy(
+    parts.filter((part): part is Comparison => 'field' in part),
+    ({ field }) => field,
+  )
+  return [...byField.values()].some(contradicts)
+}
+
+function impliesBound(matcher: Matcher, wanted: Matcher): boolean {
+  const a = boundOf(matcher)
+  const b = boundOf(wanted)
+  if (a === undefined || b?.side !== a.side) return false
+  if (a.at === b.at) return a.open || !b.open
+  return a.side === 'low' ? a.at > b.at : a.at < b.at
+}
+
+const texts = new WeakMap<Matcher, string>()
+
+/** A text that two matchers share exactly when they are written alike. */
+function textOf(matcher: Matcher): string {
+  const known = texts.get(matcher)
+  if (known !== undefined) return known
+  const plain: unknown = JSON.parse(
+    JSON.stringify(matcher, (_, value: unknown) =>
+      typeof value === 'bigint' ? `${value}n` : value,
+    ),
+  )
+  const text = canonicalize(plain)
+  texts.set(matcher, text)
+  return text
+}
+
+function impliesOne(matcher: Matcher, wanted: Matcher): boolean {
+  if ('field' in matcher && 'field' in wanted && matcher.field === wanted.field) {
+    if (impliesBound(matcher, wanted)) return true
+    if (wanted.kind === 'exists' && matcher.kind !== 'missing' && !('compare' in matcher))
+      return true
+    if (wanted.kind === 'in' && equal.has(matcher.kind) && Array.isArray(wanted.value))
+      return wanted.value.includes(matcher.value)
+  }
+  return textOf(matcher) === textOf(wanted)
+}
+
+/** Whether `wanted` surely matches wherever `matcher` does. */
+export function implies(matcher: Matcher, wanted: Matcher): boolean {
+  const given = conjunctsOf(matcher)
+  return conjunctsOf(wanted).every((part) => {
+    if (isTautology(part)) return true
+    if (
+      part.kind === 'any_of' &&
+      'matchers' in part &&
+      part.matchers.some((one) => implies(matcher, one))
+    )
+      return true
+    return given.some((one) => impliesOne(one, part))
+  })
+}

@@ -895,14 +895,14 @@ export class LocalService implements Service {
     if (this.#trouble !== undefined || this.#closing) return undefined
     let [all, limited] = [0, 0]
     for (const tenant of this.#rooms.tenants) {
-      const since = this.#parts.clock() - dayMs
+      const since = this.#parts.clock() - dayMs + 1
       const count = await this.#store.countDecided(tenant, 'override', since).catch(() => 0)
       all += count
       if (count >= this.#overridesPerDay) limited++
     }
     if (all === 0) return undefined
     const told = `${all} in 24 h`
-    return limited === 0 ? `ok (${told})` : `${limited} tenants at the limit (${told})`
+    return limited === 0 ? `ok (${told})` : `limit reached by ${limited} (${told})`
   }
 
   /** How many announcements wait and were given up; undefined where there are none, or nobody can say. */

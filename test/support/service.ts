@@ -78,6 +78,7 @@ export interface ServiceOptions {
   readonly mostWaits?: number
   readonly witnessPolicy?: string | undefined
   readonly witnessEveryMs?: number
+  readonly overridesPerDay?: number
   /** Where the database lies when not in `directory`. */
   readonly dataDirectory?: string
 }
@@ -146,6 +147,7 @@ export async function openTestService(
     ...(options.decideGateway === undefined ? {} : { decideGateway: options.decideGateway }),
     ...(options.mostWaits === undefined ? {} : { mostWaits: options.mostWaits }),
     ...(options.witnessPolicy === undefined ? {} : { witnessPolicy: options.witnessPolicy }),
+    ...(options.overridesPerDay === undefined ? {} : { overridesPerDay: options.overridesPerDay }),
     ...(options.witnessEveryMs === undefined ? {} : { witnessEveryMs: options.witnessEveryMs }),
   }
   const service = await LocalService.open(parts)

@@ -31,8 +31,8 @@ function meanOf(parts: readonly Part[]): number | null {
   if (parts.length === 0) return null
   const weight = parts.reduce((sum, part) => sum + part.weight, 0)
   const weighed = parts.reduce((sum, part) => sum + part.weight * part.complexity, 0)
-  // Rounding must not carry a mean out of its range.
-  return Math.min(1, weighed / weight)
+  // At most 1 also as rounded: each addend, and so each partial sum, is no more than its counterpart.
+  return weighed / weight
 }
 
 /**

@@ -75,6 +75,14 @@ describe('a vote of up to five', () => {
               )
               consensus = taken(castVote(consensus, vote(`voter-${i}`, one)))
               if (consensus.state === 'OPEN') continue
+              // It may only end where ending now and going on come to the same.
+              const sofar = reference(
+                votes.slice(0, i + 1),
+                quorum,
+                threshold.approvals,
+                threshold.of,
+              )
+              expect(consensus.state).toBe(sofar)
               early += i + 1 < size ? 1 : 0
               break
             }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { formatDossier, parseDossier } from '../dossier/v1.ts'
 import { fromUtf8, utf8 } from '../base/bytes.ts'
 import type { Notarised } from '../wire/decision.ts'
+import { policyViewSchema } from '../wire/policies.ts'
 import type { Context } from './command.ts'
 import type { Initialised } from './composition.ts'
 import { exitCodes, Usage } from './complain.ts'
@@ -31,32 +32,37 @@ interface Play {
 }
 
 // They are kept with the tests and are not published.
-const samplesFile = fileURLToPath(new URL('../../test/examples/decisions.ndjson', import.meta.url))
+const exampleOf = (name: string): string =>
+  fileURLToPath(new URL(`../../test/examples/${name}`, import.meta.url))
+const policyFile = exampleOf('house-rules.yaml')
 
 async function readSamples(): Promise<readonly Sample[]> {
   let text: string
   try {
-    text = await readFile(samplesFile, 'utf8')
+    text = await readFile(exampleOf('intents.ndjson'), 'utf8')
   } catch {
     throw new Usage(
-      'The demonstration needs test/examples/decisions.ndjson, which is in the repository and not in the published package',
+      'The demonstration needs test/examples/intents.ndjson, which is in the repository and not in the published package',
     )
   }
   return text
     .trim()
     .split('\n')
     .map((line) => {
-      const { idempotencyKey, intent, status } = JSON.parse(line) as {
-        idempotencyKey: string
-        intent: { actor: { id: string }; action: { type: string } }
-        status: string
+      const { expect, request } = JSON.parse(line) as {
+        expect: string
+        request: {
+          idempotencyKey: string
+          intent: { actor: { id: string }; action: { type: string } }
+        }
       }
+      const { idempotencyKey, intent } = request
       return {
         action: intent.action.type,
         actor: intent.actor.id,
         idempotencyKey,
-        status,
-        text: line,
+        status: expect,
+        text: JSON.stringify(request),
       }
     })
 }
@@ -75,9 +81,13 @@ async function openHouse(play: Play): Promise<House> {
   tell.command('init')
   const made = JSON.parse(await stage.succeed(['init', '--json'])) as Initialised
   tell.fact('log', made.origin)
-  tell.command('apikey create --owner gatekeeper --scope decisions:submit …')
+  tell.command('policy push house-rules.yaml --activate')
+  const pushed = await stage.succeed(['policy', 'push', policyFile, '--activate', '--json'])
+  const policy = policyViewSchema.parse(JSON.parse(pushed))
+  tell.fact('policy', `${policy.id} ${policy.version}, ${policy.state}, entry ${policy.index}`)
+  tell.command('apikey create --owner gatekeeper --scope decisions:evaluate …')
   const scopes = [
-    ...['decisions:submit', 'decisions:read', 'decisions:claim'],
+    ...['decisions:evaluate', 'decisions:read', 'decisions:claim'],
     ...['overrides:request', 'overrides:sign', 'roster:manage'],
   ]
   const token = await stage.succeed([
@@ -104,9 +114,9 @@ async function openHouse(play: Play): Promise<House> {
 }
 
 async function notariseAll({ samples, stage, tell }: Play): Promise<readonly Notarisation[]> {
-  tell.chapter('Decisions are notarised')
+  tell.chapter('Decisions are made and notarised')
   tell.say(
-    'Payment systems, pipelines and AI agents send what they decided. Each answer comes only when the decision is signed, in the log and on disk, and it carries the proof.',
+    'Payment systems, pipelines and AI agents ask before they act, and the policy decides. Each answer comes only when the decision is signed, in the log and on disk, and it carries the proof.',
   )
   tell.gap()
   const done: Notarisation[] = []
@@ -114,7 +124,10 @@ async function notariseAll({ samples, stage, tell }: Play): Promise<readonly Not
     const { json, status } = await stage.ask('POST', '/v1/decisions', sample.text)
     expectThat(status === 201, `${sample.idempotencyKey} is notarised (${status})`)
     const answer = json() as unknown as Notarised
-    expectThat(answer.status === sample.status, `${sample.idempotencyKey} keeps its status`)
+    expectThat(
+      answer.status === sample.status,
+      `${sample.idempotencyKey} is decided as the policy says`,
+    )
     done.push({ ...sample, answer })
     tell.decision(sample.status, sample.action, sample.actor, `entry ${answer.index}`)
   }
@@ -153,10 +166,10 @@ async function onceIsOnce({ stage, tell }: Play, done: readonly Notarisation[]):
   tell.good(
     `Sent again, the transfer is answered by the same decision, entry ${String(replay['index'])}`,
   )
-  const changed = transfer.text.replace('"BLOCK"', '"ALLOW"')
+  const changed = transfer.text.replace('1850000', '185000')
   const conflict = (await stage.ask('POST', '/v1/decisions', changed)).json()
   expectThat(conflict['code'] === 'INPUT_CONFLICT', 'the same key with another content is refused')
-  tell.good('Sent again as ALLOW under the same key, it is refused: INPUT_CONFLICT')
+  tell.good('Sent again with a smaller amount under the same key, it is refused: INPUT_CONFLICT')
   const claim = (id: string): ReturnType<Stage['ask']> =>
     stage.ask('POST', `/v1/decisions/${id}/claim`, '{"note":"before the effect"}')
   const first = await claim(deployment.answer.id)
@@ -245,6 +258,26 @@ async function audit(play: Play, made: House, outside: string): Promise<void> {
   )
 }
 
+/** Makes every decision again from what is in its dossier. */
+async function decideAgain({ stage, tell }: Play, outside: string): Promise<void> {
+  const files = await names(outside)
+  tell.gap()
+  tell.command('reevaluate *.dossier.json --trust trust-root.json')
+  const trust = ['--trust', 'trust-root.json', '--json']
+  const { code, stderr, stdout } = await stage.run(['reevaluate', ...files, ...trust], outside)
+  const outcomes = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { outcome: string }).outcome)
+  expectThat(
+    code === 0 && outcomes.length === files.length && outcomes.every((one) => one === 'same'),
+    `every decision follows from its policy\n${stdout}${stderr}`,
+  )
+  tell.good(
+    `All ${outcomes.length} decisions are made again from the policy in their dossiers, and come out the same`,
+  )
+}
+
 /** The same dossier with one byte of what was signed changed, everything else in good form. */
 function forge(file: Uint8Array, from: string, to: string): Uint8Array {
   const dossier = parseDossier(file)
@@ -266,9 +299,9 @@ async function forgery(play: Play, made: House, outside: string): Promise<void> 
   await mkdir(workshop)
   await copyFile(join(outside, 'trust-root.json'), join(workshop, 'trust-root.json'))
   const genuine = new Uint8Array(await readFile(join(outside, name)))
-  await writeFile(join(workshop, name), forge(genuine, '"1850000.00"', '"1050000.00"'))
+  await writeFile(join(workshop, name), forge(genuine, '1850000', '1050000'))
   tell.say(
-    'Somebody makes the blocked transfer smaller: 1850000.00 becomes 1050000.00, one byte, and the file is put into perfect form again.',
+    'Somebody makes the blocked transfer smaller: 1850000 becomes 1050000, one byte, and the file is put into perfect form again.',
   )
   tell.command(`verify ${name} --trust trust-root.json`)
   const { code, stdout } = await verifyAs(play, [name], made.trustRootSha256, workshop)
@@ -300,6 +333,7 @@ async function perform(
   await overrule(play, made.leads, find(done, 'transfer.create').answer.id)
   const outside = await leaveHouse(play, made, done)
   await audit(play, made, outside)
+  await decideAgain(play, outside)
   await forgery(play, made, outside)
   tell.gap()
   tell.say(`Everything held, in ${((performance.now() - start) / 1000).toFixed(1)} s.`)

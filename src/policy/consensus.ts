@@ -58,7 +58,7 @@ export interface Consensus extends ConsensusOpening {
 }
 
 /** Why a vote is refused. */
-export type ConsensusRefusal =
+type ConsensusRefusal =
   | 'malformed'
   | 'closed'
   | 'not_a_voter'

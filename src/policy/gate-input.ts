@@ -32,8 +32,8 @@ export const unit: Range = [0, 1]
 /** Amounts of any currency or measure. */
 export const amount: Range = [-1e12, 1e12]
 
-/** The greatest magnitude of a result; beyond it a gate gives none. Smaller than 2^53, so that it has a canonical form. */
-export const mostResult = 1e15
+// Smaller than 2^53, so that every result has a canonical form.
+const mostResult = 1e15
 
 /** Whether a result may be used and recorded. */
 export const isUsable = (value: number): boolean => Math.abs(value) <= mostResult

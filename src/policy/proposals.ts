@@ -82,7 +82,7 @@ export type ProposalAnswer =
   | { readonly ok: false; readonly reason: ProposalRefusal }
 
 /** Why a step is refused. */
-export type ProposalRefusal =
+type ProposalRefusal =
   | 'malformed'
   | 'not_from_here'
   | 'not_yours'

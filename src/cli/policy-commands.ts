@@ -17,7 +17,7 @@ import type { ActivateFlags, PushFlags, RetireFlags } from './policy.ts'
 import type { ReevaluateFlags } from './reevaluate.ts'
 import type { EvalFlags, SourceFlags, TestFlags } from './policy-offline.ts'
 
-const bundleArgument = 'bundle of policies, JSON or YAML, - for standard input'
+const bundleArgument = 'bundle of policies, JSON, YAML or DECIONIS_POLICY.md, - for standard input'
 
 /** `policy` and `reevaluate` */
 export function definePolicy(program: Command, context: Context, outcome: Outcome): void {
@@ -30,7 +30,15 @@ export function definePolicy(program: Command, context: Context, outcome: Outcom
   defineReevaluate(program, context, outcome)
 }
 
-const dialects: readonly DialectName[] = ['0.1', '0.2', 'native']
+const dialects: readonly DialectName[] = [
+  '0.1',
+  '0.2',
+  'native',
+  'brane',
+  'provenance',
+  'decionis',
+  'decionis-block',
+]
 
 /** The option that says what a bundle speaks that does not say so itself. */
 const inDialect = (command: Command): Command =>
@@ -86,6 +94,17 @@ function defineTools({ context, outcome, policy, program }: Defining<'policy'>):
       files as readonly string[],
       flags,
     ),
+  )
+
+  const lint = define(
+    policy,
+    'lint',
+    'Tells what an author should look at twice: rules that can never decide, allowances wider than they look, patterns that match more than they say. Exit 1 where there is a warning; notes alone are 0.',
+    ['policy lint bundle.yaml', 'policy lint --dialect provenance rules.json --json'],
+  ).argument('<bundle...>', bundleArgument)
+  inDialect(asJson(lint))
+  act(program, lint, outcome, async (flags: SourceFlags, [files]) =>
+    (await import('./policy-lint.ts')).lintPolicies(context, files as readonly string[], flags),
   )
 
   const test = define(

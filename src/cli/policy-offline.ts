@@ -13,7 +13,7 @@ import type { DialectName } from '../policy/dialect.ts'
 import { evaluate } from '../policy/evaluate.ts'
 import { explain } from '../policy/explain.ts'
 import { mostText } from '../policy/policy-text.ts'
-import { compileSource, formatOfName } from '../policy/source.ts'
+import { compileSource, formatOfBundle, formatOfName } from '../policy/source.ts'
 import { traceEvaluation } from '../policy/trace.ts'
 import type { Context } from './command.ts'
 import { exitCodes, Usage } from './complain.ts'
@@ -80,7 +80,7 @@ export async function loadBundle(
   name: string,
   { dialect }: SourceFlags,
 ): Promise<CompiledBundle> {
-  return compileSource(await readText(context, name), dialect, formatOfName(name))
+  return compileSource(await readText(context, name), dialect, formatOfBundle(name))
 }
 
 /** JSON as the original prints it: two blanks a level, ASCII only. */
@@ -197,7 +197,7 @@ export async function validatePolicies(
 }
 
 async function casesBeside({ io }: Context, file: string): Promise<readonly string[]> {
-  const stem = file.replace(/\.(?:ya?ml|json)$/i, '')
+  const stem = file.replace(/\.(?:ya?ml|json|md)$/i, '')
   const found: string[] = []
   for (const ending of ['yaml', 'yml', 'json']) {
     const name = `${stem}.cases.${ending}`

@@ -4,6 +4,7 @@ import { Failure } from '../base/failure.ts'
 import { parsePolicyText } from './bundle.ts'
 import { refuse } from './bundle-schema.ts'
 import { compileBundle, type CompiledBundle } from './compile.ts'
+import { parseDecionisMarkdown } from './decionis.ts'
 import { dialects, type DialectName } from './dialect.ts'
 
 /** The name of a dialect that a text is. */
@@ -28,6 +29,14 @@ export function partDialect(whole: unknown, fallback: DialectName): BundleSource
   return { dialect, value }
 }
 
+/** In which format a text is; Markdown holds a block of Decionis's rules. */
+export type SourceFormat = 'json' | 'yaml' | 'markdown'
+
+const readMarkdown = (text: string): BundleSource => ({
+  dialect: 'decionis-block',
+  value: parseDecionisMarkdown(text, dialects['decionis-block']),
+})
+
 /**
  * The bundle of an author's text.
  * @param fallback the dialect of a bundle that names none
@@ -37,8 +46,9 @@ export function partDialect(whole: unknown, fallback: DialectName): BundleSource
 export function readBundleSource(
   text: string,
   fallback: DialectName,
-  format?: 'json' | 'yaml',
+  format?: SourceFormat,
 ): BundleSource {
+  if (format === 'markdown') return readMarkdown(text)
   // Read loosely to learn the dialect, then as that dialect reads: the strict ones refuse what the first takes.
   const first = partDialect(parsePolicyText(text, dialects['0.1'], format), fallback)
   if (first.dialect === '0.1') return first
@@ -49,7 +59,7 @@ export function readBundleSource(
 export function compileSource(
   text: string,
   fallback: DialectName,
-  format?: 'json' | 'yaml',
+  format?: SourceFormat,
 ): CompiledBundle {
   const { dialect, value } = readBundleSource(text, fallback, format)
   return compileBundle(value, dialect)
@@ -62,3 +72,7 @@ export function formatOfName(name: string): 'json' | 'yaml' | undefined {
   if (name === '-' || !/\.[a-z]+$/i.test(name)) return undefined
   throw new Failure('INPUT_INVALID', `Policy file must end in .json, .yaml or .yml: ${name}`)
 }
+
+/** As {@link formatOfName}, of a bundle, which may stand in Markdown too. @throws {@link Failure} INPUT_INVALID */
+export const formatOfBundle = (name: string): SourceFormat | undefined =>
+  /\.md$/i.test(name) ? 'markdown' : formatOfName(name)

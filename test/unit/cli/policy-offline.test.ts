@@ -25,6 +25,10 @@ const files: Readonly<Record<string, string>> = {
   'text.json': '{"data":{"x":"text"}}',
   'small.json': '{"data":{"amount":99}}',
   'large.json': '{"data":{"amount":100}}',
+  'DECIONIS_POLICY.md':
+    '# Ours\n\n```decionis yaml\nrules:\n  - {name: r, all: [{field: amount, op: lt, value: 100}], action: allow}\n```\n',
+  'inverted.json':
+    '[{"action":"pay","reason":"Large","conditions":[{"field":"amount","operator":">=","value":500}],"on_violation":"ESCALATE"}]',
   'mallory.json': '{"data":{"to":"mallory"}}',
 }
 
@@ -101,4 +105,27 @@ it('fails where a case fails, and where there are none', async () => {
   expect(failed.code).toBe(1)
   expect(failed.stdout).toContain('FAIL  w')
   expect((await policy('test', 'bare.yaml')).code).toBe(2)
+})
+
+it('lints, and exits 1 where there is a warning', async () => {
+  const clean = await policy('lint', 'payments.yaml')
+  expect(clean).toMatchObject({ code: 0, stdout: '' })
+  const inverted = await policy('lint', '--dialect', 'provenance', 'inverted.json')
+  expect(inverted.code).toBe(1)
+  expect(inverted.stdout).toBe(
+    'inverted.json: warning INVERTED_VIOLATION provenance-rules/rules/0 at /rules/0: It fires below the bound, not from it on: amount >= 500\n',
+  )
+  const told = await policy('lint', '--dialect', 'provenance', 'inverted.json', '--json')
+  expect(JSON.parse(told.stdout)).toMatchObject({
+    file: 'inverted.json',
+    findings: [{ code: 'INVERTED_VIOLATION', level: 'warning' }],
+  })
+  expect((await policy('lint', 'broken.json')).code).toBe(2)
+})
+
+it('reads the rules in the block of a Markdown file', async () => {
+  const valid = await policy('validate', 'DECIONIS_POLICY.md', '--json')
+  expect(JSON.parse(valid.stdout)).toMatchObject({ dialect: 'decionis-block', rules: 1 })
+  expect((await policy('eval', 'DECIONIS_POLICY.md', 'small.json')).stdout).toContain('"allow"')
+  expect((await policy('eval', 'DECIONIS_POLICY.md', 'large.json')).stdout).toContain('"review"')
 })

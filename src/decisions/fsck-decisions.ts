@@ -4,6 +4,7 @@ import type { StoredEntry, StoreReader } from '../store/store.ts'
 import { matterOf } from './checked.ts'
 import type { FsckRequest } from './fsck.ts'
 import { breathe, row, type Counted, type Found } from './fsck-findings.ts'
+import { checkPolicies } from './fsck-policies.ts'
 import { isMemoryOf, nameOf } from './notarise.ts'
 
 const page = 100
@@ -14,6 +15,7 @@ export async function checkDecisions(
   found: Found,
   counted: Counted,
 ): Promise<void> {
+  const wrongCitation = await checkPolicies(store, tenant, found)
   let before: number | undefined
   let listed = 0
   for (;;) {
@@ -37,7 +39,10 @@ export async function checkDecisions(
         filter?.status === said?.status
       if (!same || entry?.stream !== stream)
         row(found, index, 'Decision is listed as what it does not say')
-      if (matter !== undefined) await checkMemory(store, tenant, index, stream, matter, found)
+      if (matter === undefined) continue
+      const wrong = wrongCitation(matter, index)
+      if (wrong !== undefined) row(found, index, wrong)
+      await checkMemory(store, tenant, index, stream, matter, found)
     }
     listed += rows.length
     progress('decisions', listed, counted.decisions)

@@ -38,6 +38,7 @@ const traceSchema = z.looseObject({
   supports: z.array(z.enum(obligationTypes)).nullable(),
   scopes: z.record(z.string(), scopeSchema),
   gates: z.unknown(),
+  predicates: z.array(z.unknown()).default([]),
 })
 
 /** Why a decision cannot be made again, or does not follow; thrown within this file alone. */
@@ -112,10 +113,13 @@ function decideAgain(dossier: Dossier, decision: DecisionMatter): Decided {
     throw unknown(`Status was submitted by ${decision.caller.owner}, not evaluated`)
   const parsed = traceSchema.safeParse(decision.trace)
   if (!parsed.success) throw unknown('Decision does not say how it was made')
-  const { boundRefs, engine, facts, gates, scopes, supports, time } = parsed.data
+  const { boundRefs, engine, facts, gates, predicates, scopes, supports, time } = parsed.data
   if (engine !== engineVersion) throw unknown(`Decision was made by another engine: ${engine}`)
+  if (predicates.length > 0) throw unknown('Decision rests on predicates in code')
   if (gates !== null)
     throw unknown('Decision rests on gates, whose settings are not in the dossier')
+  const code = predicates.find(({ sha256 }) => sha256 !== null)
+  if (code !== undefined) throw unknown(`Decision rests on a predicate in code: ${code.name}`)
   if (time !== decision.time)
     throw new Ended('different', 'Policies were asked at another time than the decision’s')
   return decide({

@@ -4,12 +4,10 @@ import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 import type { Dialect } from './dialect.ts'
+import { mostDigits } from './python-text.ts'
 
 /** Longest text of a bundle, a card or a context, in UTF-16 code units. */
 export const mostText = 1_048_576
-
-/** Python refuses longer integers too. */
-const mostDigits = 4300
 
 /** As JSON.parse with the source of each number (ES2025); absent where the engine is older. */
 type SourceReviver = (
@@ -34,7 +32,7 @@ function checkDepth(text: string): void {
 }
 
 function exactInteger(source: string): number | bigint {
-  if (source.length > mostDigits)
+  if (source.length - (source.startsWith('-') ? 1 : 0) > mostDigits)
     throw new Failure('INPUT_INVALID', `Integer has more than ${mostDigits} digits`)
   const value = Number(source)
   return Number.isSafeInteger(value) ? value : BigInt(source)

@@ -1,13 +1,13 @@
 // What Python makes of text and what text it makes of values: `int()` of a path's segment, and `repr` and `str` as they stand in reasons and in
 // the names of generated policies.
 
-const spaces =
-  '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
-const aroundText = new RegExp(`^[${spaces}]+|[${spaces}]+$`, 'g')
-// CPython leaves ASCII text as it is and strips only what C calls white space.
-const aroundAscii = /^[\t-\r ]+|[\t-\r ]+$/g
+// The separators U+001C to U+001F are white space to `str`, but not to `int`.
+const space = /[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/
 const integer = /^[+-]?\p{Nd}+(?:_\p{Nd}+)*$/u
 const decimalDigit = /\p{Nd}/u
+
+/** Python makes no integer of more digits, leading zeros counted. */
+export const mostDigits = 4300
 
 /** Digits of Unicode come in runs of ten from zero to nine. */
 function digitValue(char: string): number {
@@ -18,12 +18,23 @@ function digitValue(char: string): number {
   return (code - zero) % 10
 }
 
+/** As a loop, for a pattern would try every run of spaces again from each of them. */
+function trimSpaces(text: string): string {
+  let from = 0
+  let to = text.length
+  while (from < to && space.test(text.charAt(from))) from++
+  while (from < to && space.test(text.charAt(to - 1))) to--
+  return text.slice(from, to)
+}
+
 /** The index that `int(text)` gives, or undefined where Python raises; beyond ±2^53 it is as good as any index out of range. */
 export function parsePythonInt(text: string): number | undefined {
-  const trimmed = text.replace(/^[\x00-\x7f]*$/.test(text) ? aroundAscii : aroundText, '')
+  const trimmed = trimSpaces(text)
   if (!integer.test(trimmed)) return undefined
-  const digits = Array.from(trimmed.replace(/[+_-]/g, ''), digitValue).join('')
-  return trimmed.startsWith('-') ? -Number(digits) : Number(digits)
+  const digits = Array.from(trimmed.replace(/[+_-]/g, ''), digitValue)
+  if (digits.length > mostDigits) return undefined
+  const value = Number(digits.join(''))
+  return trimmed.startsWith('-') ? -value : value
 }
 
 const escapes: Readonly<Record<string, string>> = {

@@ -55,7 +55,11 @@ describe('JSON', () => {
     // Brackets in a string are no levels.
     expect(code(() => parsePolicyText(`["${'['.repeat(99)}\\"[["]`, first))).toBe('none')
     expect(code(() => parsePolicyText(`[${'9'.repeat(4300)}]`, first))).toBe('none')
-    expect(code(() => parsePolicyText(`[${'9'.repeat(4301)}]`, first))).toBe('INPUT_INVALID')
+    expect(code(() => parsePolicyText(`[-${'9'.repeat(4300)}]`, first))).toBe('none')
+    for (const sign of ['', '-'])
+      expect(code(() => parsePolicyText(`[${sign}${'9'.repeat(4301)}]`, first))).toBe(
+        'INPUT_INVALID',
+      )
   })
 
   it('takes a text of the greatest length, not one character more', () => {

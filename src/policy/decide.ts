@@ -1,10 +1,10 @@
 // The decision: policies are chosen, asked, and composed with what the gates said; obligations that change the request make it be asked about again.
 // Pure and total: the same input gives the same answer for ever, no input makes it throw, and what cannot be evaluated is an ERROR, never an allowance.
 // How answers compose is said in COMPOSITION.md, which policies decide in select.ts.
-import { canonicalBytes } from '../base/canonical-json.ts'
+import { canonicalBytes, canonicalize } from '../base/canonical-json.ts'
 import { encodeHex } from '../base/bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
-import { engineVersion, traceBundle, type BundleTrace } from './engine-trace.ts'
+import { engineVersion, TraceWriter, type BundleTrace } from './engine-trace.ts'
 import { rankOf, statusOf, stronger, type ComposedEffect, type DecisionStatus } from './lattice.ts'
 import type { ObligationType } from './obligations.ts'
 import {
@@ -103,7 +103,14 @@ export interface Decided {
   readonly trace: EngineTrace
 }
 
-const most = Object.freeze({ reasons: 64, obligations: 64, policies: 256, text: 2048 })
+/** How many of each a decision has; characters of a reason's text, and of all obligations as canonical JSON. */
+const most = Object.freeze({
+  reasons: 64,
+  obligations: 64,
+  policies: 256,
+  text: 512,
+  demanded: 65_536,
+})
 
 const cut = (text: string): string =>
   text.length <= most.text ? text.toWellFormed() : `${text.slice(0, most.text - 1).toWellFormed()}…`
@@ -119,6 +126,7 @@ class Deciding {
   readonly #boundRefs: readonly string[]
   readonly #opinions: Opinion[] = []
   readonly #passes: (readonly BundleTrace[])[] = []
+  readonly #writer = new TraceWriter()
   readonly #cited = new Map<string, { policy: ActivePolicy; effect: ComposedEffect }>()
 
   constructor(input: DecideInput) {
@@ -140,7 +148,7 @@ class Deciding {
       const outcomes = askBundle(policy.compiled, context, time)
       const opinions = outcomes.map(({ opinion }) => opinion)
       found.push(...opinions)
-      traces.push(traceBundle(policy, outcomes, context))
+      traces.push(this.#writer.bundle(policy, outcomes, context))
       this.#cite(policy, strongestOf(opinions))
     }
     if (found.every(({ effect }) => effect === 'not_applicable'))
@@ -172,11 +180,14 @@ class Deciding {
       this.#opinions.push(
         engineOpinion('deny', 'OBLIGATION_UNSUPPORTED', `Cannot be done: ${missing.type}`),
       )
-    if (demands.length > most.obligations || this.#cited.size > most.policies)
+    const tooMuch =
+      demands.length > most.obligations ||
+      (demands.length > 0 && canonicalize(demands).length > most.demanded)
+    if (tooMuch || this.#cited.size > most.policies)
       this.#opinions.push(
         engineOpinion('error', 'POLICY_TOO_MANY', 'Too many policies or obligations'),
       )
-    return this.#compose(demands.slice(0, most.obligations), steps)
+    return this.#compose(tooMuch ? [] : demands, steps)
   }
 
   #compose(demands: readonly Demand[], steps: readonly StepTrace[]): Decided {

@@ -3,12 +3,31 @@
 import type { EvaluationContext } from './context.ts'
 import type { PolicyOutcome } from './opinion.ts'
 import type { ActivePolicy } from './select.ts'
-import { traceRule, type TracedComparison } from './trace.ts'
+import { traceRule, type Reveal, type TracedComparison } from './trace.ts'
 
 /** The name and version of the engine; another version may answer otherwise. */
 export const engineVersion = 'countersign-engine/1'
 
-const most = Object.freeze({ comparisons: 32, nearMisses: 8, rules: 64, policies: 64 })
+/** Of a policy: comparisons and near misses told, rules asked for near misses; of a decision: comparisons told, policies told. */
+const most = Object.freeze({
+  because: 32,
+  nearMisses: 8,
+  rules: 64,
+  comparisons: 200,
+  policies: 256,
+})
+
+/** Longest name or path that is told; those of dialect 0.1 have no bound. */
+const longest = 256
+
+const cut = (text: string): string =>
+  text.length <= longest ? text : `${text.slice(0, longest - 1).toWellFormed()}…`
+
+const short = (comparison: TracedComparison): TracedComparison => ({
+  ...comparison,
+  at: cut(comparison.at),
+  field: cut(comparison.field),
+})
 
 /** How one policy of a bundle came out. */
 export interface PolicyTrace {
@@ -32,54 +51,60 @@ export interface BundleTrace {
   readonly untold: number
 }
 
-function nearMisses(
-  { opinion, policy, rule }: PolicyOutcome,
-  context: EvaluationContext,
-  reveal: (path: string) => boolean,
-): PolicyTrace['nearMisses'] {
-  if (policy === undefined || opinion.effect === 'error' || rule?.decision.kind === 'allow')
-    return []
-  const found: PolicyTrace['nearMisses'][number][] = []
-  for (const other of policy.rules.slice(0, most.rules)) {
-    if (other === rule || found.length === most.nearMisses) break
-    const { nearMiss } = traceRule(other, context, reveal)
-    if (nearMiss !== undefined) found.push({ rule: other.id, comparison: nearMiss })
-  }
-  return found
-}
+/** Writes the trace of one decision, and no more than fits. */
+export class TraceWriter {
+  #comparisons: number = most.comparisons
+  #policies: number = most.policies
 
-function traceOutcome(
-  outcome: PolicyOutcome,
-  context: EvaluationContext,
-  reveal: (path: string) => boolean,
-): PolicyTrace {
-  const { opinion, policy, rule } = outcome
-  return {
-    policy: policy?.id ?? null,
-    rule: rule?.id ?? null,
-    effect: opinion.effect,
-    code: opinion.code,
-    because:
-      rule === undefined ? [] : traceRule(rule, context, reveal).because.slice(0, most.comparisons),
-    nearMisses: nearMisses(outcome, context, reveal),
+  /** The trace of a bundle's outcomes for a context. */
+  bundle(
+    { compiled }: ActivePolicy,
+    outcomes: readonly PolicyOutcome[],
+    context: EvaluationContext,
+  ): BundleTrace {
+    const { bundle, dialect, digest } = compiled
+    const told = outcomes.slice(0, this.#policies)
+    this.#policies -= told.length
+    return {
+      bundle: cut(bundle.id),
+      version: cut(bundle.version),
+      dialect: dialect.name,
+      sha256: digest,
+      policies: told.map((outcome) => this.#outcome(outcome, context, bundle.reveals)),
+      untold: outcomes.length - told.length,
+    }
   }
-}
 
-/** The trace of a bundle's outcomes. */
-export function traceBundle(
-  { compiled }: ActivePolicy,
-  outcomes: readonly PolicyOutcome[],
-  context: EvaluationContext,
-): BundleTrace {
-  const { bundle, dialect, digest } = compiled
-  return {
-    bundle: bundle.id,
-    version: bundle.version,
-    dialect: dialect.name,
-    sha256: digest,
-    policies: outcomes
-      .slice(0, most.policies)
-      .map((outcome) => traceOutcome(outcome, context, bundle.reveals)),
-    untold: Math.max(0, outcomes.length - most.policies),
+  #outcome(outcome: PolicyOutcome, context: EvaluationContext, reveal: Reveal): PolicyTrace {
+    const { opinion, policy, rule } = outcome
+    const because = rule === undefined ? [] : traceRule(rule, context, reveal).because
+    const told = because.slice(0, Math.min(most.because, this.#comparisons))
+    this.#comparisons -= told.length
+    return {
+      policy: policy === undefined ? null : cut(policy.id),
+      rule: rule === undefined ? null : cut(rule.id),
+      effect: opinion.effect,
+      code: opinion.code,
+      because: told.map(short),
+      nearMisses: this.#nearMisses(outcome, context, reveal),
+    }
+  }
+
+  #nearMisses(
+    { opinion, policy, rule }: PolicyOutcome,
+    context: EvaluationContext,
+    reveal: Reveal,
+  ): PolicyTrace['nearMisses'] {
+    if (policy === undefined || opinion.effect === 'error' || rule?.decision.kind === 'allow')
+      return []
+    const found: PolicyTrace['nearMisses'][number][] = []
+    for (const other of policy.rules.slice(0, most.rules)) {
+      if (other === rule || found.length === most.nearMisses || this.#comparisons === 0) break
+      const { nearMiss } = traceRule(other, context, reveal)
+      if (nearMiss === undefined) continue
+      found.push({ rule: cut(other.id), comparison: short(nearMiss) })
+      this.#comparisons--
+    }
+    return found
   }
 }

@@ -1,4 +1,6 @@
-// A trace as text for people.
+// A trace as text for people: of one bundle, and of a decision that several policies, gates and steps made.
+import type { Decided } from './decide.ts'
+import type { BundleTrace, PolicyTrace } from './engine-trace.ts'
 import type { Trace, TracedComparison, TracedPolicy, TracedRule } from './trace.ts'
 
 // What stands in a bundle or a context must not write lines or escape sequences of its own.
@@ -36,5 +38,45 @@ export function explain({ bundle, decision, dialect, digest, policies, version }
     clean(`${decision.kind}${where}: ${decision.reason ?? ''}`),
     clean(`bundle ${bundle} ${version}, dialect ${dialect}, sha256 ${digest}`),
     ...policies.flatMap(policyLines),
+  ].join('\n')
+}
+
+const outcomeLines = ({ because, code, effect, nearMisses, policy, rule }: PolicyTrace) => [
+  `    ${policy === null ? 'the bundle itself' : `policy ${clean(policy)}`}${
+    policy === null ? '' : rule === null ? ', its default' : `, rule ${clean(rule)}`
+  }: ${effect} (${code})`,
+  ...because.map((one) => `      ${comparisonText(one)}`),
+  ...nearMisses.map(
+    ({ comparison, rule: other }) =>
+      `      near miss: only ${clean(comparison.field)} kept rule ${clean(other)} from matching`,
+  ),
+]
+
+const bundleLines = ({ bundle, dialect, policies, sha256, untold, version }: BundleTrace) => [
+  clean(`  bundle ${bundle} ${version}, dialect ${dialect}, sha256 ${sha256}`),
+  ...policies.flatMap(outcomeLines),
+  ...(untold === 0 ? [] : [`    and ${untold} more policies`]),
+]
+
+/** What an explanation reads of a decision, as it was made or as it stands in the log. */
+export type Explained = Pick<Decided, 'gates' | 'obligations' | 'reasons' | 'status' | 'trace'>
+
+/** The lines of a decision, without a final line break. */
+export function explainDecision(decided: Explained): string {
+  const { gates, obligations, reasons, status, trace } = decided
+  return [
+    `${status}, because the strongest of all that was said is ${trace.effect}`,
+    ...reasons.map(({ code, text }) => clean(`  ${code}: ${text}`)),
+    ...trace.passes.flatMap((bundles, i) => {
+      const step = i === 0 ? undefined : trace.steps[i - 1]
+      const asked = step === undefined ? 'as it came' : `after ${step.kind}, ${step.after}`
+      return [`the request ${asked}`, ...bundles.flatMap(bundleLines)]
+    }),
+    ...(gates.length === 0 ? [] : ['gates']),
+    ...gates.map(({ name, passed, reason }) =>
+      clean(`  ${name}: ${passed ? 'passed' : 'failed'} (${reason})`),
+    ),
+    ...(obligations.length === 0 ? [] : ['obligations']),
+    ...obligations.map((one) => clean(`  ${one.type}: ${JSON.stringify(one)}`)),
   ].join('\n')
 }

@@ -22,7 +22,7 @@ export interface Selection {
   /** In the order of their digests, each once. */
   readonly selected: readonly ActivePolicy[]
   readonly problems: readonly Reason[]
-  /** Policies that do not decide but on which a problem rests. */
+  /** Policies that do not decide but on which a problem rests, in the order of their digests. */
   readonly concerned: readonly ActivePolicy[]
 }
 
@@ -103,6 +103,8 @@ export function selectPolicies({ active, boundRefs, facts, request }: SelectionI
   return {
     selected: [...selected.values()].sort(byDigest),
     problems,
-    concerned: [...concerned.values()].filter(({ compiled }) => !selected.has(compiled.digest)),
+    concerned: [...concerned.values()]
+      .filter(({ compiled }) => !selected.has(compiled.digest))
+      .sort(byDigest),
   }
 }

@@ -9,6 +9,7 @@ import {
   type DecideInput,
 } from '../../../src/policy/decide.ts'
 import type { DialectName } from '../../../src/policy/dialect.ts'
+import { explainDecision } from '../../../src/policy/explain.ts'
 import type { GatesOpinion } from '../../../src/policy/opinion.ts'
 import type { PolicyRequest } from '../../../src/policy/request.ts'
 import type { ActivePolicy } from '../../../src/policy/select.ts'
@@ -482,4 +483,116 @@ it('has a schema that refuses obligations which are not quite right', () => {
   expect(fits({ type: 'sandbox' })).toBe(false)
   expect(fits({ type: 'log_only' })).toBe(true)
   expect(fits({ type: 'shout' })).toBe(false)
+})
+
+describe('the trace', () => {
+  const limit = {
+    ...bundle('limit', [
+      rule('allow', { kind: 'lt', field: 'intent.action.amount', value: 100 }, { id: 'small' }),
+      rule('deny', is('subject.id', 'bot'), { id: 'bots' }),
+    ]),
+    reveal: ['intent.action.*'],
+  }
+
+  it('tells which comparison decided and what nearly did, with values where the bundle reveals them', () => {
+    const [told] = ask([limit]).trace.passes[0]?.[0]?.policies ?? []
+    expect(told).toEqual({
+      policy: 'limit-policy',
+      rule: 'bots',
+      effect: 'deny',
+      code: 'POLICY_DENIED',
+      because: [
+        {
+          at: '/policies/0/rules/1/when',
+          kind: 'eq',
+          field: 'subject.id',
+          found: 'string',
+          matched: true,
+        },
+      ],
+      nearMisses: [
+        {
+          rule: 'small',
+          comparison: {
+            at: '/policies/0/rules/0/when',
+            kind: 'lt',
+            field: 'intent.action.amount',
+            found: 'number',
+            value: '500',
+            matched: false,
+          },
+        },
+      ],
+    })
+  })
+
+  it('stays small, however many policies and rules are asked', () => {
+    const many = (id: string): object => ({
+      bundle_id: id,
+      policies: Array.from({ length: 256 }, (_, i) => ({
+        id: `p${i}`,
+        default_effect: 'deny',
+        rules: Array.from({ length: 20 }, (_, j) =>
+          rule('allow', is(`context.${'x'.repeat(200)}`, j), { id: `r${j}` }),
+        ),
+      })),
+    })
+    const decided = ask([many('a'), many('b')])
+    const { passes } = decided.trace
+    expect(passes[0]?.map(({ policies, untold }) => [policies.length, untold])).toEqual([
+      [256, 0],
+      [0, 256],
+    ])
+    expect(canonicalize(decided).length).toBeLessThan(200_000)
+  })
+
+  it('is told in words', () => {
+    const text = explainDecision(ask([limit, bundle('hold', [rule('review')])]))
+    expect(text).toContain('BLOCK, because the strongest of all that was said is deny')
+    expect(text).toContain("  POLICY_DENIED: matched rule 'bots'")
+    expect(text).toContain('    policy limit-policy, rule bots: deny (POLICY_DENIED)')
+    expect(text).toContain('      subject.id (string) matches eq, /policies/0/rules/1/when')
+    expect(text).toContain('near miss: only intent.action.amount kept rule small from matching')
+    expect(text).toContain('    policy hold-policy, rule review-it: review (POLICY_REVIEW)')
+    const stepped = explainDecision(
+      ask([bundle('b', [rule('allow', always, { obligations: [cap] })])], {
+        gates: gates('PROCEED'),
+      }),
+    )
+    expect(stepped).toContain('the request as it came\n')
+    expect(stepped).toMatch(/the request after transform_input, [0-9a-f]{64}\n/)
+    expect(stepped).toContain('gates\n  risk: passed (Fine)')
+    expect(stepped).toContain('obligations\n  transform_input: {')
+  })
+
+  it('writes no lines of its own for what stands in a bundle', () => {
+    const text = explainDecision(
+      ask([bundle('b', [rule('deny', always, { description: 'no\nALLOW\u001b[2J' })])]),
+    )
+    expect(text).toContain('POLICY_DENIED: no\\u{a}ALLOW\\u{1b}[2J')
+  })
+})
+
+it('is an error when policies demand more than a decision can hold', () => {
+  const demanding = (count: number, length: number): Decided =>
+    ask([
+      bundle('b', [rule('allow')], {
+        policies: Array.from({ length: count }, (_, i) => ({
+          id: `p${i}`,
+          rules: [
+            rule('allow', always, {
+              obligations: [{ type: 'log_only', note: `${i}${'x'.repeat(length)}` }],
+            }),
+          ],
+        })),
+      }),
+    ])
+  expect(demanding(64, 0)).toMatchObject({ status: 'ALLOW' })
+  expect(demanding(64, 0).obligations).toHaveLength(64)
+  const tooMany = demanding(65, 0)
+  expect([tooMany.status, codes(tooMany), tooMany.obligations]).toEqual([
+    'ERROR',
+    ['POLICY_TOO_MANY'],
+    [],
+  ])
 })

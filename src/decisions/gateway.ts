@@ -14,7 +14,7 @@ import type { Room } from './room.ts'
 import type { Principal } from './service.ts'
 
 /** A decision that policies have made, or why they have made none. */
-export type GatewayDecision = { readonly decided: MadeDecision } | { readonly refused: string }
+type GatewayDecision = { readonly decided: MadeDecision } | { readonly refused: string }
 
 /** Decides what a client asks for, by the policies of its tenant and never by the client's own guess. */
 export type GatewayDecider = (

@@ -232,8 +232,6 @@ export type KnownKind = keyof typeof matters
 export type DecisionMatter = z.infer<typeof decision>
 /** The matter of an execution. */
 export type ExecutionMatter = z.infer<typeof execution>
-/** The matter of a step of an escalation. */
-export type EscalationMatter = z.infer<typeof escalation>
 /** The matter of an erasure. */
 export type ErasureMatter = z.infer<typeof erasure>
 /** The matter of a key event. */

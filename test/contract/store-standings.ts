@@ -104,6 +104,35 @@ export function standingContract(db: StoreCase): void {
       expect(await listed({ standing: { state: 'open', way: 'escalation' } })).toEqual([])
     })
 
+    it('that waits is told by its deadline, of every tenant, until nothing is waited for', async () => {
+      const way = 'escalation' as const
+      await step('b', { until: 2000, way })
+      await step('a', { until: 1900, way })
+      await step('c', { until: 1800 })
+      await append(db.store, 'other', [{ ...decision('z', 'ESCALATE'), time: 1000 }])
+      await append(
+        db.store,
+        'other',
+        [{ filter: null, kind: way, seq: 1, stream: 'z', time: 1500 }],
+        [stand('z', { until: 1950, way })],
+      )
+      const a = { stream: 'a', tenant: 'acme', until: 1900 }
+      const z = { stream: 'z', tenant: 'other', until: 1950 }
+      const b = { stream: 'b', tenant: 'acme', until: 2000 }
+      expect(await db.store.listWaiting(way, 9)).toEqual([a, z, b])
+      expect(await db.store.listWaiting(way, 2)).toEqual([a, z])
+      await step('a', { state: 'approved', status: 'ALLOW', until: null, way })
+      await append(
+        db.store,
+        'acme',
+        [{ filter: null, kind: 'erasure', seq: 9, stream: 'b', time: 1700 }],
+        [{ seqs: [0], stream: 'b', type: 'erase' }],
+      )
+      expect(await db.store.listWaiting(way, 9)).toEqual([z])
+      expect(await listed({ standing: { state: 'any', way } })).toEqual(['b', 'a'])
+      expect(await listed({ standing: { state: 'any', way: 'override' } })).toEqual(['c'])
+    })
+
     it('is counted from the leaf time at which it decided, also when it is erased', async () => {
       await step('a', { state: 'executed', status: 'ALLOW', until: null }, 1500)
       await step('b', { state: 'executed', status: 'ALLOW', until: null }, 1600)

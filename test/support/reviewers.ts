@@ -18,7 +18,7 @@ export const reviewerKey = encodeBase64(signer.publicKey)
 export const reviewerSign = (text: string): string => encodeBase64(signer.sign(utf8(text)))
 
 /** The roster after the first, in which Cyd reviews. */
-export const reviewingRoster: Roster = {
+const reviewingRoster: Roster = {
   ...firstRoster,
   people: [
     ...firstRoster.people,
@@ -33,7 +33,7 @@ export const reviewingRoster: Roster = {
 }
 
 /** The proposal of that roster, signed by everybody who must. */
-export function reviewingProposal(
+function reviewingProposal(
   place: Parameters<typeof proposalOf>[0],
   text: string,
 ): RosterProposal {

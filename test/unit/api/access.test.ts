@@ -33,6 +33,12 @@ const needs: Readonly<Record<string, Needs>> = {
   'POST /v1/overrides/{id}/reject': 'overrides:sign',
   'POST /v1/overrides/{id}/revoke': 'overrides:request',
   'POST /v1/overrides/{id}/execute': 'overrides:request',
+  'GET /v1/escalations': 'decisions:read',
+  'GET /v1/escalations/{id}': 'decisions:read',
+  'GET /v1/escalations/{id}/challenge': 'decisions:read',
+  'POST /v1/escalations/{id}/decide': 'escalations:decide',
+  'POST /v1/gateway/execute': 'decisions:evaluate',
+  'POST /api/v1/gateway/execute': 'decisions:evaluate',
   'GET /v1/roster': 'decisions:read',
   'POST /v1/roster': 'roster:manage',
   'POST /v1/actions': 'actions:request',
@@ -68,6 +74,7 @@ const queries: Readonly<Record<string, string>> = {
   'GET /log/{tenant}/proof/inclusion': '?index=0',
   'GET /log/{tenant}/proof/consistency': '?first=0&second=1',
   'GET /log/{tenant}/proof/tlog': '?index=0',
+  'GET /v1/escalations/{id}/challenge': '?answer=approve&reason=r',
 }
 
 const bodies: Readonly<Record<string, unknown>> = {
@@ -84,6 +91,9 @@ const bodies: Readonly<Record<string, unknown>> = {
   'POST /v1/overrides/{id}/sign': { key: 'k', role: 'risk_lead', signature: 's' },
   'POST /v1/overrides/{id}/reject': { reason: 'r' },
   'POST /v1/overrides/{id}/revoke': { reason: 'r' },
+  'POST /v1/escalations/{id}/decide': { answer: 'approve', reason: 'r' },
+  'POST /v1/gateway/execute': { action: 'a', agent_id: 'b', session_id: 'c' },
+  'POST /api/v1/gateway/execute': { action: 'a', agent_id: 'b', session_id: 'c' },
   'POST /v1/actions': {
     justification: 'Asked for',
     wish: { action: 'tenant.close', reason: 'r' },

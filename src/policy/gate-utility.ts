@@ -49,7 +49,8 @@ function sumOf(reader: InputReader, config: AegisConfig): Utility | undefined {
   return { mean, std: Math.sqrt(variance) }
 }
 
-function utilityOf(reader: InputReader, config: AegisConfig): Utility | undefined {
+/** A utility as its mean and spread, or summed from its components. */
+export function utilityOf(reader: InputReader, config: AegisConfig): Utility | undefined {
   if (reader.gives('components')) return sumOf(reader.within('components'), config)
   const mean = reader.number('mean', amount)
   const std = reader.number('std', spreads)

@@ -14,7 +14,7 @@ export const overruled = '01890a5d-ac96-774b-bcce-b302099a8091'
 /** Name of the request. */
 export const nonce = '5e'.repeat(32)
 
-const leads = { ann: 201, bob: 202, dan: 203 } as const
+const leads = { alice: 204, ann: 201, bob: 202, dan: 203, eve: 205 } as const
 /** Somebody with a key. */
 export type Lead = keyof typeof leads
 const signerOf = (lead: Lead) => fixedSigner('Ed25519', leads[lead])

@@ -1,5 +1,7 @@
 import { Option, type Command } from 'commander'
 import { scopes, type Scope } from '../wire/decision.ts'
+import { wholeReason } from './action-commands.ts'
+import type { ReasonFlags } from './action.ts'
 import {
   act,
   asJson,
@@ -12,6 +14,7 @@ import {
   type Outcome,
   type TenantFlags,
 } from './command.ts'
+import { twoKeyed } from './two-key-options.ts'
 
 /** `tenant` and `apikey`. */
 export function defineAdministration(program: Command, context: Context, outcome: Outcome): void {
@@ -52,6 +55,18 @@ function defineTenant(program: Command, context: Context, outcome: Outcome): voi
   act(program, list, outcome, async (options: TenantFlags) =>
     (await import('./administer.ts')).listTenants(context, options),
   )
+  const close = define(
+    tenant,
+    'close',
+    'Closes a tenant for ever: nothing is decided there any more, and its log can be read and verified as before. Under dual control two leads must sign it.',
+    ['tenant close payments --reason "Merged into treasury"'],
+  ).argument('<name>', 'name of the tenant')
+  twoKeyed(asJson(writing(close))).requiredOption('--reason <text>', 'why, for the log')
+  act(program, close, outcome, async (options: Omit<ReasonFlags, 'tenant'>, [name]) => {
+    wholeReason(options.reason)
+    const { closeTenant } = await import('./action.ts')
+    return closeTenant(context, { ...options, tenant: String(name) })
+  })
 }
 
 function defineApiKey(program: Command, context: Context, outcome: Outcome): void {

@@ -13,6 +13,8 @@ export class Usage extends Error {
 export const exitCodes = Object.freeze({
   done: 0,
   usage: 2,
+  /** Not done, and may be later. */
+  notNow: 75,
   badEvidence: 3,
   inconclusive: 4,
   /** What a shell reports of a program whose reader went away. */
@@ -34,6 +36,8 @@ const advice: Partial<Readonly<Record<FailureCode, string>>> = {
   LOG_STATE_UNKNOWN: 'Run the same command again: idempotency keys make that safe',
   LOG_CLOCK: 'Set the clock of this machine, then try again',
   LOG_ROLLBACK: 'Nothing was changed. Never bring an older pin back along with an older database',
+  ACTION_REQUIRED: 'Name one tenant, so that the command asks its leads: --tenant',
+  TENANT_CLOSED: 'Its log can be read, verified and exported as before',
   STORE_LOCKED: 'Stop the other process, then run the same command again',
   STORE_FULL: 'Make room on the disk, then run the same command again',
   STORE_CORRUPT:

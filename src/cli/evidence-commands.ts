@@ -11,10 +11,11 @@ import {
   type Context,
   type Outcome,
 } from './command.ts'
+import { twoKeyed } from './two-key-options.ts'
+import type { TwoKeyFlags } from './two-keys.ts'
 import type { GlobalFlags } from './composition.ts'
 import type { BundleFlags, ExportFlags, UpdateFlags } from './evidence.ts'
 import type { NotariseFlags } from './notarise.ts'
-import type { TenantFlags } from './command.ts'
 import type { VerifyFlags } from './verify.ts'
 
 /** `notarise`, `erase`, `dossier`, `trust-root` and `verify`. */
@@ -26,11 +27,14 @@ export function defineEvidence(program: Command, context: Context, outcome: Outc
   const erase = define(
     program,
     'erase',
-    'Erases the content of a decision and of all that followed it. What remains is that it was there: leaves, signatures, and the entry that erased it with its reason.',
+    'Erases the content of a decision and of all that followed it. What remains is that it was there: leaves, signatures, and the entry that erased it with its reason. Under dual control two leads must sign it.',
     ['erase 0197… --reason "Request 4711 of the person concerned"'],
   ).argument('<id>', 'id of the decision')
-  asJson(ofTenant(writing(erase))).requiredOption('--reason <text>', 'why, kept in the log')
-  act(program, erase, outcome, async (options: TenantFlags & { reason: string }, [id]) =>
+  twoKeyed(asJson(ofTenant(writing(erase)))).requiredOption(
+    '--reason <text>',
+    'why, kept in the log',
+  )
+  act(program, erase, outcome, async (options: TwoKeyFlags & { reason: string }, [id]) =>
     (await import('./evidence.ts')).erase(context, String(id), options),
   )
 }

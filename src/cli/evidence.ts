@@ -8,6 +8,7 @@ import { exitCodes, Usage } from './complain.ts'
 import { readBounded, writeWhole } from './files.ts'
 import { localPrincipal } from './principal.ts'
 import { jsonLine, printable } from './terminal.ts'
+import { underTwoKeys, type TwoKeyFlags } from './two-keys.ts'
 
 /** Flags of what writes a file. */
 export interface ExportFlags extends TenantFlags {
@@ -173,15 +174,28 @@ export async function judgeTrustRootUpdate(
 }
 
 /** `erase ID` */
-export async function erase(
+export const erase = (
+  context: Context,
+  id: string,
+  flags: TwoKeyFlags & { readonly reason: string },
+): Promise<number> =>
+  underTwoKeys(
+    context,
+    flags,
+    () => Promise.resolve({ action: 'erase', decision: id, reason: flags.reason }),
+    (action) => eraseNow(context, id, flags, action),
+  )
+
+async function eraseNow(
   { compose, out }: Context,
   id: string,
   flags: TenantFlags & { readonly reason: string },
+  action: string | undefined,
 ): Promise<number> {
   const service = await (await compose()).openService(flags)
   try {
     const principal = await localPrincipal(service, flags.tenant)
-    const { index } = await service.erase(principal, id, flags.reason)
+    const { index } = await service.erase(principal, id, flags.reason, action)
     await out.write(
       flags.json === true
         ? jsonLine({ id, index })

@@ -2,6 +2,7 @@
 // it is given again.
 import { Failure } from '../base/failure.ts'
 import type { Service } from '../decisions/service.ts'
+import { wishSchema, type ActionWish } from '../wire/actions.ts'
 import {
   keyStatusSchema,
   type KeyOrder,
@@ -12,18 +13,17 @@ import {
 } from '../wire/keys.ts'
 import { whileWriting } from './administer.ts'
 import type { Context, TenantFlags } from './command.ts'
-import type { GlobalFlags } from './composition.ts'
-import { exitCodes } from './complain.ts'
+import { exitCodes, Usage } from './complain.ts'
 import { whileReading } from './evidence.ts'
 import { listenForInterrupt, signalExit, type Interrupt } from './interrupt.ts'
 import { formatStatus, nextOf } from './keys-status.ts'
 import { localCaller } from './principal.ts'
 import { jsonLine, printable } from './terminal.ts'
+import { underTwoKeys, type TwoKeyFlags } from './two-keys.ts'
 
 /** Flags of an order; without a tenant it is for all of them. */
-export interface OrderFlags extends GlobalFlags {
+export interface OrderFlags extends Omit<TwoKeyFlags, 'tenant'> {
   readonly tenant?: string
-  readonly json?: boolean
 }
 
 const goesOn = 'Run the same command again: it goes on where it stopped\n'
@@ -49,6 +49,23 @@ function describeEnding(order: KeyOrder & { keyId: string }, key: KeyView): stri
   return `${name}: ${rotated}counts no more ${from}\n`
 }
 
+/** A key by its id, or by purpose and version. @throws {@link Failure} INPUT_NOT_FOUND */
+function findKey(keys: readonly KeyView[], name: string): KeyView {
+  const key = keys.find(
+    ({ keyId, purpose, version }) => keyId === name || `${purpose}:${version}` === name,
+  )
+  if (key === undefined) throw new Failure('INPUT_NOT_FOUND', `No such key: ${name}`)
+  return key
+}
+
+/** Orders that take two keys once a log is under dual control. */
+const guardedOrders: readonly KeyOrder['order'][] = [
+  'revoke',
+  'destroy',
+  'migrate',
+  'rotate-master',
+]
+
 /** Says what an order will end, and names its key by its id. @throws {@link Failure} INPUT_NOT_FOUND */
 async function announce(
   { err }: Context,
@@ -57,12 +74,7 @@ async function announce(
   order: KeyOrder,
 ): Promise<KeyOrder> {
   if (order.order !== 'revoke' && order.order !== 'destroy') return order
-  const keys = await service.listKeys(tenant)
-  const key = keys.find(
-    ({ keyId, purpose, version }) =>
-      keyId === order.keyId || `${purpose}:${version}` === order.keyId,
-  )
-  if (key === undefined) throw new Failure('INPUT_NOT_FOUND', `No such key: ${order.keyId}`)
+  const key = findKey(await service.listKeys(tenant), order.keyId)
   err.note(describeEnding(order, key))
   return { ...order, keyId: key.keyId }
 }
@@ -74,7 +86,7 @@ const withOfferNote = (done: KeyOrderDone): KeyOrderDone => ({
 
 /** Whether a failure may have come between two steps: a refusal of the order itself comes before the first. */
 const mayBeHalfDone = ({ code }: Failure): boolean =>
-  !code.startsWith('INPUT_') && !code.startsWith('CONFIG_')
+  !['INPUT_', 'CONFIG_', 'ACTION_'].some((family) => code.startsWith(family))
 
 /** One order for one or more tenants. */
 class Ordering {
@@ -108,7 +120,7 @@ class Ordering {
   async #runFor(service: Service, tenant: string): Promise<void> {
     try {
       const order = await announce(this.#context, service, tenant, this.#order)
-      const done = await service.orderKeys(tenant, order, localCaller())
+      const done = await service.orderKeys(tenant, order, localCaller(), this.#flags.action)
       await this.#tell(this.#order.order === 'admit' ? withOfferNote(done) : done)
     } catch (error) {
       const { err } = this.#context
@@ -137,12 +149,42 @@ class Ordering {
   }
 }
 
-/** An order such as `keys rotate evidence`. */
+/** What an order comes to for those who sign it. */
+async function wishOf(service: Service, tenant: string, order: KeyOrder): Promise<ActionWish> {
+  switch (order.order) {
+    case 'revoke':
+    case 'destroy': {
+      const { keyId, order: name, ...rest } = order
+      const keys = await service.listKeys(tenant)
+      return wishSchema.parse({ action: `keys.${name}`, key: findKey(keys, keyId).keyId, ...rest })
+    }
+    default: {
+      const { order: name, ...rest } = order
+      return wishSchema.parse({ action: `keys.${name}`, ...rest })
+    }
+  }
+}
+
+/** An order such as `keys rotate evidence`; one that takes two keys is for one tenant. */
 export async function orderKeys(
   context: Context,
   order: KeyOrder,
   flags: OrderFlags,
 ): Promise<number> {
+  if (!guardedOrders.includes(order.order)) return orderNow(context, order, flags)
+  const { tenant } = flags
+  if (tenant === undefined && (flags.action !== undefined || flags.wait === true))
+    throw new Usage('An action is of one tenant: --tenant')
+  if (tenant === undefined) return orderNow(context, order, flags)
+  return underTwoKeys(
+    context,
+    { ...flags, tenant },
+    (service) => wishOf(service, tenant, order),
+    (action) => orderNow(context, order, { ...flags, ...(action === undefined ? {} : { action }) }),
+  )
+}
+
+async function orderNow(context: Context, order: KeyOrder, flags: OrderFlags): Promise<number> {
   const interrupt = listenForInterrupt(context.io.signals)
   const ordering = new Ordering(context, order, flags)
   const work = whileWriting(context, flags, (service) => ordering.run(service, interrupt)).then(

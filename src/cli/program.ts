@@ -1,5 +1,6 @@
 // The tree of commands, put together from its parts.
 import { Command } from 'commander'
+import { defineAction } from './action-commands.ts'
 import { defineAdministration } from './administration-commands.ts'
 import { defineAudit } from './audit-commands.ts'
 import { acceptGlobals, type Context, type Outcome } from './command.ts'
@@ -63,6 +64,7 @@ export function createProgram(context: Context, version: string, outcome: Outcom
   defineKeys(program, context, outcome)
   definePolicy(program, context, outcome)
   defineOverride(program, context, outcome)
+  defineAction(program, context, outcome)
   defineEscalation(program, context, outcome)
   defineRoster(program, context, outcome)
   defineLog(program, context, outcome)

@@ -39,6 +39,9 @@ export interface PolicyStep {
   readonly matter: PolicyMatter
 }
 
+/** Dialects whose bundles have an id and a version of their own. */
+const namesItself: ReadonlySet<string> = new Set(['0.1', '0.2', 'native'])
+
 const dotted = /^\d{1,9}(?:\.\d{1,9})*$/
 
 /** How versions compare where both are dotted numbers; 0 where they are not, or are the same. */
@@ -86,7 +89,8 @@ function register(
   if (encodeHex(sha256(canonicalBytes(record))) !== digest)
     return `Digest is not the one of the bundle: ${digest}`
   const { bundle_id: saidId, version: saidVersion = '0.1.0' } = record.bundle
-  if (saidId !== id || saidVersion !== version)
+  // Other rule forms say it elsewhere, or not at all; then it is the service that names them.
+  if (namesItself.has(record.dialect) && (saidId !== id || saidVersion !== version))
     return `Bundle has another id or version: ${id} ${version}`
   if (story.policies.has(digest)) return `Bundle is registered already: ${digest}`
   const same = [...story.policies.values()].find(

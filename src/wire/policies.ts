@@ -1,9 +1,10 @@
 // What is sent and answered about policies: registering, activating, retiring, reading.
 import { z } from 'zod'
 import { policyScopeSchema } from '../dossier/policy-events.ts'
+import { dialects, type DialectName } from '../policy/dialect.ts'
 
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/)
-const dialect = z.enum(['0.1', '0.2', 'native'])
+const dialect = z.enum(Object.keys(dialects) as DialectName[])
 
 /** A bundle that wants to be registered: as a JSON value, or as the text of its author, in which no number is ever rounded. */
 export const policyRequestSchema = z

@@ -75,6 +75,22 @@ describe('a policy', () => {
     expect(await codeOf(register(test, '1', 200))).toBe('POLICY_REFUSED')
   })
 
+  it('may be in the rule form of another engine', async () => {
+    const test = await foundTestService()
+    const { service } = test
+    const rules = [{ action: 'pay', on_match: 'ESCALATE', reason: 'people pay' }]
+    const record = fromUtf8(
+      canonicalBytes({ bundle: { name: 'tenant', rules }, dialect: 'provenance' }),
+    )
+    const { id, sha256 } = await service.registerPolicy('default', record, founder)
+    await service.activatePolicy('default', sha256, {}, founder)
+    expect(id).not.toBe('')
+    const asked = await test.notarise(intentOf(1))
+    expect(asked.status).toBe('ESCALATE')
+    expect(await report(test, asked.id)).toMatchObject({ status: 'ESCALATE', verdict: 'valid' })
+    expect(reevaluateDossier(await dossierOf(test, asked.id))).toMatchObject({ outcome: 'same' })
+  })
+
   it('goes back to an older version only when that is said', async () => {
     const test = await withPolicy(await foundTestService())
     await register(test, '2')

@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { canonicalize } from '../../../src/base/canonical-json.ts'
+import { encodeHex, utf8 } from '../../../src/base/bytes.ts'
+import { sha256 as digest } from '../../../src/crypto/hash.ts'
 import { matters, type PolicyMatter } from '../../../src/dossier/matters.ts'
 import {
   activeOf,
@@ -58,6 +61,14 @@ describe('a version', () => {
       bundle: { bundle_id: 'payments', version: '1' },
     }
     expect(tell(one, { ...other, record })).toMatch('Digest is not the one')
+  })
+
+  it('is named by the service where its rule form has no names', () => {
+    const record = { bundle: { rules: [] }, dialect: 'provenance' }
+    const sha256 = encodeHex(digest(utf8(canonicalize(record))))
+    expect(states(tell({ ...one, id: 'tenant', record, sha256, version: '9' }))).toEqual([
+      'registered',
+    ])
   })
 
   it('is named as its record names it', () => {

@@ -14,6 +14,7 @@ const columns = [
   'status',
   'actor',
   'action',
+  'event',
 ]
 
 /** A text that a spreadsheet shows and does not compute: what it would take for a formula begins with an apostrophe. */
@@ -51,6 +52,7 @@ export const formatIndex = (rows: readonly PeriodRow[]): string =>
         row.decision?.status ?? '',
         row.decision?.actor ?? '',
         row.decision?.action ?? '',
+        row.event ?? '',
       ]),
     )
     .join('')

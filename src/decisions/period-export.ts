@@ -5,6 +5,7 @@ import { encodeHex, equalBytes, fromUtf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { kindsOfStream } from '../dossier/kinds.ts'
 import { formatLaterCheckpoint, type PeriodHead } from '../dossier/period.ts'
+import { parseStatement } from '../dossier/statement.ts'
 import { ProofReader } from '../log/proof-reader.ts'
 import { parseCheckpoint, type Checkpoint } from '../merkle/checkpoint.ts'
 import { Frontier } from '../merkle/frontier.ts'
@@ -93,6 +94,7 @@ class PeriodExport {
     const row = {
       decision: null,
       erased: entry.payload === null,
+      event: null,
       index,
       kind,
       leafHash: encodeHex(entry.leafHash),
@@ -113,7 +115,13 @@ class PeriodExport {
     if (!this.#isSelected(saying)) return row
     const begins = inside.find((step) => step.index >= this.#head.from.size)?.index === index
     const line = begins ? await this.#addDossier(stream, all, lines, saying) : null
-    return { ...row, decision: seq === 0 ? saying : null, line, selected: true }
+    return {
+      ...row,
+      decision: seq === 0 ? saying : null,
+      event: seq === 0 ? null : eventOf(entry),
+      line,
+      selected: true,
+    }
   }
 
   /** What nobody can read any more may have been any status: it is handed out. */
@@ -225,6 +233,15 @@ function sayingOf({ index, kind, payload }: StoredEntry): PeriodRow['decision'] 
   } catch (cause) {
     throw new Failure('STORE_CORRUPT', `Payload is not that of a decision: ${index}`, { cause })
   }
+}
+
+/** What a step says has happened, as words of our own; whoever verifies its dossier reads it with more care. */
+function eventOf({ payload }: StoredEntry): string | null {
+  const statement = payload === null ? undefined : parseStatement(payload)
+  if (statement === undefined || typeof statement === 'string') return null
+  const { event, phase } = statement.predicate.matter
+  const told = event ?? phase
+  return typeof told === 'string' ? told : null
 }
 
 /** Whether a step has no payload and none of the steps says that it was erased. */

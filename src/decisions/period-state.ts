@@ -58,6 +58,8 @@ export interface PeriodRow {
     readonly action: string
   } | null
   readonly erased: boolean
+  /** What a step says has happened, of a stream that was selected; null where it says nothing of the kind, or is erased. */
+  readonly event: string | null
 }
 
 /** A part of an export. */

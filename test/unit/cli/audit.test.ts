@@ -333,19 +333,19 @@ describe('the index of an export', () => {
     await audit(['-o', 'a.jsonl'])
     const lines = read('a.jsonl.csv').split('\r\n')
     expect(lines[0]).toBe(
-      'index,time,kind,stream,seq,leaf_hash,content,dossier_line,status,actor,action',
+      'index,time,kind,stream,seq,leaf_hash,content,dossier_line,status,actor,action,event',
     )
     expect(lines).toHaveLength(215)
     const cells = (at: number): string => (lines[at] ?? '').split(',').slice(6).join(',')
-    expect(cells(6)).toBe('left out,,,,')
+    expect(cells(6)).toBe('left out,,,,,')
     expect([7, 8, 9, 10, 11, 12, 13].map(cells)).toEqual([
-      `in the dossier,2,ALLOW,"'=1+1",pay`,
-      `in the dossier,3,BLOCK,"'+1",pay`,
-      `in the dossier,4,ALLOW,"'-1",pay`,
-      `in the dossier,5,ALLOW,"'@SUM(A1)",pay`,
-      `in the dossier,6,ALLOW,\\u0009=1,pay`,
-      `in the dossier,7,ALLOW,"a,""b""",pay`,
-      'in the dossier,8,ALLOW,<img src=x onerror=alert(1)>,pay',
+      `in the dossier,2,ALLOW,"'=1+1",pay,`,
+      `in the dossier,3,BLOCK,"'+1",pay,`,
+      `in the dossier,4,ALLOW,"'-1",pay,`,
+      `in the dossier,5,ALLOW,"'@SUM(A1)",pay,`,
+      `in the dossier,6,ALLOW,\\u0009=1,pay,`,
+      `in the dossier,7,ALLOW,"a,""b""",pay,`,
+      'in the dossier,8,ALLOW,<img src=x onerror=alert(1)>,pay,',
     ])
     expect(lines[7]).toMatch(/^6,\d{4}-\d\d-\d\dT[\d:.]+Z,decision,[0-9a-f-]{36},0,[0-9a-f]{64},/)
   })
@@ -362,6 +362,7 @@ describe('the index of an export', () => {
     const row: PeriodRow = {
       decision: { action: 'pay', actor, status: 'ALLOW' },
       erased: false,
+      event: null,
       index: 1,
       kind: 'decision',
       leafHash: '',
@@ -372,8 +373,10 @@ describe('the index of an export', () => {
       time: 0,
     }
     expect(formatIndex([row])).toBe(
-      `1,1970-01-01T00:00:00.000Z,decision,s,0,,in the dossier,2,ALLOW,${cell},pay\r\n`,
+      `1,1970-01-01T00:00:00.000Z,decision,s,0,,in the dossier,2,ALLOW,${cell},pay,\r\n`,
     )
+    const step = { ...row, decision: null, event: 'timed-out', kind: 'escalation' as const }
+    expect(formatIndex([step])).toContain(',in the dossier,2,,,,timed-out\r\n')
   })
 })
 

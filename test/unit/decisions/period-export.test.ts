@@ -164,10 +164,12 @@ describe('a period that is taken out', () => {
     const { index } = execution ?? { index: 0 }
     const request = { from: { size: index }, statuses: null, to: { size: index + 1 } }
     const done = await exported(store, request)
-    expect(done.rows).toMatchObject([{ kind: 'execution', line: 2, selected: true }])
+    expect(done.rows).toMatchObject([
+      { event: 'started', kind: 'execution', line: 2, selected: true },
+    ])
     expect(await judge(done)).toMatchObject({ dossiers: { valid: 1 }, verdict: 'valid' })
     const blocked = await exported(store, { ...request, statuses: ['BLOCK'] })
-    expect(blocked.rows).toMatchObject([{ line: null, selected: false }])
+    expect(blocked.rows).toMatchObject([{ event: null, line: null, selected: false }])
   })
 
   it('shows a decision erased that was erased after the period', async () => {

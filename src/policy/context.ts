@@ -17,7 +17,10 @@ const contextSchema = z.strictObject({
 })
 
 /** What a bundle is evaluated against; subject, action and resource stand over members of the data with these names. */
-export type EvaluationContext = Readonly<z.infer<typeof contextSchema>>
+export type EvaluationContext = Readonly<z.infer<typeof contextSchema>> & {
+  /** The members of the data that the service itself asserts. */
+  readonly asserted?: Readonly<Record<string, unknown>>
+}
 
 /**
  * The context that a JSON value is. The value is kept, not copied.

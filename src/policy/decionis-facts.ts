@@ -40,13 +40,15 @@ const own = (value: unknown, name: string): unknown =>
 const known = new WeakMap<EvaluationContext, Facts>()
 
 function makeFacts(context: EvaluationContext): Facts {
-  const { action, data } = context
+  const { action, asserted, data } = context
   const facts = Object.assign(Object.create(null) as Record<string, unknown>, data)
   const stated = own(own(data, 'intent'), 'action')
   for (const field of requestFields) {
     const value = own(stated, field)
     if (value !== undefined) facts[field] = value
   }
+  // What the service says stands over whatever the requester says.
+  Object.assign(facts, asserted)
   facts['decision_type'] = action ?? undefined
   facts['decision_domain'] ??= facts['workflow_key'] ?? defaultDomain
   facts['context'] = data

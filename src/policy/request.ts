@@ -86,6 +86,7 @@ export function contextOf(request: PolicyRequest, facts: Members): EvaluationCon
     subject: request.actor,
     action: request.action.type,
     resource: request.resource ?? null,
+    asserted: facts,
   }
 }
 

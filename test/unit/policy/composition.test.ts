@@ -2,6 +2,10 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { compileBundle } from '../../../src/policy/compile.ts'
+import { readContext } from '../../../src/policy/context.ts'
+import { dialects, type DialectName } from '../../../src/policy/dialect.ts'
+import { evaluate } from '../../../src/policy/evaluate.ts'
 import {
   effectOf,
   effects,
@@ -11,6 +15,7 @@ import {
   vocabularies,
   type Vocabulary,
 } from '../../../src/policy/lattice.ts'
+import { obligationTypes } from '../../../src/policy/obligations.ts'
 import { reasonCodes } from '../../../src/policy/reason-codes.ts'
 
 const page = readFileSync(
@@ -20,7 +25,7 @@ const page = readFileSync(
 
 /** The rows of the table whose head opens so, without their code marks. */
 function table(head: string): readonly (readonly string[])[] {
-  const from = page.indexOf(`| ${head} |`)
+  const from = page.indexOf(`| ${head}`)
   expect(from, head).toBeGreaterThan(0)
   const [text = ''] = page.slice(from).split('\n\n')
   return text
@@ -52,6 +57,54 @@ describe('COMPOSITION.md', () => {
       Object.entries(words).map(([word, effect]) => [engine, word, effect]),
     )
     expect(table('engine | word | effect')).toEqual(said)
+  })
+
+  it('states what each dialect says when nothing matches as the code has it', () => {
+    const bundle = (more: object = {}): object => ({
+      bundle_id: 'b',
+      policies: [{ id: 'p', ...more, rules: [{ id: 'r', effect: 'allow', when: never }] }],
+    })
+    const never = { kind: 'exists', field: 'nothing' }
+    const conditions = [{ name: 'c', field: 'nothing', operator: '==', value: 1 }]
+    const refund = { action: 'refund', reason: 'r', conditions, on_match: 'BLOCK' }
+    const all = [{ field: 'nothing', operator: 'EXISTS' }]
+    const decionis = { rule_id: 'r', when: { all }, then: { action: 'ALLOW' } }
+    const block = { name: 'r', all: [{ field: 'nothing', op: 'exists' }], action: 'allow' }
+    const values: Readonly<Record<DialectName, unknown>> = {
+      '0.1': bundle(),
+      '0.2': bundle(),
+      native: bundle(),
+      brane: bundle(),
+      provenance: [refund],
+      decionis: { protocol_version: '1.0', bundle_id: 'b', version: '1', rules: [decionis] },
+      'decionis-block': { rules: [block] },
+    }
+    const rows = table('dialect | rule form | policy without')
+    expect(rows.map(([dialect]) => dialect)).toEqual(Object.keys(dialects))
+    for (const [name, , policy, silent] of rows) {
+      const dialect = name as DialectName
+      const { decision, policy_decisions } = evaluate(
+        compileBundle(values[dialect], dialect),
+        readContext({ data: {} }),
+        0,
+      )
+      expect([name, policy_decisions[0]?.kind]).toEqual([name, policy])
+      // Where policies are never silent, the bundle says what its policies say.
+      if (dialect === 'native')
+        expect(
+          evaluate(
+            compileBundle(bundle({ default_effect: 'not_applicable' }), dialect),
+            readContext({}),
+            0,
+          ).decision.kind,
+        ).toBe(silent)
+      else if (dialect !== '0.1' && dialect !== '0.2')
+        expect([name, decision.kind]).toEqual([name, silent])
+    }
+  })
+
+  it('states every type of obligation', () => {
+    expect(table('type | who carries it out | what').map(([type]) => type)).toEqual(obligationTypes)
   })
 
   it('states every reason code as the code has it', () => {

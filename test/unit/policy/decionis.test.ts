@@ -98,6 +98,16 @@ describe('the block of a DECIONIS_POLICY.md', () => {
     expect(at('a.constructor.name', 'Object', { a: {} })).toBe(false)
   })
 
+  it('takes the word of the service before that of the action', () => {
+    const value = block(rule('allow', [condition('eq', 'eu', 'org_id')]))
+    const active = [{ compiled: compileBundle(value, 'decionis-block'), index: 1 }]
+    const request = { actor: { id: 'bot' }, action: { type: 'refund', org_id: 'eu' } }
+    expect(decide({ request, time: 0, active }).status).toBe('ALLOW')
+    expect(decide({ request, time: 0, active, facts: { org_id: 'us' } }).status).toBe(
+      'REVIEW_REQUIRED',
+    )
+  })
+
   it.each([
     ['eq', 1, 1, true],
     ['eq', 12, '12abc', true],

@@ -106,6 +106,7 @@ function schemasOf({ bounds, brane, extended, openDefault, terms }: Dialect) {
       card_scope: extended ? cardScope.nullish() : absent,
       scope: terms ? scopeSchema.optional() : absent,
       reveal: terms ? revealSchema.optional() : absent,
+      gates: terms ? z.unknown().optional() : absent,
     }),
   }
 }

@@ -1,10 +1,12 @@
 // A bundle: policies with ordered rules over dotted paths, as the policy-as-code-engine defines them. Here a JSON value becomes one, or is refused
 // with the place that is wrong; what a bundle answers is said in compile.ts and evaluate.ts.
 import { effectOfBrane, type braneEffects } from './brane.ts'
+import { readBundleGates } from './bundle-gates.ts'
 import { MatcherReader } from './bundle-matchers.ts'
 import { fit, refuse, schemas, type fieldKinds } from './bundle-schema.ts'
 import type { EvaluationContext } from './context.ts'
 import type { Dialect } from './dialect.ts'
+import type { CompiledGates } from './gate-config.ts'
 import type { Lookup } from './path.ts'
 import { parsePolicyJson, parsePolicyYaml, sniffFormat } from './policy-text.ts'
 import {
@@ -91,6 +93,8 @@ export interface PolicyBundle {
   readonly applies: Scope
   /** Whether the value at a path may be shown. */
   readonly reveals: (path: string) => boolean
+  /** The quantitative gates that hold what its rules allow. */
+  readonly gates?: CompiledGates
 }
 
 function readRule(value: unknown, at: string, dialect: Dialect, within: Terms): Rule {
@@ -165,6 +169,7 @@ export function readBundle(value: unknown, dialect: Dialect): PolicyBundle {
         : { vendorId: scope.vendor_id, allowedActions: scope.allowed_actions },
     applies: found.scope === undefined ? openScope : compileScope(found.scope),
     reveals: compileReveal(found.reveal),
+    ...(found.gates === undefined ? {} : { gates: readBundleGates(found.gates) }),
   }
 }
 

@@ -4,6 +4,7 @@
 import { canonicalBytes, canonicalize } from '../base/canonical-json.ts'
 import { encodeHex } from '../base/bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
+import { evaluateBundleGates } from './bundle-gates.ts'
 import { engineVersion, TraceWriter, type BundleTrace } from './engine-trace.ts'
 import { rankOf, statusOf, stronger, type ComposedEffect, type DecisionStatus } from './lattice.ts'
 import type { ObligationType } from './obligations.ts'
@@ -108,6 +109,7 @@ const most = Object.freeze({
   reasons: 64,
   obligations: 64,
   policies: 256,
+  gates: 64,
   text: 512,
   demanded: 65_536,
 })
@@ -127,6 +129,8 @@ class Deciding {
   readonly #opinions: Opinion[] = []
   readonly #passes: (readonly BundleTrace[])[] = []
   readonly #writer = new TraceWriter()
+  /** What gates have said: those of the input, then of bundles, each once. */
+  readonly #gates = new Map<string, GatesOpinion>()
   readonly #cited = new Map<string, { policy: ActivePolicy; effect: ComposedEffect }>()
 
   constructor(input: DecideInput) {
@@ -148,14 +152,25 @@ class Deciding {
       const outcomes = askBundle(policy.compiled, context, time)
       const opinions = outcomes.map(({ opinion }) => opinion)
       found.push(...opinions)
-      traces.push(this.#writer.bundle(policy, outcomes, context))
-      this.#cite(policy, strongestOf(opinions))
+      const gated = evaluateBundleGates(policy.compiled.bundle, request, facts)
+      const trace = this.#writer.bundle(policy, outcomes, context)
+      traces.push(gated === undefined ? trace : { ...trace, gates: gated.trace })
+      // Beside what policies found: gates that pass are no policy that matched.
+      const held = gated === undefined ? [] : [this.#askGates(gated)]
+      this.#cite(policy, strongestOf([...opinions, ...held]))
     }
     if (found.every(({ effect }) => effect === 'not_applicable'))
       found.push(engineOpinion('deny', 'NO_POLICY_MATCHED', 'No policy matched', true))
     this.#passes.push(traces)
     this.#opinions.push(...found)
     return found
+  }
+
+  #askGates(gates: GatesOpinion): Opinion {
+    const opinion = askGates(gates)
+    this.#opinions.push(opinion)
+    this.#gates.set(canonicalize(gatesOf(gates)), gates)
+    return opinion
   }
 
   #cite(policy: ActivePolicy, effect: ComposedEffect): void {
@@ -170,7 +185,7 @@ class Deciding {
       this.#opinions.push(
         engineOpinion('error', 'REQUEST_UNREADABLE', 'Request is too large, too deep or no JSON'),
       )
-    else if (gates !== undefined) this.#opinions.push(askGates(gates.decision))
+    else if (gates !== undefined) this.#askGates(gates.decision)
     const { demands, problems, steps } = isReadable(request)
       ? applySteps(request, (changed) => this.#ask(changed))
       : { demands: [], problems: [], steps: [] }
@@ -183,15 +198,15 @@ class Deciding {
     const tooMuch =
       demands.length > most.obligations ||
       (demands.length > 0 && canonicalize(demands).length > most.demanded)
-    if (tooMuch || this.#cited.size > most.policies)
+    if (tooMuch || this.#cited.size > most.policies || this.#citedGates().length > most.gates)
       this.#opinions.push(
-        engineOpinion('error', 'POLICY_TOO_MANY', 'Too many policies or obligations'),
+        engineOpinion('error', 'POLICY_TOO_MANY', 'Too many policies, gates or obligations'),
       )
     return this.#compose(tooMuch ? [] : demands, steps)
   }
 
   #compose(demands: readonly Demand[], steps: readonly StepTrace[]): Decided {
-    const { gates } = this.#input
+    const confidences = [...this.#gates.values()].map(({ confidence }) => confidence)
     const ranked = byStrength(this.#opinions)
     const effect = strongestOf(ranked)
     const status = statusOf(effect)
@@ -205,13 +220,17 @@ class Deciding {
         status !== 'ERROR' &&
         ranked.every((one) => one.overridable || rankOf(one.effect) > rankOf('review')),
       reasons: reasonsOf(ranked, status),
-      confidence: gates?.decision.confidence ?? null,
+      confidence: confidences.length === 0 ? null : Math.min(...confidences),
       obligations: isHeld || status === 'ALLOW' ? demands : [],
       deadlineSeconds: isHeld && deadlines.length > 0 ? Math.min(...deadlines) : null,
       policies: [...this.#cited.values()].slice(0, most.policies).map(citationOf),
-      gates: gates === undefined ? [] : gatesOf(gates.decision),
+      gates: this.#citedGates().slice(0, most.gates),
       trace: this.#trace(effect, steps),
     }
+  }
+
+  #citedGates(): readonly CitedGate[] {
+    return [...this.#gates.values()].flatMap(gatesOf)
   }
 
   #predicates(): readonly PredicateCitation[] {

@@ -1,6 +1,7 @@
 // What a decision says of its own making: enough to recompute it from the policies it cites, and to tell a person which rule, matcher and path decided.
 // Bounded, whatever bundles and requests hold, for it is signed and kept. Values of the request stand in it only where the bundle reveals their path.
 import type { EvaluationContext } from './context.ts'
+import type { GateTrace } from './gates.ts'
 import type { PolicyOutcome } from './opinion.ts'
 import type { ActivePolicy } from './select.ts'
 import { traceRule, type Reveal, type TracedComparison } from './trace.ts'
@@ -49,6 +50,8 @@ export interface BundleTrace {
   readonly policies: readonly PolicyTrace[]
   /** Policies beyond those that are told. */
   readonly untold: number
+  /** How its gates came out, where it has any. */
+  readonly gates?: GateTrace
 }
 
 /** Writes the trace of one decision, and no more than fits. */

@@ -101,13 +101,14 @@ function freeze<T extends object>(value: T): T {
 
 /**
  * The settings that a JSON value gives, the rest by default; unlike the loader of gate-config-text.ts it refuses unknown names.
+ * @param at where the value stands, as a JSON pointer
  * @throws {@link Failure} POLICY_INVALID naming the place
  */
-export function readAegisConfig(value: unknown): AegisConfig {
+export function readAegisConfig(value: unknown, at = ''): AegisConfig {
   const parsed = schema.safeParse(value)
   if (parsed.success) return freeze(parsed.data)
   const [issue] = parsed.error.issues
-  const field = `/${issue?.path.join('/') ?? ''}`
+  const field = [at, ...(issue?.path.map(String) ?? [])].join('/') || '/'
   throw new Failure(
     'POLICY_INVALID',
     `${issue?.message ?? 'Not a gate configuration'} at ${field}`,

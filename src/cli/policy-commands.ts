@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
+import { statuses } from '../dossier/matters.ts'
 import type { DialectName } from '../policy/dialect.ts'
 import { parseInstant } from '../policy/instant.ts'
 import {
@@ -7,12 +8,14 @@ import {
   define,
   group,
   ofTenant,
+  wholeNumber,
   writing,
   type Context,
   type Defining,
   type Outcome,
   type TenantFlags,
 } from './command.ts'
+import type { DiffFlags } from './policy-diff.ts'
 import type { ActivateFlags, PushFlags, RetireFlags } from './policy.ts'
 import type { ReevaluateFlags } from './reevaluate.ts'
 import type { EvalFlags, SourceFlags, TestFlags } from './policy-offline.ts'
@@ -27,6 +30,7 @@ export function definePolicy(program: Command, context: Context, outcome: Outcom
   defineTools(defining)
   defineLife(defining)
   defineReading(defining)
+  defineDiff(defining)
   defineReevaluate(program, context, outcome)
 }
 
@@ -191,6 +195,23 @@ function defineReading({ context, outcome, policy, program }: Defining<'policy'>
   asJson(ofTenant(writing(show)))
   act(program, show, outcome, async (flags: TenantFlags, [name]) =>
     (await import('./policy.ts')).showPolicy(context, String(name), flags),
+  )
+}
+
+function defineDiff({ context, outcome, policy, program }: Defining<'policy'>): void {
+  const diff = define(
+    policy,
+    'diff',
+    'Decides again on stored decisions, newest first, with a bundle in the place of the version of it that is active, and shows what would have been decided otherwise. Writes nothing. Exit 1 when something would change.',
+    ['policy diff payments-3.yaml', 'policy diff payments-3.yaml --limit 50000 --status ALLOW'],
+  )
+    .argument('<bundle>', bundleArgument)
+    .option('--alone', 'ask this bundle only, none of the others that are active')
+    .option('--limit <number>', 'how many decisions at most', wholeNumber(1, 1e9), 1000)
+    .addOption(new Option('--status <status>', 'only decisions of this status').choices(statuses))
+  inDialect(asJson(ofTenant(writing(diff))))
+  act(program, diff, outcome, async (flags: DiffFlags, [file]) =>
+    (await import('./policy-diff.ts')).diffPolicy(context, String(file), flags),
   )
 }
 

@@ -73,10 +73,13 @@ function standingOf(
   return { entries, escalation, held, judged, roster: rosters.at(-1)?.roster }
 }
 
-async function readStanding(room: Room, id: string): Promise<Standing> {
+async function readStanding(
+  room: Room,
+  id: string,
+  rosters?: readonly TrustedRoster[],
+): Promise<Standing> {
   const entries = await readDecisionStream(room, id)
-  const { versions } = await readRosterStory(room)
-  return standingOf(room, entries, versions)
+  return standingOf(room, entries, rosters ?? (await readRosterStory(room)).versions)
 }
 
 /** What an event is judged by when it happens at a time. */
@@ -86,6 +89,7 @@ const sceneOf = (
   by: Caller | null,
   time: number,
 ): EscalationScene => ({
+  byApiKey: by?.type === 'apiKey',
   decision: held,
   overruled: overruledBefore(judged, entries.length),
   owner: by?.owner ?? null,
@@ -172,12 +176,19 @@ function viewOf({ entries, escalation, held, judged }: Standing): EscalationView
 
 /**
  * How it stands with the escalation of a decision; where its time has run out, that is an entry before anybody is told.
+ * @param timeOut tells the log
+ * @param rosters of the room, where they were read already
  * @throws {@link Failure} INPUT_NOT_FOUND, INPUT_ERASED, and as the log's append
  */
-export async function readEscalation(room: Room, id: string): Promise<EscalationView> {
-  const standing = await readStanding(room, id)
+export async function readEscalation(
+  room: Room,
+  id: string,
+  timeOut: (id: string) => Promise<void>,
+  rosters?: readonly TrustedRoster[],
+): Promise<EscalationView> {
+  const standing = await readStanding(room, id, rosters)
   if (!isOverdue(standing, logTime(room))) return viewOf(standing)
-  await timeOutEscalation(room, id)
+  await timeOut(id)
   return viewOf(await readStanding(room, id))
 }
 

@@ -2,9 +2,15 @@
 import { asFailure, Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import type { Notarised } from '../wire/decision.ts'
-import { mostWaitSeconds, type EscalationView } from '../wire/escalations.ts'
+import {
+  mostWaitSeconds,
+  type EscalationListRequest,
+  type EscalationPage,
+  type EscalationView,
+} from '../wire/escalations.ts'
 import type { GatewayAnswer, GatewayRequest } from '../wire/gateway.ts'
 import { readEscalation } from './escalation-desk.ts'
+import { listEscalations } from './escalation-list.ts'
 import { EscalationTimer, type TimerParts } from './escalation-timer.ts'
 import { EscalationWaits } from './escalation-waits.ts'
 import {
@@ -26,7 +32,9 @@ export interface HallParts extends TimerParts {
   readonly notariser: Notariser
   readonly decide: GatewayDecider | undefined
   readonly mostWaits: number | undefined
-  /** Works in the room of a tenant, where new entries may be signed. */
+  /** Works in the room of a tenant. */
+  readonly use: <T>(tenant: string, work: (room: Room) => Promise<T>) => Promise<T>
+  /** As `use`, where new entries may be signed. */
   readonly sign: <T>(tenant: string, work: (room: Room) => Promise<T>) => Promise<T>
 }
 
@@ -71,8 +79,9 @@ export class EscalationHall {
    * @throws {@link Failure} INPUT_NOT_FOUND, INPUT_ERASED, LOG_BUSY
    */
   async read(tenant: string, id: string, waitMs: number): Promise<EscalationView> {
+    const { timeOut, use } = this.#parts
     const look = (): Promise<EscalationView> =>
-      this.#parts.sign(tenant, (room) => readEscalation(room, id))
+      use(tenant, (room) => readEscalation(room, id, (late) => timeOut(tenant, late)))
     if (waitMs <= 0) return look()
     const until = performance.now() + waitMs
     for (;;) {
@@ -87,6 +96,17 @@ export class EscalationHall {
       }
       if (performance.now() >= until) return look()
     }
+  }
+
+  /** Decisions that were held, newest first. @throws {@link Failure} INPUT_INVALID */
+  list(tenant: string, request: EscalationListRequest): Promise<EscalationPage> {
+    const { timeOut, use } = this.#parts
+    return use(tenant, (room) =>
+      listEscalations(room, request, async (id) => {
+        await timeOut(tenant, id)
+        this.ring(tenant, id)
+      }),
+    )
   }
 
   /** Decides what a client asks for, and holds the answer while a reviewer is asked. */

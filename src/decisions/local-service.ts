@@ -73,7 +73,6 @@ import { dryRun } from './evaluate.ts'
 import { erase } from './erasure.ts'
 import { challengeEscalation, decideEscalation, timeOutEscalation } from './escalation-desk.ts'
 import { EscalationHall } from './escalation-hall.ts'
-import { listEscalations } from './escalation-list.ts'
 import { recordExport } from './export-record.ts'
 import { claim } from './follow-up.ts'
 import { checkTenant, completeGenesis, genesisPositions, hasGenesis } from './genesis.ts'
@@ -237,6 +236,7 @@ export class LocalService implements Service {
       sign: (tenant, work) => this.#sign(tenant, work),
       timeOut: (tenant, id) => this.#sign(tenant, (room) => timeOutEscalation(room, id)),
     })
+      use: (tenant, work) => this.#use(tenant, work),
     this.#reading = new Reading(() => this.#usableStore())
     const { clock, masterPublic, maxOutageMs, openInFreshProcess, openProvider } = parts
     this.#desk = new KeyDesk({
@@ -794,7 +794,7 @@ export class LocalService implements Service {
   }
 
   async listEscalations(tenant: string, request: EscalationListRequest): Promise<EscalationPage> {
-    return this.#use(tenant, (room) => listEscalations(room, request))
+    return this.#hall.list(tenant, request)
   }
 
   async challengeEscalation(

@@ -61,6 +61,8 @@ export interface EscalationScene {
   readonly time: number
   /** Owner of the API key by which it came, or of the command line; null when the service did it. */
   readonly owner: string | null
+  /** Whether it came by an API key. */
+  readonly byApiKey: boolean
   /** Whether two leads have made the decision an ALLOW before. */
   readonly overruled: boolean
 }
@@ -185,6 +187,11 @@ const answering: Readonly<Record<string, Guard<AnswerEvent>>> = {
     unless(
       signature !== null || owner === person,
       'Whoever answers must be who is calling, or have signed',
+    ),
+  'called by an API key, where there is a roster': ({ event: { signature }, scene }) =>
+    unless(
+      signature !== null || scene.byApiKey || scene.roster === undefined,
+      'Where there is a roster, an answer comes by an API key or is signed: countersign escalation sign',
     ),
   'key is the person’s': ({ event: { person, signature }, scene }) => {
     if (signature === null) return undefined

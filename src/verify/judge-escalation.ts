@@ -85,6 +85,7 @@ function sceneAt(
 ): EscalationScene {
   const counting = rosterAt(ground, index)?.roster
   return {
+    byApiKey: by?.type === 'apiKey',
     decision: erasedBefore(entries, leaf.seq) ? undefined : held,
     overruled: overruledBefore(entries, leaf.seq),
     owner: by?.owner ?? null,

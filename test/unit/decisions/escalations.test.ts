@@ -26,9 +26,14 @@ async function founded(
   options: ServiceOptions = {},
 ): Promise<{ at: TestService; clock: { now: number } }> {
   const clock = { now: start }
-  const at = await foundTestService({ clock: () => clock.now, ...options })
-  await foundReviewers(at)
-  return { at, clock }
+  return { at: await foundTestService({ clock: () => clock.now, ...options }), clock }
+}
+
+/** With a roster, in which Cyd reviews. */
+async function foundedWithRoster() {
+  const made = await founded()
+  await foundReviewers(made.at)
+  return made
 }
 
 const approving = { answer: 'approve' as const, reason: 'Checked by phone' }
@@ -110,7 +115,7 @@ describe('a decision that wants a reviewer', () => {
   })
 
   it('allows one use once it is approved, and says by whom and by whose word', async () => {
-    const { at } = await founded()
+    const { at } = await foundedWithRoster()
     const id = await held(at)
     await expect(at.service.claim(reviewer, id, {})).rejects.toMatchObject({
       code: 'INPUT_NOT_CLAIMABLE',
@@ -159,7 +164,7 @@ describe('a decision that wants a reviewer', () => {
   })
 
   it('is answered by a key of the roster, whoever delivers the signature', async () => {
-    const { at } = await founded()
+    const { at } = await foundedWithRoster()
     const id = await held(at)
     const { challenge } = await at.service.challengeEscalation('default', id, approving)
     expect(challenge).toMatch(/^Countersign escalation v1\n/)
@@ -198,13 +203,27 @@ describe('an answer is refused', () => {
     ['the actor', 'cyd', 'Whoever asked'],
     ['a stranger', 'zoe', 'Nobody of this id'],
   ])('of %s', async (_, owner, why) => {
-    const { at } = await founded()
+    const { at } = await foundedWithRoster()
     const intent = { action: { type: 'pay' }, actor: { id: 'cyd' } }
     const id = (await at.notarise(heldRequest(1, { intent }))).id
     await expect(
       at.service.decideEscalation(principalOf('checkpoint', owner), id, approving),
     ).rejects.toMatchObject(refused(why))
     expect(await read(at, id)).toMatchObject({ status: 'pending' })
+  })
+
+  it('at the command line of a log with a roster, whatever the user is called', async () => {
+    const { at } = await foundedWithRoster()
+    const id = await held(at)
+    const caller = { id: 'cli', owner: 'cyd', type: 'local' as const }
+    await expect(
+      at.service.decideEscalation({ ...reviewer, caller }, id, approving),
+    ).rejects.toMatchObject(refused('by an API key or is signed'))
+    const alone = await foundTestService()
+    const other = await held(alone)
+    expect(
+      await alone.service.decideEscalation({ ...reviewer, caller }, other, approving),
+    ).toMatchObject({ person: 'cyd', vouchedBy: 'service' })
   })
 
   it('behind the deadline, which is the last moment that is good', async () => {
@@ -245,7 +264,7 @@ describe('an answer is refused', () => {
   })
 
   it('once two leads have overruled, and they may not once it was approved', async () => {
-    const { at } = await founded()
+    const { at } = await foundedWithRoster()
     const [one, two] = [await held(at), await held(at)]
     const opening = (decision: string) => ({ decision, justification: 'Customer waits' })
     const asked = await at.service.openOverride(requester, opening(one))
@@ -358,7 +377,6 @@ describe('after a restart', () => {
   it('what was held is held, and what ran out meanwhile has timed out', async () => {
     const clock = { now: start }
     const at = await foundTestService({ clock: () => clock.now })
-    await foundReviewers(at)
     const [early, late] = [await held(at), await held(at, { decideWithinSeconds: 3600 })]
     clock.now += 2 * minute
     const again = await at.reopen()

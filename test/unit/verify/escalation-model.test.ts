@@ -106,6 +106,7 @@ interface Attempt {
   readonly name: string
   readonly event: EscalationEvent
   readonly owner: string | null
+  readonly byApiKey?: boolean
   readonly step?: number
   readonly right: (facts: Facts) => boolean
 }
@@ -189,6 +190,16 @@ function answersThat(event: AnswerEvent['event']): readonly Attempt[] {
     answers('of somebody else by a stranger', { event, person: 'cyd' }, [], 'zoe'),
     answers('of somebody by nobody', { event, person: 'cyd' }, [], null),
     answers('under no roster', { event, person: 'cyd', roster: null }, ['none']),
+    {
+      ...answers('of the reviewer at the command line', { event, person: 'cyd' }, []),
+      byApiKey: false,
+    },
+    {
+      ...answers('at the command line under no roster', { event, person: 'zoe', roster: null }, [
+        'none',
+      ]),
+      byApiKey: false,
+    },
     answers('of a stranger under no roster', { event, person: 'zoe', roster: null }, ['none']),
     answers('of who asked under no roster', { event, person: 'alice', roster: null }, []),
     answers(
@@ -272,11 +283,12 @@ interface World {
 
 const sceneOf = (
   { facts }: World,
-  { owner, step = 3 }: Attempt,
+  { byApiKey = true, owner, step = 3 }: Attempt,
   matter: DecisionMatter,
 ): EscalationScene => {
   const counting: Roster | undefined = rosters[facts.roster]
   return {
+    byApiKey,
     decision: facts.erased ? undefined : { intent, leaf, matter, time: times.begin },
     overruled: facts.overruled,
     owner,

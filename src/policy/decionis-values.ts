@@ -25,7 +25,7 @@ export function textOf(value: unknown): string | undefined {
 const readings: readonly ((value: unknown) => unknown)[] = [numberOf, booleanOf, textOf]
 
 /** Whether two values are the same to Decionis. */
-export function isSame(actual: unknown, wanted: unknown): boolean {
+function isSame(actual: unknown, wanted: unknown): boolean {
   if (Array.isArray(actual)) return actual.some((item) => isSame(item, wanted))
   if (Array.isArray(wanted)) return wanted.some((item) => isSame(actual, item))
   for (const read of readings) {

@@ -6,7 +6,7 @@ import type { Dialect } from './dialect.ts'
 import { boundOf, conjunctsOf, implies, isContradiction, isTautology } from './implication.ts'
 
 /** What the linter knows. */
-export const lintCodes = Object.freeze({
+const lintCodes = Object.freeze({
   DUPLICATE_ID: 'Two have one id, so that a decision does not say which of them decided',
   UNREACHABLE_RULE: 'A rule before it always matches',
   SHADOWED_RULE: 'Wherever it matches, a rule before it does',

@@ -71,9 +71,14 @@ const logOnly = z.strictObject({
 })
 
 /** An obligation as a rule states it. */
-export const obligationSchema = z
-  .discriminatedUnion('type', [redact, transformInput, transformOutput, route, sandbox, logOnly])
-  .meta({ id: 'PolicyObligation' })
+export const obligationSchema = z.discriminatedUnion('type', [
+  redact,
+  transformInput,
+  transformOutput,
+  route,
+  sandbox,
+  logOnly,
+])
 
 /** An obligation as a rule states it. */
 export type Obligation = z.infer<typeof obligationSchema>
@@ -91,5 +96,5 @@ export const obligationTypes = [
   'log_only',
 ] as const satisfies readonly ObligationType[]
 
-/** The JSON Schema (2020-12) of an obligation. */
+/** The JSON Schema (2020-12) of an obligation; that changes of the input keep to action, resource and context is beyond it. */
 export const obligationJsonSchema = (): unknown => z.toJSONSchema(obligationSchema, { io: 'input' })

@@ -15,7 +15,7 @@ export interface PolicyRequest {
 }
 
 /** Bounds of a request that is decided on. */
-export const requestLimits = Object.freeze({
+const requestLimits = Object.freeze({
   depth: limits.jsonDepth,
   /** Values in all. */
   values: 65_536,

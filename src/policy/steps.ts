@@ -10,7 +10,7 @@ import { engineOpinion, strongestOf, type Opinion } from './opinion.ts'
 import { isReadable, type PolicyRequest } from './request.ts'
 
 /** Changes and routes that one decision may take. */
-export const mostSteps = 4
+const mostSteps = 4
 
 /** An obligation of a decision; a change of the request or a route carries the digests of the request before and after the step it belongs to. */
 export type Demand = Obligation & { readonly before?: string; readonly after?: string }

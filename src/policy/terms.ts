@@ -5,7 +5,7 @@ import { compileGlob } from './glob.ts'
 import { obligationSchema, type Obligation } from './obligations.ts'
 
 /** Longest hold, in seconds: 30 days. */
-export const mostDeadline = 2_592_000
+const mostDeadline = 2_592_000
 
 const code = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/)
 const patterns = z.array(z.string().min(1).max(256)).min(1).max(64)

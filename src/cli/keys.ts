@@ -158,10 +158,15 @@ async function wishOf(service: Service, tenant: string, order: KeyOrder): Promis
       const keys = await service.listKeys(tenant)
       return wishSchema.parse({ action: `keys.${name}`, key: findKey(keys, keyId).keyId, ...rest })
     }
-    default: {
+    case 'migrate':
+    case 'rotate-master': {
       const { order: name, ...rest } = order
       return wishSchema.parse({ action: `keys.${name}`, ...rest })
     }
+    case 'rotate':
+    case 'rewrap':
+    case 'admit':
+      throw new Failure('BUG', `Order takes no two keys: ${order.order}`)
   }
 }
 

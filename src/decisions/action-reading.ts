@@ -10,8 +10,7 @@ import { effectOfRequest, tellAction } from '../verify/judge-action.ts'
 import type { TwoKeyRequest } from '../verify/two-key-story.ts'
 import { readCheckedStream } from './checked.ts'
 import { judgedOf } from './override-reading.ts'
-import type { Room } from './room.ts'
-import { placeOf, readRosterStory } from './roster-story.ts'
+import { placeOf, readRosterStory, type ReadableLog } from './roster-story.ts'
 
 /** How it stands with an action. */
 export interface StandingAction {
@@ -20,15 +19,14 @@ export interface StandingAction {
   readonly entries: readonly StoredEntry[]
   readonly request: TwoKeyRequest
   readonly effect: ActionEffect
+  /** Leaf index of its execution; undefined before. */
+  readonly executedAt: number | undefined
   /** The roster that counts now; undefined while there is none. */
   readonly roster: Roster | undefined
 }
 
 /** Reads an action. @throws {@link Failure} INPUT_NOT_FOUND, STORE_CORRUPT */
-export async function readStandingAction(
-  room: Pick<Room, 'instance' | 'log' | 'store' | 'tenant'>,
-  id: string,
-): Promise<StandingAction> {
+export async function readStandingAction(room: ReadableLog, id: string): Promise<StandingAction> {
   const { log, store, tenant } = room
   const stream = actionStreamOf(id)
   const entries = isUuid(id) ? await readCheckedStream(store, tenant.name, stream, log.head) : []
@@ -40,9 +38,9 @@ export async function readStandingAction(
     asOf: { root: encodeBase64(root), size },
     rosters: [...versions],
   }
-  const { request, stop } = tellAction(ground, stream, entries.map(judgedOf))
+  const { executedAt, request, stop } = tellAction(ground, stream, entries.map(judgedOf))
   const effect = request && effectOfRequest(request)
   if (stop !== undefined || request === undefined || effect === undefined)
     throw new Failure('STORE_CORRUPT', `Action may not have come to this: ${id}`)
-  return { effect, entries, id, request, roster: versions.at(-1)?.roster, stream }
+  return { effect, entries, executedAt, id, request, roster: versions.at(-1)?.roster, stream }
 }

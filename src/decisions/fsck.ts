@@ -10,6 +10,7 @@ import type { Pin } from '../log/pin.ts'
 import type { Instance, StoredKeys, StoreReader, Tenant } from '../store/store.ts'
 import { isAsLogged, readLoggedKeys } from './api-keys.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
+import { checkControl, guardedEntry, type GuardedEntry } from './fsck-control.ts'
 import { checkDecisions, checkIdempotency } from './fsck-decisions.ts'
 import { row, type Counted, type Found } from './fsck-findings.ts'
 import { checkKeyLife, checkKeyStore } from './fsck-keys.ts'
@@ -181,9 +182,13 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
     if (finding.index !== null) firstIndex = Math.min(firstIndex ?? Infinity, finding.index)
   }
   const counted: Counted = { decisions: 0, erased: 0 }
+  const guarded: GuardedEntry[] = []
   const unsure: string[] = []
   const options: Omit<FsckOptions, 'mayBeOlder' | 'section'> = {
-    entry: ({ payload }, { kind }) => {
+    entry: ({ index, payload }, leaf, statement) => {
+      const { kind } = leaf
+      const one = guardedEntry(index, leaf, statement)
+      if (one !== undefined) guarded.push(one)
       if (kind === 'decision') counted.decisions++
       if (payload === null) counted.erased++
     },
@@ -219,6 +224,7 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
   await part(found, signal, () => checkKeyStore(request, tenant, instance))
   await part(found, signal, () => checkKeyLife(request, tenant, found))
   await part(found, signal, () => checkRows(request, tenant, instance, found))
+  await part(found, signal, () => checkControl(request, tenant, instance, guarded, found))
   const unchecked = [...unsure]
   if (request.unseal === undefined)
     unchecked.push(

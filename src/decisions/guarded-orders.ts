@@ -82,19 +82,20 @@ export function effectOfWish(room: Pick<Room, 'keyring'>, wish: ActionWish): Act
 function orderOfWish(wish: ActionWish): KeyOrder | undefined {
   switch (wish.action) {
     case 'keys.revoke': {
-      const { action, key, ...rest } = wish
-      return { order: 'revoke', keyId: key, ...rest }
+      const { from, key, reason } = wish
+      return {
+        order: 'revoke',
+        keyId: key,
+        ...(from === undefined ? {} : { from }),
+        ...(reason === undefined ? {} : { reason }),
+      }
     }
     case 'keys.destroy':
       return { order: 'destroy', keyId: wish.key }
-    case 'keys.migrate': {
-      const { action, ...rest } = wish
-      return { order: 'migrate', ...rest }
-    }
-    case 'keys.rotate-master': {
-      const { action, ...rest } = wish
-      return { order: 'rotate-master', ...rest }
-    }
+    case 'keys.migrate':
+      return { order: 'migrate', keep: wish.keep ?? false, to: wish.to }
+    case 'keys.rotate-master':
+      return { order: 'rotate-master', dropBreakGlass: wish.dropBreakGlass ?? false }
     case 'erase':
     case 'tenant.close':
     case 'control.none':

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Failure } from '../../../src/base/failure.ts'
+import type { Failure } from '../../../src/base/failure.ts'
 import { verifyDossier } from '../../../src/verify/index.ts'
 import type { ActionView, ActionWish } from '../../../src/wire/actions.ts'
 import type { Lead } from '../../support/forge-override.ts'
@@ -371,16 +371,15 @@ describe('a tenant that is closed', () => {
     const { id } = await at.notarise(blockedRequest(1))
     await execute(at, await approved(at, { action: 'tenant.close', reason }))
     const again = await at.reopen()
-    for (const { notarise, service } of [again]) {
-      await expect(notarise(blockedRequest(2))).rejects.toMatchObject({ code: 'TENANT_CLOSED' })
-      await expect(service.claim(requester, id, {})).rejects.toMatchObject({
-        code: 'TENANT_CLOSED',
-      })
-      expect(await service.readDecision('default', id)).toMatchObject({ status: 'BLOCK' })
-      await expect(service.closeTenant('default', reason, founder)).rejects.toMatchObject({
-        code: 'TENANT_CLOSED',
-      })
-    }
+    const { service } = again
+    await expect(again.notarise(blockedRequest(2))).rejects.toMatchObject({ code: 'TENANT_CLOSED' })
+    await expect(service.claim(requester, id, {})).rejects.toMatchObject({
+      code: 'TENANT_CLOSED',
+    })
+    expect(await service.readDecision('default', id)).toMatchObject({ status: 'BLOCK' })
+    await expect(service.closeTenant('default', reason, founder)).rejects.toMatchObject({
+      code: 'TENANT_CLOSED',
+    })
     expect(await reportOf(again, 'control')).toMatchObject({ verdict: 'valid' })
   })
 })

@@ -1,6 +1,7 @@
 // Decisions: notarising, reading, claiming, erasing.
 import { Failure } from '../base/failure.ts'
 import type { DecisionView, Service } from '../decisions/service.ts'
+import { submissionOf } from '../decisions/submission.ts'
 import {
   claimedSchema,
   claimRequestSchema,
@@ -96,11 +97,13 @@ const notariseRoute = (service: Service, admit: Admission, maxBytes: number): Ro
       const text = await call.text(maxBytes)
       const request = parseDecisionRequest(text)
       const key = idempotencyKeyOf(call, request.idempotencyKey)
-      if (isFinished(request)) requireScope(principal, 'decisions:submit')
-      else {
-        requireScope(principal, 'decisions:evaluate')
-        if (request.mode === 'dry_run') return dryRun(service, principal.tenant, request, key)
+      if (isFinished(request)) {
+        requireScope(principal, 'decisions:submit')
+        const submission = submissionOf(request, key ?? request.idempotencyKey ?? null)
+        return notarised(await service.submit(principal, submission))
       }
+      requireScope(principal, 'decisions:evaluate')
+      if (request.mode === 'dry_run') return dryRun(service, principal.tenant, request, key)
       return notarised(await service.notarise(principal, text, key))
     },
   )

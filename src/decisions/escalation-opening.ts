@@ -30,7 +30,7 @@ export const effectsOf = (
  */
 export function openingOf(
   room: Room,
-  matter: DecisionMatter,
+  matter: Pick<DecisionMatter, 'id' | 'mode' | 'status'>,
   withinSeconds = usualSeconds,
   onHeld: (deadline: number) => void = () => undefined,
 ): Pick<Draft, 'follow'> {

@@ -95,6 +95,7 @@ import { RoomOpening } from './room-opening.ts'
 import { Rooms } from './rooms.ts'
 import { applyRoster, readRoster } from './roster-desk.ts'
 import { Outbox } from './outbox.ts'
+import type { Submission } from './submission.ts'
 import { publishTrustRoot, readCheckedTrustRoot } from './trust.ts'
 import { addWebhook, listWebhooks, removeWebhook, testWebhook } from './webhook-desk.ts'
 import { Witnessing } from './witnessing.ts'
@@ -235,8 +236,8 @@ export class LocalService implements Service {
       report: parts.report,
       sign: (tenant, work) => this.#sign(tenant, work),
       timeOut: (tenant, id) => this.#sign(tenant, (room) => timeOutEscalation(room, id)),
-    })
       use: (tenant, work) => this.#use(tenant, work),
+    })
     this.#reading = new Reading(() => this.#usableStore())
     const { clock, masterPublic, maxOutageMs, openInFreshProcess, openProvider } = parts
     this.#desk = new KeyDesk({
@@ -385,6 +386,13 @@ export class LocalService implements Service {
     return this.#sign(principal.tenant, async (room) => {
       expectNotClosed(room)
       return this.#notariser.notarise(room, principal, text, idempotencyKey)
+    })
+  }
+
+  async submit(principal: Principal, submission: Submission): Promise<string> {
+    return this.#sign(principal.tenant, async (room) => {
+      expectNotClosed(room)
+      return this.#notariser.submit(room, principal, submission)
     })
   }
 

@@ -1,6 +1,6 @@
 // Notarising a submitted decision: one request, one entry, whatever is sent twice. The request's text was validated at the edge; here it becomes
 // a statement, is signed and gets its place.
-import { canonicalize } from '../base/canonical-json.ts'
+import { CanonicalText, canonicalize } from '../base/canonical-json.ts'
 import { encodeBase64 } from '../base/base64.ts'
 import { encodeHex, equalBytes, utf8 } from '../base/bytes.ts'
 import { Failure, invariant } from '../base/failure.ts'
@@ -18,6 +18,7 @@ import { openingOf } from './escalation-opening.ts'
 import { canonicalIntent, evaluateRequest, type MadeDecision } from './evaluate.ts'
 import { proveEntry } from './prove.ts'
 import type { Principal } from './service.ts'
+import { canonicalMatter, canonicalSaid, submissionOf, type Submission } from './submission.ts'
 
 /** Where a decision's dossier can be had, relative to the service. */
 export const dossierUrl = (id: string): string => `/v1/decisions/${id}/dossier`
@@ -25,8 +26,16 @@ export const dossierUrl = (id: string): string => `/v1/decisions/${id}/dossier`
 /** How often a decision is made anew because policies change under it. */
 const mostAttempts = 8
 
+/** What a reply says of the decision besides its evidence. */
+interface Told extends Pick<DecisionMatter, 'id' | 'mode' | 'source' | 'status'> {
+  /** JSON text. */
+  readonly reasons: string
+  /** JSON text. */
+  readonly obligations: string
+}
+
 interface Reply {
-  readonly decision: DecisionMatter
+  readonly decision: Told
   readonly payload: Uint8Array | null
   readonly keyid: string
   readonly signature: Uint8Array
@@ -45,7 +54,7 @@ function noteJson(note: string): string {
   return lastNoteJson
 }
 
-/** JSON text of a `Notarised`. Every value spliced here is base64, hex, a number or one of our own words: nothing in it wants escaping. */
+/** JSON text of a `Notarised`. Every value spliced here is base64, hex, a number, JSON already or one of our own words: nothing in it wants escaping. */
 function formatReply(
   reply: Reply,
   proved: Pick<Appended, 'index' | 'time' | 'leaf' | 'proof' | 'checkpoint'>,
@@ -65,18 +74,18 @@ function formatReply(
 }
 
 /** What whoever asked must hear of a decision that was made here: whether he may go on, why, and what he has to do. */
-function toldOf({ mode, obligations, reasons, source, status }: DecisionMatter): string {
+function toldOf({ mode, obligations, reasons, source, status }: Told): string {
   if (source === 'submitted') return ''
   const proceed = mode === 'shadow' || status === 'ALLOW'
-  return `${JSON.stringify({ mode, proceed, reasons, obligations }).slice(1, -1)},`
+  return `"mode":"${mode}","proceed":${String(proceed)},"reasons":${reasons},"obligations":${obligations},`
 }
 
 /** Told of every decision that is held for a reviewer, by the log time up to which it is. */
 export type Holding = (deadline: number) => void
 
 /** A decision that was made, and what made it. */
-interface Made {
-  readonly request: MadeDecision
+interface Made extends Pick<MadeDecision, 'refuseAt' | 'time'> {
+  readonly said: Submission
   readonly source: DecisionMatter['source']
 }
 
@@ -115,10 +124,16 @@ export class Notariser {
         return Promise.reject(new Failure('INPUT_INVALID', 'A dry run is not notarised'))
       return this.#decide(room, principal, request, key)
     }
-    const made: Made = { request, source: 'submitted' }
-    if (key === null) return this.#enter(room, principal, made, null, null)
-    const canonical = canonicalize(askedOf(request))
-    return this.#once(room, principal, canonical, key, () => Promise.resolve(made))
+    return this.submit(room, principal, submissionOf(request, key))
+  }
+
+  /** As {@link notarise}, of a finished decision that was made canonical before. */
+  submit(room: Room, principal: Principal, said: Submission): Promise<string> {
+    const made: Made = { said, source: 'submitted' }
+    const { idempotencyKey, members } = said
+    if (idempotencyKey === null) return this.#enter(room, principal, made, null, null)
+    const make = (): Promise<Made> => Promise.resolve(made)
+    return this.#once(room, principal, canonicalSaid(members), idempotencyKey, make)
   }
 
   /**
@@ -132,7 +147,15 @@ export class Notariser {
     key: string | null,
     evaluate: () => Promise<MadeDecision>,
   ): Promise<string> {
-    const make = async (): Promise<Made> => ({ request: await evaluate(), source: 'evaluated' })
+    const make = async (): Promise<Made> => {
+      const { refuseAt, time, ...made } = await evaluate()
+      return {
+        said: submissionOf(made),
+        source: 'evaluated',
+        ...(refuseAt === undefined ? {} : { refuseAt }),
+        ...(time === undefined ? {} : { time }),
+      }
+    }
     if (key === null) return this.#enter(room, principal, await make(), null, null)
     return this.#once(room, principal, asked, key, make)
   }
@@ -217,7 +240,11 @@ export class Notariser {
     await room.log.settled()
     return formatReply(
       {
-        decision,
+        decision: {
+          ...decision,
+          reasons: canonicalize(decision.reasons),
+          obligations: canonicalize(decision.obligations),
+        },
         payload: entry.payload,
         keyid: entry.keyid,
         signature: entry.signature,
@@ -247,43 +274,57 @@ export class Notariser {
     key: string | null,
     record: Omit<IdempotencyRecord, 'stream'> | null,
   ): Promise<string> {
-    const { refuseAt, time = room.clock() } = made.request
+    const { refuseAt, said, source, time = room.clock() } = made
+    const { action, actor, decideWithinSeconds, members, mode, status } = said
     const id = uuidv7(time, randomNonce(10))
-    const { intent, status } = made.request
-    const matter = this.#matter(id, time, principal, made, key)
     const { signed, appended } = await enter(room, {
       kind: 'decision',
       stream: id,
       seq: 0,
       prev: null,
-      matter,
+      matter: this.#matter(id, time, principal, made, key),
       isValid: true,
-      filter: { status, actor: intent.actor.id, action: intent.action.type },
+      filter: { status, actor, action },
       effects: record === null ? [] : [{ type: 'idempotency', record: { ...record, stream: id } }],
       ...(refuseAt === undefined ? {} : { refuseAt }),
-      ...openingOf(room, matter, made.request.decideWithinSeconds, this.#onHeld),
+      ...openingOf(room, { id, mode, status }, decideWithinSeconds, this.#onHeld),
     })
     const { keyid, payload, signature } = signed
-    return formatReply({ decision: matter, payload, keyid, signature, replayed: false }, appended)
+    const { obligations, reasons } = members
+    const decision = { id, mode, obligations, reasons, source, status }
+    return formatReply({ decision, payload, keyid, signature, replayed: false }, appended)
   }
 
+  /** The matter; what its maker has said is canonical text already. */
   #matter(
     id: string,
     time: number,
-    principal: Principal,
-    { request, source }: Made,
+    { caller }: Principal,
+    { said, source }: Made,
     idempotencyKey: string | null,
-  ): DecisionMatter {
+  ): Readonly<Record<keyof DecisionMatter, unknown>> {
     // Of all that the entry says this alone does not come through the schema of requests.
-    invariant(isCaller(principal.caller), 'Caller cannot stand in evidence')
+    invariant(isCaller(caller), 'Caller cannot stand in evidence')
+    const text = (name: keyof Submission['members']) => new CanonicalText(said.members[name])
     return {
       id,
       time,
       producer: this.#producer,
-      caller: principal.caller,
+      caller,
       source,
       idempotencyKey,
-      ...askedOf(request),
+      intent: text('intent'),
+      status: text('status'),
+      reasons: text('reasons'),
+      obligations: text('obligations'),
+      confidence: text('confidence'),
+      policies: text('policies'),
+      gates: text('gates'),
+      trace: text('trace'),
+      overridable: text('overridable'),
+      maxUses: text('maxUses'),
+      mode: text('mode'),
+      links: text('links'),
     }
   }
 }
@@ -292,27 +333,6 @@ const conflict = (key: string): Failure =>
   new Failure('INPUT_CONFLICT', `Idempotency key stands for another request: ${key}`, {
     field: 'idempotencyKey',
   })
-
-/** What of a decision its submitter has said; what he left out he is taken to have said by its default. */
-const askedOf = (request: MadeDecision | DecisionMatter): Asked => ({
-  intent: request.intent,
-  status: request.status,
-  reasons: request.reasons ?? [],
-  obligations: request.obligations ?? [],
-  confidence: request.confidence ?? null,
-  policies: request.policies ?? [],
-  gates: request.gates ?? [],
-  trace: request.trace ?? null,
-  overridable: request.overridable ?? true,
-  maxUses: request.maxUses ?? null,
-  mode: request.mode ?? 'enforce',
-  links: request.links ?? {},
-})
-
-type Asked = Omit<
-  DecisionMatter,
-  'id' | 'time' | 'producer' | 'caller' | 'source' | 'idempotencyKey'
->
 
 /** Whether the memory of an idempotency key is the one of a submitted decision. */
 export function isMemoryOf(
@@ -324,7 +344,7 @@ export function isMemoryOf(
   return (
     owner === caller.owner &&
     key === nameOf(owner, idempotencyKey) &&
-    equalBytes(print, fingerprint(salt, canonicalize(askedOf(matter))))
+    equalBytes(print, fingerprint(salt, canonicalMatter(matter)))
   )
 }
 

@@ -5,6 +5,7 @@ import { Failure } from '../base/failure.ts'
 import type { Profile } from '../dossier/kinds.ts'
 import type { Answer, Call, Channel } from './service-host.ts'
 import type { Principal, Service } from './service.ts'
+import type { Submission } from './submission.ts'
 
 interface Waiting {
   readonly resolve: (value: unknown) => void
@@ -164,7 +165,7 @@ const methods = [
   'endWaits',
   'health',
   'close',
-] as const satisfies readonly Exclude<keyof Service, 'notarise'>[]
+] as const satisfies readonly Exclude<keyof Service, 'notarise' | 'submit'>[]
 
 /**
  * Connects to a hosted service; every method answers as the real one would.
@@ -180,11 +181,13 @@ export function connectService(
       method,
       (...args: readonly unknown[]) => connection.call(method, args),
     ]),
-  ) as unknown as Omit<Service, 'notarise'>
+  ) as unknown as Omit<Service, 'notarise' | 'submit'>
   return {
     ...forwarded,
     notarise: (principal: Principal, text: string, key: string | null) =>
       connection.call('notarise', [principal, text, key], principal.profile) as Promise<string>,
+    submit: (principal: Principal, submission: Submission) =>
+      connection.call('submit', [principal, submission], principal.profile) as Promise<string>,
     lose: (failure) => {
       connection.lose(failure)
     },

@@ -39,6 +39,7 @@ import type {
   WebhookView,
 } from '../wire/webhooks.ts'
 import type { InForce } from './standing.ts'
+import type { Submission } from './submission.ts'
 
 /** Who is calling, as authenticated, and what that allows. */
 export interface Principal {
@@ -151,6 +152,8 @@ export interface Service {
    * @param idempotencyKey of the header; the body's counts when it is null
    */
   notarise(principal: Principal, text: string, idempotencyKey: string | null): Promise<string>
+  /** As {@link notarise}, of a finished decision that was made canonical where it was checked. */
+  submit(principal: Principal, submission: Submission): Promise<string>
   /** What would be decided on an intent now; nothing of it is kept. Gives the JSON text of a `DryRun`. */
   dryRun(tenant: string, request: EvaluationRequest): Promise<string>
   /** @throws INPUT_NOT_CLAIMABLE, INPUT_CLAIMED */

@@ -157,7 +157,7 @@ describe('a body on the wire', () => {
     const { port, service } = await start({ requestTimeoutMs: 150 })
     const answer = await converse(port, headersOf(`Content-Length: ${decision.length}`), '{"int')
     expect(answer).toMatch(/^HTTP\/1.1 408 .*"code":"INPUT_TIMEOUT"/s)
-    expect(service.asked.some(({ method }) => method === 'notarise')).toBe(false)
+    expect(service.asked.some(({ method }) => method === 'submit')).toBe(false)
   })
 
   it('that breaks off reaches no service, and the listener lives on', async () => {
@@ -168,7 +168,7 @@ describe('a body on the wire', () => {
     await expect.poll(() => service.asked.length).toBe(1)
     socket.destroy()
     expect((await post(url)).status).toBe(201)
-    expect(service.asked.filter(({ method }) => method === 'notarise')).toHaveLength(1)
+    expect(service.asked.filter(({ method }) => method === 'submit')).toHaveLength(1)
   })
 })
 
@@ -178,7 +178,7 @@ describe('the end of a listener', () => {
     const service = new FakeService()
     const held = Promise.withResolvers<string>()
     const called = Promise.withResolvers<undefined>()
-    service.notarise = () => {
+    service.submit = () => {
       called.resolve(undefined)
       return held.promise
     }

@@ -35,6 +35,7 @@ import type {
   InclusionProofView,
   InclusionQuery,
 } from '../../src/wire/log.ts'
+import { canonicalSaid, type Submission } from '../../src/decisions/submission.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView, MasterView } from '../../src/wire/keys.ts'
 import type {
   WebhookCreated,
@@ -237,15 +238,25 @@ export class FakeService implements Service {
   notarise(principal: Principal, text: string, idempotencyKey: string | null): Promise<string> {
     this.#note('notarise', principal, text, idempotencyKey)
     const request = parseDecisionRequest(text)
-    const key = idempotencyKey ?? request.idempotencyKey
-    const known = key === undefined ? undefined : this.#byKey.get(key)
+    const status = isFinished(request) ? request.status : 'ALLOW'
+    return this.#take(text, status, idempotencyKey ?? request.idempotencyKey ?? null)
+  }
+
+  submit(principal: Principal, submission: Submission): Promise<string> {
+    this.#note('submit', principal, submission)
+    const { idempotencyKey, members, status } = submission
+    return this.#take(canonicalSaid(members), status, idempotencyKey)
+  }
+
+  #take(text: string, status: string, key: string | null): Promise<string> {
+    const known = key === null ? undefined : this.#byKey.get(key)
     if (known !== undefined) return Promise.resolve(this.#reply(known, true))
     const id = uuidv7(this.decisions.size, crypto.getRandomValues(new Uint8Array(10)))
-    if (key !== undefined) this.#byKey.set(key, id)
+    if (key !== null) this.#byKey.set(key, id)
     const view: DecisionView = {
       id,
-      status: isFinished(request) ? request.status : 'ALLOW',
-      inForce: isFinished(request) ? request.status : 'ALLOW',
+      status,
+      inForce: status,
       by: 'decision',
       override: null,
       escalation: null,

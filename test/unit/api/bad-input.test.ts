@@ -46,7 +46,7 @@ describe('a body that is not what it should be', () => {
     const problem = await expectProblem(await ask(path, { body }), 422, 'INPUT_INVALID')
     expect(problem.field).toBe(field)
     expect(problem.detail).toContain(field)
-    expect(service.asked.some(({ method }) => method === 'notarise')).toBe(false)
+    expect(service.asked.some(({ method }) => method === 'submit')).toBe(false)
   })
 
   it.each([

@@ -9,7 +9,7 @@ describe('notarising over HTTP', () => {
   it('answers the service’s words as they are, with 201 for what is new', async () => {
     const { ask, service } = createEdge()
     const words = '{"id":"x", "spaced" : 1.0,"replayed":false}'
-    service.notarise = () => Promise.resolve(words)
+    service.submit = () => Promise.resolve(words)
     const response = await ask('/v1/decisions', { body: decision })
     expect(response.status).toBe(201)
     expect(await response.text()).toBe(words)
@@ -25,23 +25,54 @@ describe('notarising over HTTP', () => {
     expect((await ask('/v1/decisions', { body: decision, headers })).status).toBe(200)
   })
 
-  it('hands the service the text exactly as it was sent', async () => {
+  it('hands the service what was sent as canonical text, and defaults for what was not', async () => {
     const { ask, service } = createEdge()
-    const text = ` {"status":"BLOCK", "intent":{"actor":{"id":"ü€😀"},"action":{"type":"a"}},"trace":1.50}\n`
+    const text = ` {"status":"BLOCK", "intent":{"actor":{"id":"ü€😀"},"action":{"type":"a","n":1e2}},"trace":1.50}\n`
     await ask('/v1/decisions', { body: text })
-    expect(service.asked.at(-1)).toMatchObject({ method: 'notarise', args: [{}, text, null] })
+    expect(service.asked.at(-1)).toMatchObject({
+      method: 'submit',
+      args: [
+        {},
+        { actor: 'ü€😀', action: 'a', status: 'BLOCK', mode: 'enforce', idempotencyKey: null },
+      ],
+    })
+    expect(service.asked.at(-1)?.args[1]).toHaveProperty('members', {
+      confidence: 'null',
+      gates: '[]',
+      intent: '{"action":{"n":100,"type":"a"},"actor":{"id":"ü€😀"}}',
+      links: '{}',
+      maxUses: 'null',
+      mode: '"enforce"',
+      obligations: '[]',
+      overridable: 'true',
+      policies: '[]',
+      reasons: '[]',
+      status: '"BLOCK"',
+      trace: '1.5',
+    })
+  })
+
+  it('refuses what has no canonical form before the service is asked', async () => {
+    const { ask, service } = createEdge()
+    const intent = { actor: { id: 'a' }, action: { type: 'a' } }
+    for (const trace of ['{"n":9007199254740993}', '"\\ud800"', '[1e400]']) {
+      const text = `{"status":"BLOCK","intent":${JSON.stringify(intent)},"trace":${trace}}`
+      const response = await ask('/v1/decisions', { body: text })
+      expect([response.status, trace]).toEqual([422, trace])
+    }
+    expect(service.asked.some(({ method }) => method === 'submit')).toBe(false)
   })
 
   it('passes the idempotency key of the header', async () => {
     const { ask, service } = createEdge()
     await ask('/v1/decisions', { body: decision, headers: { 'Idempotency-Key': 'order-1' } })
-    expect(service.asked.at(-1)?.args[2]).toBe('order-1')
+    expect(service.asked.at(-1)?.args[1]).toMatchObject({ idempotencyKey: 'order-1' })
   })
 
-  it('leaves the key of the body to the service', async () => {
+  it('passes the key of the body where the header has none', async () => {
     const { ask, service } = createEdge()
     await ask('/v1/decisions', { body: { ...decision, idempotencyKey: 'order-1' } })
-    expect(service.asked.at(-1)?.args[2]).toBeNull()
+    expect(service.asked.at(-1)?.args[1]).toMatchObject({ idempotencyKey: 'order-1' })
   })
 
   it('takes the same key in header and body, and refuses two that differ', async () => {
@@ -69,7 +100,7 @@ describe('notarising over HTTP', () => {
 
   it('tells a conflict as the service tells it', async () => {
     const { ask, service } = createEdge()
-    service.notarise = () =>
+    service.submit = () =>
       Promise.reject(
         new Failure('INPUT_CONFLICT', 'Idempotency key stands for another request: k', {
           field: 'idempotencyKey',

@@ -85,7 +85,7 @@ describe('a failure of the service', () => {
   it.each(codes)('is answered from the table: %s', async (code) => {
     const { ask, service } = createEdge()
     const secret = 'a path, a value, what not'
-    service.notarise = () => Promise.reject(new Failure(code, secret, { field: '/f' }))
+    service.submit = () => Promise.reject(new Failure(code, secret, { field: '/f' }))
     const row = failureCodes[code]
     const response = await ask('/v1/decisions', { body: decision })
     const again = response.headers.get('retry-after')
@@ -99,7 +99,7 @@ describe('a failure of the service', () => {
 
   it('of a kind that nobody promised is a BUG, of which a stranger learns nothing', async () => {
     const { ask, log, service } = createEdge()
-    service.notarise = () => Promise.reject(new TypeError('x is not a function: secret-123'))
+    service.submit = () => Promise.reject(new TypeError('x is not a function: secret-123'))
     const response = await ask('/v1/decisions', { body: decision })
     const problem = await expectProblem(response, 500, 'BUG')
     expect(problem.detail).toBe('An internal error occurred')
@@ -113,7 +113,7 @@ describe('a failure of the service', () => {
 
   it('is logged with what the operator must know', async () => {
     const { ask, log, service } = createEdge()
-    service.notarise = () => Promise.reject(new Failure('STORE_FULL', 'No space left: /data'))
+    service.submit = () => Promise.reject(new Failure('STORE_FULL', 'No space left: /data'))
     await ask('/v1/decisions', { body: decision })
     expect(JSON.stringify(lines(log).at(-1)?.['causes'])).toContain('No space left: /data')
   })
@@ -136,12 +136,12 @@ describe('time', () => {
     })
     const problem = await expectProblem(response, 408, 'INPUT_TIMEOUT')
     expect(problem.detail).toBe('Body was not complete after 30 ms')
-    expect(service.asked.some(({ method }) => method === 'notarise')).toBe(false)
+    expect(service.asked.some(({ method }) => method === 'submit')).toBe(false)
   })
 
   it('that writing takes leaves open whether it was written', async () => {
     const { ask, service } = createEdge({ requestTimeoutMs })
-    service.notarise = () => never
+    service.submit = () => never
     const response = await ask('/v1/decisions', { body: decision })
     await expectProblem(response, 503, 'LOG_STATE_UNKNOWN')
   })
@@ -196,7 +196,8 @@ describe('the log of requests', () => {
       await ask('/v1/trust-root', { token: wrong }),
       await ask('/v1/api-keys', { body: { owner: secret, scopes: ['log:read'] } }),
     ]
-    service.notarise = (_, text) => Promise.reject(new Error(`${token} ${text}`))
+    service.submit = (_, { members }) =>
+      Promise.reject(new Error(`${token} ${Object.values(members).join()}`))
     responses.push(await ask('/v1/decisions', { body: hidden }))
     expect(log).toHaveLength(responses.length)
     const all = log.join('')

@@ -1,0 +1,229 @@
+import { describe, expect, it } from 'vitest'
+import { actionIdOf } from '../../../src/dossier/action-effects.ts'
+import { formatChallenge, type Challenge } from '../../../src/dossier/challenge.ts'
+import { actionStreamOf } from '../../../src/dossier/kinds.ts'
+import { rosterDigest } from '../../../src/dossier/roster.ts'
+import { formatDossier } from '../../../src/dossier/v1.ts'
+import { verifyDossier, type Report } from '../../../src/verify/index.ts'
+import { operatorHolds, reseal, type Draft, type ForgedLog } from '../../support/forge.ts'
+import { dossierOf } from '../../support/forge-dossier.ts'
+import {
+  challengeOf,
+  decidedLog,
+  firstRoster,
+  grown,
+  leadKey,
+  leadSign,
+  nonce,
+  overrideMatter,
+  overruled,
+  published,
+  secondRoster,
+  signedBy,
+  trusting,
+} from '../../support/forge-override.ts'
+import { stepAt } from './forgery.ts'
+
+const decided = decidedLog()
+const stream = actionStreamOf(actionIdOf(nonce))
+
+const actionOf = (change: Partial<Challenge> = {}): string =>
+  formatChallenge({
+    ...challengeOf(decided),
+    decision: null,
+    decisionLeaf: null,
+    effect: { action: 'tenant.close', reason: 'Merged' },
+    failedGates: [],
+    requesters: ['carl'],
+    ...change,
+  })
+
+/** A log in which an action was signed and used, as its operator makes it. */
+const signedLog = (text = actionOf(), name = stream): ForgedLog =>
+  grown(
+    decided,
+    ['override', name, overrideMatter('opened', { challenge: text })],
+    ['approval', name, signedBy('ann', 'risk_lead', text)],
+    ['approval', name, signedBy('bob', 'security_lead', text)],
+    ['override', name, overrideMatter('executed', { maxUses: 1, status: 'ALLOW' })],
+  )
+const genuine = signedLog()
+
+const verify = (log: ForgedLog, name = stream): Report =>
+  verifyDossier(formatDossier(dossierOf(published(log), name)), trusting(log))
+
+const worst = ({ checks }: Report, outcome = 'fail'): string => {
+  const found = checks.find((check) => check.outcome === outcome)
+  return `${found?.name ?? ''}: ${found?.reason ?? ''}`
+}
+
+describe('the dossier of an action', () => {
+  it('is valid, and says what was done and by whom', () => {
+    const report = verify(genuine)
+    expect(report).toMatchObject({
+      action: {
+        effect: { action: 'tenant.close', reason: 'Merged' },
+        roster: 1,
+        signatures: [{ person: 'ann' }, { person: 'bob' }],
+        status: 'executed',
+      },
+      override: null,
+      status: null,
+      verdict: 'valid',
+    })
+    expect(report.notes.join()).toContain('ann as risk_lead and bob as security_lead')
+  })
+
+  it('is inconclusive under a trust root that does not know the roster', () => {
+    const report = verifyDossier(
+      formatDossier(dossierOf(published(genuine), stream)),
+      trusting(genuine, []),
+    )
+    expect(report).toMatchObject({ action: null, verdict: 'inconclusive' })
+  })
+
+  it.each([
+    ['instance', 'another instance', { instance: overruled }],
+    ['tenant', 'another tenant', { tenant: 'other' }],
+    ['origin', 'another origin', { origin: 'log.example/other' }],
+    ['effect', 'Not an effect', { effect: { action: 'tenant.close', more: 1 } }],
+    ['decision', 'another decision', { decision: overruled, decisionLeaf: 'ab'.repeat(32) }],
+    ['gates', 'names gates', { failedGates: ['risk'] }],
+    ['requester', 'who asked', { requesters: ['dora'] }],
+    ['roster', 'another roster', { roster: { sha256: rosterDigest(secondRoster), version: 1 } }],
+    ['nonce', 'Stream is not the one', { nonce: 'ab'.repeat(32) }],
+    ['approve-by', 'Deadlines', { approveBy: 1 }],
+    ['execute-by', 'Deadlines', { executeBy: 8_000_000_000_000_000 }],
+  ] as const)('is refused for another %s that all have signed', (_, why, change) => {
+    const text = actionOf(change as Partial<Challenge>)
+    const log = reseal(signedLog(text), operatorHolds, (steps) => {
+      const request = 'nonce' in change ? change.nonce : nonce
+      for (const step of steps) if (step.stream === stream) step.matter['request'] = request
+    })
+    expect(worst(verify(log))).toContain(why)
+  })
+
+  it.each([
+    ['Effect', { effect: { action: 'tenant.close', reason: 'Other' } }],
+    ['Justification', { justification: 'Pay me' }],
+    ['Requested by', { requesters: ['carl', 'dora'] }],
+    ['Approve by', { approveBy: challengeOf(decided).approveBy - 1 }],
+    ['Execute by', { executeBy: challengeOf(decided).executeBy + 1 }],
+  ] as const)(
+    'is refused by its %s where that was changed after the leads signed',
+    (line, change) => {
+      const text = actionOf(change as Partial<Challenge>)
+      const log = reseal(genuine, operatorHolds, (steps) => {
+        stepAt(steps, stream, 0).matter['challenge'] = text
+      })
+      expect(worst(verify(log))).toBe(
+        `stream.action: Step 1 (signed): What was signed is another challenge, by its ${line}`,
+      )
+    },
+  )
+
+  const refusal = (seq: number, change: Draft): string =>
+    worst(
+      verify(
+        reseal(genuine, operatorHolds, (steps) => {
+          Object.assign(stepAt(steps, stream, seq).matter, change)
+        }),
+      ),
+    )
+
+  it('is refused for signatures of one lead, of strangers, in other roles, or of another text', () => {
+    const text = actionOf()
+    expect(refusal(2, signedBy('ann', 'risk_lead', text))).toContain('Role has signed already')
+    expect(refusal(2, { role: 'risk_lead' })).toContain('holds the role risk_lead')
+    expect(refusal(1, { key: leadKey('dan') })).toContain('Key is not one of this person')
+    expect(refusal(1, { signature: leadSign('dan', text) })).toContain('Signature of ann')
+    const asking = signedLog(actionOf({ requesters: ['carl', 'ann'] }))
+    expect(worst(verify(asking))).toContain('Whoever asked may not sign')
+  })
+
+  it('is refused where a step is left out, comes twice, or stands in another stream', () => {
+    const without = (seq: number): ForgedLog =>
+      reseal(genuine, operatorHolds, (steps) => {
+        steps.splice(steps.indexOf(stepAt(steps, stream, seq)), 1)
+        for (const step of steps) if (step.stream === stream && step.seq > seq) step.seq--
+      })
+    expect(worst(verify(without(1)))).toContain('not both signatures')
+    const twice = grown(genuine, [
+      'override',
+      stream,
+      overrideMatter('executed', { maxUses: 1, status: 'ALLOW' }),
+    ])
+    expect(worst(verify(twice))).toContain('or is over')
+    const elsewhere = actionStreamOf(overruled)
+    expect(worst(verify(signedLog(actionOf(), elsewhere), elsewhere))).toContain(
+      'Stream is not the one of the nonce',
+    )
+    const past = reseal(genuine, operatorHolds, (steps) => {
+      stepAt(steps, stream, 3).time = challengeOf(decided).executeBy + 1
+    })
+    expect(worst(verify(past))).toContain('Execute-by has passed')
+    const last = reseal(genuine, operatorHolds, (steps) => {
+      stepAt(steps, stream, 3).time = challengeOf(decided).executeBy
+    })
+    expect(verify(last).verdict).toBe('valid')
+  })
+})
+
+describe('the stream control', () => {
+  const by = { id: 'cli', owner: 'carl', type: 'local' }
+  const act = (action: string, detail: Draft, control?: Draft): Draft => ({
+    action,
+    by,
+    detail,
+    subject: 'default',
+    time: 1,
+    ...(control === undefined ? {} : { control }),
+  })
+  const begun = grown(decided, ['admin', 'control', act('control.set', { dualControl: 'all' })])
+  const allowed = { action: stream, sha256: 'ab'.repeat(32) }
+  const ending = (control?: Draft) =>
+    grown(begun, ['admin', 'control', act('control.set', { dualControl: 'none' }, control)])
+
+  it('tells since when two leads must sign, and names the actions by which that ended', () => {
+    expect(verify(begun, 'control')).toMatchObject({ verdict: 'valid' })
+    const report = verify(ending(allowed), 'control')
+    expect(report.verdict).toBe('valid')
+    expect(report.notes.join('\n')).toContain(`Names ${stream}`)
+  })
+
+  it('is refused where it ended, or the tenant was closed, by nobody’s leave', () => {
+    const from = begun.size - 1
+    const demand = `Two leads must sign such a thing from index ${from} on`
+    expect(worst(verify(ending(), 'control'))).toContain(`${demand}, and it names no approved`)
+    expect(worst(verify(ending({ waived: 'break-glass' }), 'control'))).toContain(demand)
+    expect(worst(verify(ending({ waived: 'not controlled' }), 'control'))).toContain(demand)
+    expect(worst(verify(ending({ waived: 'no roster' }), 'control'))).toContain('no roster')
+    const closed = grown(begun, ['admin', 'control', act('tenant.close', { reason: 'x' })])
+    expect(worst(verify(closed, 'control'))).toContain(demand)
+    const twice = grown(begun, ['admin', 'control', act('control.set', { dualControl: 'all' })])
+    expect(worst(verify(twice, 'control'))).toContain('already')
+    const other = grown(begun, ['admin', 'control', act('apikey.create', {})])
+    expect(worst(verify(other, 'control'))).toContain('Not an act of this stream')
+  })
+
+  it('does not let an erasure say that there was no roster behind one', () => {
+    const erasing = (control: Draft) =>
+      grown(decided, [
+        'erasure',
+        overruled,
+        { by, control, reason: 'x', seqs: [0], stream: overruled, time: 1 },
+      ])
+    const gone = (log: ForgedLog) =>
+      reseal(log, operatorHolds, (steps) => {
+        stepAt(steps, overruled, 0).erased = true
+      })
+    expect(worst(verify(gone(erasing({ waived: 'no roster' })), overruled))).toContain(
+      'stream.control',
+    )
+    expect(verify(gone(erasing(allowed)), overruled).verdict).toBe('erased')
+  })
+})
+
+it('rosters of the forged log are those of the tests', () => {
+  expect(challengeOf(decided).roster.sha256).toBe(rosterDigest(firstRoster))
+})

@@ -88,7 +88,7 @@ const decideRoute = (service: Service, admit: Admission, maxBytes: number): Rout
       writes: true,
       body: { description: 'The answer, and why', type: json, schema: escalationDecidingSchema },
       replies: { 200: told },
-      failures: ['ESCALATION_REFUSED', 'INPUT_ERASED'],
+      failures: ['ESCALATION_REFUSED', 'TENANT_CLOSED', 'INPUT_ERASED'],
     },
     async (call, principal) => {
       const id = call.decisionId()

@@ -25,6 +25,7 @@ import type {
   EscalationDeciding,
   EscalationView,
 } from '../wire/escalations.ts'
+import { expectNotClosed } from './closing.ts'
 import { effectsOf } from './escalation-opening.ts'
 import { decisionOf, follow, nextPlace, readDecisionStream } from './follow-up.ts'
 import { dossierUrl } from './notarise.ts'
@@ -272,7 +273,7 @@ function eventOf(
 /**
  * Answers an escalation. Who answers is who called, or who has signed. Meanwhile nothing else enters the log, so that the roster stays the one that
  * counts.
- * @throws {@link Failure} ESCALATION_REFUSED, INPUT_NOT_FOUND, INPUT_ERASED, INPUT_TOO_LARGE
+ * @throws {@link Failure} ESCALATION_REFUSED, TENANT_CLOSED, INPUT_NOT_FOUND, INPUT_ERASED, INPUT_TOO_LARGE
  */
 export async function decideEscalation(
   room: Room,
@@ -280,6 +281,7 @@ export async function decideEscalation(
   id: string,
   deciding: EscalationDeciding,
 ): Promise<EscalationView> {
+  expectNotClosed(room)
   return room.gate.alone(
     () => room.log.idle(),
     async () => {

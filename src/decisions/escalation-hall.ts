@@ -1,5 +1,5 @@
 // Where escalations are waited for: those who ask how it stands, the requests that are held meanwhile, and the clock that ends what nobody answers.
-import { asFailure, Failure } from '../base/failure.ts'
+import { asFailure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import type { Notarised } from '../wire/decision.ts'
 import {
@@ -9,6 +9,7 @@ import {
   type EscalationView,
 } from '../wire/escalations.ts'
 import type { GatewayAnswer, GatewayRequest } from '../wire/gateway.ts'
+import { expectNotClosed } from './closing.ts'
 import { readEscalation } from './escalation-desk.ts'
 import { listEscalations } from './escalation-list.ts'
 import { EscalationTimer, type TimerParts } from './escalation-timer.ts'
@@ -116,9 +117,10 @@ export class EscalationHall {
         return await this.#decide(principal, request)
       } catch (error) {
         if (error instanceof Refusal) return answerRefused(error.message)
+        const { code, message } = asFailure(error)
+        if (code === 'TENANT_CLOSED') return answerRefused(message)
         // Policies have changed before the decision got its place.
-        const raced = error instanceof Failure && error.code === 'LOG_CONFLICT'
-        if (!raced || attempt === mostAttempts) throw error
+        if (code !== 'LOG_CONFLICT' || attempt === mostAttempts) throw error
       }
   }
 
@@ -128,6 +130,7 @@ export class EscalationHall {
     const key = request.idempotency_key ?? null
     const text = await sign(tenant, (room) =>
       notariser.evaluate(room, principal, askedOf(request), key, async () => {
+        expectNotClosed(room)
         const decision = await decide(room, principal, request)
         if ('refused' in decision) throw new Refusal(decision.refused)
         return decision.decided

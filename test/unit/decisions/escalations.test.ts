@@ -12,6 +12,7 @@ import {
   reviewerSign,
 } from '../../support/reviewers.ts'
 import {
+  founder,
   foundTestService,
   principalOf,
   requestOf,
@@ -285,6 +286,22 @@ describe('an answer is refused', () => {
     await expect(at.service.openOverride(requester, opening(two))).rejects.toMatchObject({
       code: 'OVERRIDE_REFUSED',
     })
+  })
+
+  it('in a tenant that is closed, where the gateway blocks', async () => {
+    const { at, clock } = await founded({ decideGateway: decideByName })
+    const id = await held(at)
+    await at.service.closeTenant('default', 'Moved', founder)
+    await expect(at.service.decideEscalation(reviewer, id, approving)).rejects.toMatchObject({
+      code: 'TENANT_CLOSED',
+    })
+    const asked = { action: 'a', agent_id: 'b', session_id: 'c', tenant_policy_id: 'allow' }
+    expect(await at.service.executeGateway(at.principal, asked)).toMatchObject({
+      decision: 'BLOCK',
+      event_id: null,
+    })
+    clock.now += 2 * minute
+    expect(await read(at, id)).toMatchObject({ status: 'timed-out' })
   })
 
   it('once what was decided is erased', async () => {

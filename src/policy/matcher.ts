@@ -78,7 +78,10 @@ function compileRegex({ value }: FieldMatcher, dialect: Dialect, at: string): Co
   return (actual) => {
     if (typeof actual !== 'string') return false
     if (typeof pattern === 'string') return raise(pattern, at)
-    return fits(actual, dialect.subject) && (pattern.test(actual) ?? raise(pattern.refusal, at))
+    return (
+      fits(actual, dialect.subject) &&
+      (pattern.test(actual) ?? raise('Text is too long for the pattern', at))
+    )
   }
 }
 

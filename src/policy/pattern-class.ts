@@ -1,8 +1,11 @@
 // A character class of Python in RE2's words. RE2 has no intersection, so a class that excludes an excluded set (`[^\W\d]`) takes one character
 // of the first set and looks behind itself for the rest.
 
+import { foldSpans, type Span } from './case-folding.ts'
+import type { Flags } from './pattern-flags.ts'
+
 /** A range of code points, or one of Python's sets by its letter. */
-export type ClassItem = { readonly from: number; readonly to: number } | { readonly set: string }
+export type ClassItem = Span | { readonly set: string }
 
 /** Inside of a class of everything that Python's `\w` matches. */
 export const wordSet = '\\p{L}\\p{N}_'
@@ -20,23 +23,39 @@ const asciiSets: Readonly<Record<string, string>> = {
 
 const hex = (code: number): string => `\\x{${code.toString(16)}}`
 
+const spanText = ({ from, to }: Span): string =>
+  from === to ? hex(from) : `${hex(from)}-${hex(to)}`
+
+/** The inside of a class of everything that these spans hold under these flags. */
+function spansText(spans: readonly Span[], { ascii, ignoreCase }: Flags): string {
+  return (ignoreCase ? foldSpans(spans, ascii) : spans).map(spanText).join('')
+}
+
+/** A character as RE2 writes it. */
+export function characterText(code: number, flags: Flags): string {
+  const text = spansText([{ from: code, to: code }], flags)
+  return text === hex(code) ? text : `[${text}]`
+}
+
 /** The class as RE2 writes it, and whether it looks behind. */
 export function classText(
   items: readonly ClassItem[],
   negated: boolean,
-  ascii: boolean,
+  flags: Flags,
 ): { readonly text: string; readonly looksBehind: boolean } {
-  const sets = ascii ? asciiSets : unicodeSets
+  const sets = flags.ascii ? asciiSets : unicodeSets
+  const spans: Span[] = []
   let included = ''
   const excluded: string[] = []
   for (const item of items) {
-    if ('from' in item) included += `${hex(item.from)}-${hex(item.to)}`
+    if ('from' in item) spans.push(item)
     else {
       const set = sets[item.set.toLowerCase()] ?? ''
       if (item.set === item.set.toLowerCase()) included += set
       else excluded.push(set)
     }
   }
+  included += spansText(spans, flags)
   const [first] = excluded
   if (first === undefined) return { text: `[${negated ? '^' : ''}${included}]`, looksBehind: false }
   if (!negated) {

@@ -23,6 +23,8 @@ export interface Flags {
   readonly multiline: boolean
   readonly dotAll: boolean
   readonly ascii: boolean
+  /** White space and what stands behind `#` mean nothing. */
+  readonly verbose: boolean
 }
 
 /** Nothing switched on. */
@@ -31,29 +33,32 @@ export const noFlags: Flags = Object.freeze({
   multiline: false,
   dotAll: false,
   ascii: false,
+  verbose: false,
 })
 
 const flagNames: Readonly<Record<string, keyof Flags>> = {
   i: 'ignoreCase',
   m: 'multiline',
   s: 'dotAll',
-  a: 'ascii',
+  x: 'verbose',
+}
+
+/** The flags after one letter. @throws {@link PatternProblem} */
+function withFlag(flags: Flags, letter: string, on: boolean): Flags {
+  const name = flagNames[letter]
+  if (name !== undefined) return { ...flags, [name]: on }
+  if (on && (letter === 'a' || letter === 'u')) return { ...flags, ascii: letter === 'a' }
+  throw invalid(`Bad flag: ${letter}`)
 }
 
 /**
- * The flags after some letters were switched on or off.
+ * The flags after some letters were switched on and others off.
  * @throws {@link PatternProblem}
  */
-export function withFlags(flags: Flags, letters: string, on: boolean): Flags {
-  let out = flags
-  for (const letter of letters) {
-    if (letter === 'x') throw unsupported('Verbose pattern')
-    if (letter === 'u' && on) continue
-    const name = flagNames[letter]
-    if (name === undefined || (letter === 'a' && !on)) throw invalid(`Bad flag: ${letter}`)
-    out = { ...out, [name]: on }
-  }
-  // Folding within ASCII only is nothing that RE2 does.
-  if (out.ascii && out.ignoreCase) throw unsupported('Flags a and i together')
-  return out
+export function withFlags(flags: Flags, on: string, off = ''): Flags {
+  if (on.includes('a') && on.includes('u')) throw invalid('Flags a and u exclude each other')
+  if (Array.from(on).some((letter) => off.includes(letter)))
+    throw invalid('A flag is switched on and off')
+  const then = Array.from(on).reduce((now, letter) => withFlag(now, letter, true), flags)
+  return Array.from(off).reduce((now, letter) => withFlag(now, letter, false), then)
 }

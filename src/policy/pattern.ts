@@ -1,14 +1,13 @@
 // A regular expression of a bundle, compiled once and matched in linear time, however hostile pattern and text are.
 import { RE2JS } from 're2js'
 import { PatternProblem } from './pattern-flags.ts'
-import { hasForeignWords, translatePattern } from './python-pattern.ts'
+import { hasForeignWords, layOut } from './pattern-marks.ts'
+import { translateMarked, translatePattern } from './python-pattern.ts'
 
 /** A compiled pattern. */
 export interface Pattern {
-  /** Whether it matches somewhere in a text; undefined when the text cannot be judged, which {@link refusal} explains. */
+  /** Whether it matches somewhere in a text; undefined when the text is too long to be judged. */
   test(text: string): boolean | undefined
-  /** Why `test` may give no answer. */
-  readonly refusal: string
 }
 
 /** Steps of matching that one text may cost: the length of the text times the size of the pattern's program. */
@@ -23,25 +22,31 @@ function compileRe2(pattern: string, looksBehind: boolean): RE2JS {
   }
 }
 
+/** Matches within the steps that are allowed. */
+function boundedTest(re2: RE2JS): Pattern['test'] {
+  const size = re2.programSize()
+  return (text) => (text.length * size > mostSteps ? undefined : re2.test(text))
+}
+
+/** The test of texts that must be laid out for it. */
+function compileMarked(text: string, extended: boolean): Pattern['test'] {
+  const test = boundedTest(compileRe2(translateMarked(text, extended), true))
+  // A text too long is not laid out first.
+  return (subject) => (subject.length > mostSteps ? undefined : test(layOut(subject)))
+}
+
 /**
  * The compiled form of a Python pattern.
  * @throws {@link PatternProblem} when it is not one, or needs what cannot be done in linear time
  */
 export function compilePattern(text: string, extended: boolean): Pattern {
-  const { asciiBoundaries, looksBehind, ofNothing, pattern } = translatePattern(text, extended)
-  const re2 = compileRe2(pattern, looksBehind)
-  const size = re2.programSize()
-  const nothing =
-    ofNothing === undefined ? re2.test('') : compileRe2(ofNothing, looksBehind).test('')
+  const { looksBehind, marked, pattern } = translatePattern(text, extended)
+  if (marked === 'all') return { test: compileMarked(text, extended) }
+  const test = boundedTest(compileRe2(pattern, looksBehind))
+  if (marked === 'none') return { test }
+  const testMarked = compileMarked(text, extended)
   return {
-    test(subject) {
-      if (subject === '') return nothing
-      if (subject.length * size > mostSteps) return undefined
-      if (asciiBoundaries && hasForeignWords(subject)) return undefined
-      return re2.test(subject)
-    },
-    refusal: asciiBoundaries
-      ? 'Text is too long for the pattern, or has word characters beyond ASCII where the pattern has \\b'
-      : 'Text is too long for the pattern',
+    test: (subject) =>
+      subject === '' || hasForeignWords(subject) ? testMarked(subject) : test(subject),
   }
 }

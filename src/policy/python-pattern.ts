@@ -1,18 +1,20 @@
 // Python's regular expressions (`re` of 3.11, text patterns), rewritten for RE2, which matches in linear time. What means something else there is
-// rewritten (`$`, `\Z`, `\d`, `\w`, `\s`, `.`), what RE2 cannot do is named and refused (look-around, backreferences, possessive and atomic groups), and
-// what Python itself refuses is told apart from that. Only whether there is a match is kept: groups capture nothing.
-import { classText, wordSet, type ClassItem } from './pattern-class.ts'
+// rewritten (`$`, `\Z`, `\d`, `\w`, `\s`, `.`, case), what RE2 cannot do is named and refused (look-around, backreferences, possessive and atomic groups),
+// and what Python itself refuses is told apart from that. Only whether there is a match is kept: groups capture nothing.
+import { characterText, classText, type ClassItem } from './pattern-class.ts'
 import { invalid, noFlags, unsupported, withFlags, type Flags } from './pattern-flags.ts'
+import { markedItem, markedPattern, markedPosition, type Position } from './pattern-marks.ts'
 
 /** A pattern in RE2's words. */
 export interface Translation {
   readonly pattern: string
-  /** RE2 sees word boundaries between ASCII characters only: with `\b` a text that has other word characters cannot be judged. */
-  readonly asciiBoundaries: boolean
-  /** Whether the pattern looks behind itself, which RE2JS does in linear time when it is told. */
+  /** Whether it looks behind itself, which RE2JS does in linear time when it is told. */
   readonly looksBehind: boolean
-  /** The pattern for the empty text, where Python knows no `\B`; only given when it is another one. */
-  readonly ofNothing: string | undefined
+  /**
+   * Which texts want {@link translateMarked} instead: `all` where something stands behind `$`; `words`, those with word characters beyond ASCII and the
+   * empty one, where the pattern asks for the edges of words.
+   */
+  readonly marked: 'all' | 'words' | 'none'
 }
 
 interface Piece {
@@ -23,9 +25,18 @@ interface Piece {
   readonly position?: true
 }
 
-const literal = (code: number): string => `\\x{${code.toString(16)}}`
-const plain = (text: string): Piece => ({ text, ends: false })
-const position = (text: string): Piece => ({ text, ends: false, position: true })
+const endOfText = '(?:\\n?\\z)'
+const unmarked: Readonly<Record<Position, string>> = {
+  start: '\\A',
+  lineStart: '(?m:^)',
+  end: '\\z',
+  nearEnd: endOfText,
+  lineEnd: '(?m:$)',
+  edge: '\\b',
+  noEdge: '\\B',
+  asciiEdge: '\\b',
+  noAsciiEdge: '\\B',
+}
 
 const controls: Readonly<Record<string, number>> = {
   a: 7,
@@ -39,22 +50,35 @@ const controls: Readonly<Record<string, number>> = {
 const hexLengths: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 }
 const setLetters = 'dDsSwW'
 const mostRepeats = 1000
+const whiteSpace = ' \t\n\r\v\f'
+
 class PatternReader {
   readonly #chars: readonly string[]
   readonly #extended: boolean
-  readonly #never: string
+  readonly #marked: boolean
   #at = 0
   #groups = 0
   #depth = 0
+  /** Whether anything but groups was opened. */
+  #begun = false
   readonly #names = new Set<string>()
-  asciiBoundaries = false
   looksBehind = false
-  inWords = false
+  asksWords = false
+  endsEarly = false
 
-  constructor(pattern: string, extended: boolean, ofNothing = false) {
+  constructor(pattern: string, extended: boolean, marked: boolean) {
     this.#chars = Array.from(pattern)
     this.#extended = extended
-    this.#never = ofNothing ? '[^\\x{0}-\\x{10ffff}]' : ''
+    this.#marked = marked
+  }
+
+  #item(text: string): Piece {
+    return { text: this.#marked ? markedItem(text) : text, ends: false }
+  }
+
+  #position(name: Position): Piece {
+    const ends = name === 'nearEnd' && !this.#marked
+    return { text: this.#marked ? markedPosition(name) : unmarked[name], ends, position: true }
   }
 
   #peek(ahead = 0): string {
@@ -82,18 +106,20 @@ class PatternReader {
 
   whole(): string {
     let flags = noFlags
+    let letters = ''
     // Global flags stand in front of everything, or Python refuses them.
     for (;;) {
-      this.#skipComments()
+      this.#skipNothing(flags)
       const text = this.#chars.slice(this.#at, this.#at + 16).join('')
       const found = /^\(\?([a-zA-Z]+)\)/.exec(text)
       if (found === null) break
-      flags = withFlags(flags, found[1] ?? '', true)
+      letters += found[1] ?? ''
+      flags = withFlags(noFlags, letters)
       this.#at += found[0].length
     }
     const { text } = this.#alternation(flags)
     if (this.#peek() !== '') throw invalid('Unbalanced parenthesis')
-    return flags.ignoreCase ? `(?i:${text})` : text
+    return this.#marked ? markedPattern(text) : text
   }
 
   #alternation(flags: Flags): Piece {
@@ -111,11 +137,11 @@ class PatternReader {
     let out = ''
     let ends = false
     for (;;) {
-      this.#skipComments()
+      this.#skipNothing(flags)
       if (['', '|', ')'].includes(this.#peek())) break
-      const piece = this.#repeated(this.#item(flags))
+      const piece = this.#repeated(this.#atom(flags), flags)
       if (piece.text === '') continue
-      if (ends && piece.text !== endOfText) throw unsupported('Something stands behind `$`')
+      this.endsEarly ||= ends && piece.text !== endOfText
       out += piece.text
       ends ||= piece.ends
     }
@@ -129,7 +155,9 @@ class PatternReader {
       this.#at++
       return { text: char, most: char === '?' ? 1 : Infinity }
     }
-    const found = /^\{(\d*)(,?)(\d*)\}/.exec(this.#chars.slice(this.#at, this.#at + 24).join(''))
+    if (char !== '{') return undefined
+    const end = this.#chars.indexOf('}', this.#at) + 1
+    const found = /^\{(\d*)(,?)(\d*)\}$/.exec(this.#chars.slice(this.#at, end).join(''))
     if (found === null || found[0] === '{}') return undefined
     const [all, low = '', comma, high = ''] = found
     this.#at += all.length
@@ -138,46 +166,62 @@ class PatternReader {
     if (most < least) throw invalid('Fewest repetitions are more than most')
     if (least > mostRepeats || (Number.isFinite(most) && most > mostRepeats))
       throw unsupported(`More than ${mostRepeats} repetitions`)
-    return { text: `{${least}${comma ?? ''}${high}}`, most }
+    return { text: `{${least}${comma ?? ''}${high === '' ? '' : most}}`, most }
   }
 
-  #skipComments(): void {
-    while (this.#peek() === '(' && this.#peek(1) === '?' && this.#peek(2) === '#') this.#until(')')
+  /** Skips comments, and white space where it means nothing. */
+  #skipNothing({ verbose }: Flags): void {
+    for (;;) {
+      const char = this.#peek()
+      if (char === '(' && this.#peek(1) === '?' && this.#peek(2) === '#') this.#until(')')
+      else if (verbose && char !== '' && whiteSpace.includes(char)) this.#at++
+      else if (verbose && char === '#') this.#skipLine()
+      else break
+    }
   }
 
-  #repeated(item: Piece): Piece {
-    this.#skipComments()
+  #skipLine(): void {
+    while (this.#peek() !== '' && this.#peek() !== '\n') this.#at++
+  }
+
+  #repeated(item: Piece, flags: Flags): Piece {
+    this.#skipNothing(flags)
     const quantifier = this.#quantifier()
     if (quantifier === undefined) return item
     if (item.position) throw invalid('Nothing to repeat')
     if (this.#accept('+')) throw unsupported('Possessive repetition')
     const lazy = this.#accept('?') ? '?' : ''
+    this.#skipNothing(flags)
     if (this.#quantifier() !== undefined) throw invalid('Multiple repeat')
-    if (item.ends && quantifier.most > 1) throw unsupported('`$` is repeated')
+    this.endsEarly ||= item.ends && quantifier.most > 1
     return { text: `(?:${item.text})${quantifier.text}${lazy}`, ends: item.ends }
   }
 
-  #item(flags: Flags): Piece {
+  #atom(flags: Flags): Piece {
     if (this.#quantifier() !== undefined) throw invalid('Nothing to repeat')
     const char = this.#next()
+    if (char === '(') return this.#group(flags)
+    this.#begun = true
     if (char === '\\') return this.#escape(flags)
     if (char === '[') return this.#characterClass(flags)
-    if (char === '(') return this.#group(flags)
     if (char === '{' && this.#extended) throw unsupported('Brace that counts nothing')
-    if (char === '.') return plain(flags.dotAll ? '(?s:.)' : '[^\\n]')
-    if (char === '^') return position(flags.multiline ? '(?m:^)' : '\\A')
-    if (char === '$')
-      return flags.multiline ? position('(?m:$)') : { text: endOfText, ends: true, position: true }
-    return plain(literal(char.codePointAt(0) ?? 0))
+    if (char === '.') return this.#item(flags.dotAll ? '(?s:.)' : '[^\\n]')
+    if (char === '^') return this.#position(flags.multiline ? 'lineStart' : 'start')
+    if (char === '$') return this.#position(flags.multiline ? 'lineEnd' : 'nearEnd')
+    return this.#literal(char.codePointAt(0) ?? 0, flags)
+  }
+
+  #literal(code: number, flags: Flags): Piece {
+    return this.#item(characterText(code, flags))
   }
 
   #group(flags: Flags): Piece {
     if (!this.#accept('?')) {
       this.#groups++
-      return this.#inside(flags, flags)
+      return this.#inside(flags)
     }
     const char = this.#next()
-    if (char === ':') return this.#inside(flags, flags)
+    if (char === ':') return this.#inside(flags)
     if (char === 'P') return this.#named(flags)
     if (char === '=' || char === '!') throw unsupported('Look-ahead')
     if (char === '<' && '=!'.includes(this.#peek()) && this.#peek() !== '')
@@ -196,55 +240,58 @@ class PatternReader {
     if (this.#names.has(name)) throw invalid('A group is named twice')
     this.#names.add(name)
     this.#groups++
-    return this.#inside(flags, flags)
+    return this.#inside(flags)
   }
 
   #flagged(flags: Flags, first: string): Piece {
     const text = first + this.#until(':')
     const found = /^([a-zA-Z]*)(?:-([a-zA-Z]+))?$/.exec(text)
     if (found === null) throw invalid('Bad inline flags')
-    const on = withFlags(flags, found[1] ?? '', true)
-    return this.#inside(flags, withFlags(on, found[2] ?? '', false))
+    const inside = withFlags(flags, found[1] ?? '', found[2])
+    // CPython looks for where such a pattern may begin with the flags outside, and so misses matches.
+    if (inside.ascii !== flags.ascii && !this.#begun)
+      throw unsupported('Flag a or u of a group in front')
+    return this.#inside(inside)
   }
 
-  #inside(outer: Flags, flags: Flags): Piece {
+  #inside(flags: Flags): Piece {
     const { text, ends } = this.#alternation(flags)
     if (!this.#accept(')')) throw invalid('Missing closing parenthesis')
-    const fold = outer.ignoreCase === flags.ignoreCase ? '?:' : flags.ignoreCase ? '?i:' : '?-i:'
-    return { text: `(${fold}${text})`, ends }
+    return { text: `(?:${text})`, ends }
   }
 
   #escape(flags: Flags): Piece {
     const char = this.#next()
-    if (char === 'A') return position('\\A')
-    if (char === 'Z') return position('\\z')
-    if (char === 'b' || char === 'B') {
-      this.asciiBoundaries ||= !flags.ascii
-      this.inWords ||= char === 'B'
-      if (char === 'B' && this.#never !== '') return position(this.#never)
-      return position(`\\${char}`)
-    }
-    if (setLetters.includes(char)) return plain(this.#set([{ set: char }], false, flags))
-    if (this.#extended && (char === 'p' || char === 'P')) return plain(this.#property(char))
-    if (char >= '1' && char <= '9') return plain(this.#octalOrReference(char))
-    return plain(literal(this.#character(char, false)))
+    if (char === 'A') return this.#position('start')
+    if (char === 'Z') return this.#position('end')
+    if (char === 'b') return this.#edge(flags.ascii ? 'asciiEdge' : 'edge')
+    if (char === 'B') return this.#edge(flags.ascii ? 'noAsciiEdge' : 'noEdge')
+    if (setLetters.includes(char)) return this.#class([{ set: char }], false, flags)
+    if (this.#extended && (char === 'p' || char === 'P')) return this.#property(char, flags)
+    if (char >= '1' && char <= '9') return this.#octalOrReference(char, flags)
+    return this.#literal(this.#character(char, false), flags)
+  }
+
+  #edge(name: Position): Piece {
+    this.asksWords = true
+    return this.#position(name)
   }
 
   /** A property of Unicode, which only the second dialect's engine knows. */
-  #property(letter: string): string {
+  #property(letter: string, { ignoreCase }: Flags): Piece {
     if (!this.#accept('{')) throw unsupported('Property without braces')
     const name = this.#until('}')
     if (!/^[A-Za-z_]+$/.test(name)) throw unsupported('Property of this form')
-    return `\\${letter}{${name}}`
+    return this.#item(`(?${ignoreCase ? 'i' : ''}:\\${letter}{${name}})`)
   }
 
-  #octalOrReference(first: string): string {
+  #octalOrReference(first: string, flags: Flags): Piece {
     const digits = first + this.#peek() + this.#peek(1)
     if (/^[0-7]{3}$/.test(digits)) {
       this.#at += 2
       const code = Number.parseInt(digits, 8)
       if (code > 0o377) throw invalid('Octal escape beyond 0o377')
-      return literal(code)
+      return this.#literal(code, flags)
     }
     const number = Number(/^\d/.test(this.#peek()) ? first + this.#peek() : first)
     if (number > this.#groups) throw invalid('Reference to a group that is not there')
@@ -295,7 +342,7 @@ class PatternReader {
       items.push({ from: from.from, to: to.from })
     }
     this.#at++
-    return plain(this.#set(items, negated, flags))
+    return this.#class(items, negated, flags)
   }
 
   #classMember(): ClassItem {
@@ -313,14 +360,12 @@ class PatternReader {
     return { from: code, to: code }
   }
 
-  #set(items: readonly ClassItem[], negated: boolean, flags: Flags): string {
-    const { text, looksBehind } = classText(items, negated, flags.ascii)
+  #class(items: readonly ClassItem[], negated: boolean, flags: Flags): Piece {
+    const { text, looksBehind } = classText(items, negated, flags)
     this.looksBehind ||= looksBehind
-    return text
+    return this.#item(text)
   }
 }
-
-const endOfText = '(?:\\n?\\z)'
 
 /**
  * A Python pattern in RE2's words. `extended` is for the second dialect, whose engine is `regex` instead of `re`: it knows `\p{…}`, and what it takes for
@@ -328,13 +373,12 @@ const endOfText = '(?:\\n?\\z)'
  * @throws {@link PatternProblem}
  */
 export function translatePattern(pattern: string, extended: boolean): Translation {
-  const reader = new PatternReader(pattern, extended)
+  const reader = new PatternReader(pattern, extended, false)
   const text = reader.whole()
-  const { asciiBoundaries, inWords, looksBehind } = reader
-  const ofNothing = inWords ? new PatternReader(pattern, extended, true).whole() : undefined
-  return { pattern: text, asciiBoundaries, looksBehind, ofNothing }
+  const { asksWords, endsEarly, looksBehind } = reader
+  return { pattern: text, looksBehind, marked: endsEarly ? 'all' : asksWords ? 'words' : 'none' }
 }
 
-/** Whether RE2 would misjudge the word boundaries of a text. */
-export const hasForeignWords = (text: string): boolean => foreignWord.test(text)
-const foreignWord = new RegExp(`(?=[^\\x00-\\x7f])[${wordSet}]`, 'u')
+/** As {@link translatePattern}, but for texts that are laid out with marks. @throws {@link PatternProblem} */
+export const translateMarked = (pattern: string, extended: boolean): string =>
+  new PatternReader(pattern, extended, true).whole()

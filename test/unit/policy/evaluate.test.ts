@@ -231,13 +231,11 @@ describe('a matcher', () => {
   })
 
   it('raises where a pattern cannot judge a text, instead of saying no', () => {
-    const when = { kind: 'regex', field: 'x', value: '\\bb' }
-    for (const dialect of ['0.1', '0.2'] as const) {
-      expect(ask(when, { data: { x: 'a b' } }, dialect)).toBe(true)
-      expect(ask(when, { data: { x: 'éb' } }, dialect)).toBe(
-        'POLICY_RAISED /policies/0/rules/0/when',
-      )
-    }
+    const when = { kind: 'regex', field: 'x', value: 'b$' }
+    expect(ask(when, { data: { x: 'a b' } })).toBe(true)
+    expect(ask(when, { data: { x: ' '.repeat(2_000_000) } })).toBe(
+      'POLICY_RAISED /policies/0/rules/0/when',
+    )
   })
 
   it('holds a pattern against 4096 characters in the second dialect, not one more', () => {

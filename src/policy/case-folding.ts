@@ -1,0 +1,67 @@
+// Which characters are the same to Python's `re` when it ignores case: those of one small letter, and small letters of one capital. RE2 folds in its
+// own way (not `İ` and `ı` with `i`, and a set such as `\w` as well), so a pattern is given to it with every case written out.
+
+/** Code points from the first to the last. */
+export interface Span {
+  readonly from: number
+  readonly to: number
+}
+
+/** Behind the last character that has a case. */
+const afterCased = 0x20000
+const dotted = 0x130
+
+/** The small letter of a character, as one code point. */
+function toSmall(code: number): number {
+  // The only one whose small letter is written as two.
+  if (code === dotted) return 0x69
+  const small = String.fromCodePoint(code).toLowerCase()
+  const first = small.codePointAt(0) ?? code
+  return small.length === String.fromCodePoint(first).length ? first : code
+}
+
+function readOrbits(): ReadonlyMap<number, readonly number[]> {
+  const byCapital = new Map<string, number[]>()
+  for (let code = 0; code < afterCased; code++) {
+    const capital = String.fromCodePoint(toSmall(code)).toUpperCase()
+    const found = byCapital.get(capital)
+    if (found === undefined) byCapital.set(capital, [code])
+    else found.push(code)
+  }
+  const orbits = new Map<number, readonly number[]>()
+  for (const orbit of byCapital.values())
+    if (orbit.length > 1) for (const code of orbit) orbits.set(code, orbit)
+  return orbits
+}
+
+// Read when the first pattern asks: it takes some milliseconds.
+let orbits: ReadonlyMap<number, readonly number[]> | undefined
+
+const asciiOrbits: ReadonlyMap<number, readonly number[]> = new Map(
+  Array.from({ length: 26 }, (_, i) => [0x41 + i, 0x61 + i] as const).flatMap((orbit) =>
+    orbit.map((code) => [code, orbit] as const),
+  ),
+)
+
+function merge(spans: readonly Span[]): readonly Span[] {
+  const merged: { from: number; to: number }[] = []
+  for (const { from, to } of spans.toSorted((a, b) => a.from - b.from)) {
+    const last = merged.at(-1)
+    if (last !== undefined && from <= last.to + 1) last.to = Math.max(last.to, to)
+    else merged.push({ from, to })
+  }
+  return merged
+}
+
+/** These spans with every case of what is in them; only the cases of ASCII where that is asked. */
+export function foldSpans(spans: readonly Span[], ascii: boolean): readonly Span[] {
+  const known = ascii ? asciiOrbits : (orbits ??= readOrbits())
+  const more = new Set<number>()
+  for (const { from, to } of merge(spans)) {
+    const wide = to - from > known.size
+    const codes = wide ? known.keys() : Array.from({ length: to - from + 1 }, (_, i) => from + i)
+    for (const code of codes)
+      if (code >= from && code <= to) for (const one of known.get(code) ?? []) more.add(one)
+  }
+  return merge([...spans, ...Array.from(more, (code) => ({ from: code, to: code }))])
+}

@@ -47,8 +47,9 @@ it(
       timeout: 170_000,
     })
     expect(run.status, `${run.stdout}\n${run.stderr}`).toBe(0)
-    expect(run.stdout.match(/\bvalid +\S+\.dossier\.json/g)).toHaveLength(4)
-    expect(run.stdout).toContain('"status":"ESCALATE"')
+    expect(run.stdout.match(/\bvalid +\S+\.dossier\.json/g)).toHaveLength(5)
+    expect(run.stdout).toContain('"status":"BLOCK"')
+    expect(run.stdout).toMatch(/^same +valid +release\.dossier\.json/m)
     for (const line of [
       /^clean +default/m,
       /\bvalid +release\.tlog-proof/,

@@ -16,6 +16,7 @@ import {
   type TenantFlags,
 } from './command.ts'
 import type { DiffFlags } from './policy-diff.ts'
+import type { GatesFlags } from './policy-gates.ts'
 import type { ActivateFlags, PushFlags, RetireFlags } from './policy.ts'
 import type { ReevaluateFlags } from './reevaluate.ts'
 import type { EvalFlags, SourceFlags, TestFlags } from './policy-offline.ts'
@@ -28,6 +29,7 @@ export function definePolicy(program: Command, context: Context, outcome: Outcom
   const defining = { context, outcome, policy, program }
   defineEval(defining)
   defineTools(defining)
+  defineGates(defining)
   defineLife(defining)
   defineReading(defining)
   defineDiff(defining)
@@ -123,6 +125,25 @@ function defineTools({ context, outcome, policy, program }: Defining<'policy'>):
   inDialect(asJson(test))
   act(program, test, outcome, async (flags: TestFlags, [file]) =>
     (await import('./policy-offline.ts')).testPolicy(context, String(file), flags),
+  )
+}
+
+function defineGates({ context, outcome, policy, program }: Defining<'policy'>): void {
+  const gates = define(
+    policy,
+    'gates',
+    'Checks settings of quantitative gates as AEGIS writes them, and prints them with the "gates" member of a bundle that has them; exit 2 where they are none. With --measures evaluates a proposal by them, offline; exit 1 unless it is PROCEED.',
+    ['policy gates interface-contract.yaml', 'policy gates --measures proposal.json --json'],
+  )
+    .argument('[settings]', "settings, YAML or JSON, - for standard input (default: AEGIS's own)")
+    .option('--measures <file>', 'measures of a proposal, JSON, - for standard input')
+    .option('--shadow', 'tell what would be observed too, and exit 0')
+  act(program, asJson(gates), outcome, async (flags: GatesFlags, [file]) =>
+    (await import('./policy-gates.ts')).askGates(
+      context,
+      typeof file === 'string' ? file : undefined,
+      flags,
+    ),
   )
 }
 

@@ -56,7 +56,7 @@ async function readStandardInput({ io }: Context): Promise<Uint8Array> {
 }
 
 /** The text of a file, or of standard input. @throws {@link Failure} INPUT_MALFORMED, INPUT_TOO_LARGE; {@link Usage} */
-async function readText(context: Context, name: string): Promise<string> {
+export async function readText(context: Context, name: string): Promise<string> {
   const bytes =
     name === '-'
       ? await readStandardInput(context)

@@ -111,5 +111,27 @@ export function listContract(db: StoreCase): void {
       expect(await db.store.listOverrides('acme', 3, 10)).toEqual([])
       expect(await db.store.listOverrides('nobody', 100, 10)).toEqual([])
     })
+
+    it('gives actions by themselves, and no decision among them', async () => {
+      await db.create()
+      const [one, two] = ['action-1', 'action-2']
+      await append(db.store, 'acme', [
+        { kind: 'override', seq: 0, stream: one },
+        { kind: 'override', seq: 0, stream: 'a' },
+        { kind: 'override', seq: 0, stream: two },
+        { kind: 'approval', seq: 1, stream: one },
+        { kind: 'override', seq: 2, stream: one },
+      ])
+      const all = [
+        { index: 4, stream: one },
+        { index: 2, stream: two },
+      ]
+      expect(await db.store.listActions('acme', 100, 10)).toEqual(all)
+      expect(await db.store.listActions('acme', 100, 1)).toEqual(all.slice(0, 1))
+      expect(await db.store.listActions('acme', 4, 10)).toEqual(all.slice(1))
+      expect(await db.store.listActions('acme', 5, 10)).toEqual(all)
+      expect(await db.store.listActions('nobody', 100, 10)).toEqual([])
+      expect(await db.store.listOverrides('acme', 100, 10)).toEqual([{ index: 1, stream: 'a' }])
+    })
   })
 }

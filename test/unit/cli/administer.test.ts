@@ -152,8 +152,20 @@ describe('erase', () => {
     const { code, stdout } = await run(['erase', 'some-id', '--reason', 'asked for'], around)
     expect([code, stdout]).toEqual([0, 'erased  some-id  proved by entry 9\n'])
     expect(around.calls).toEqual([
-      ['erase', expect.objectContaining({ tenant: 'default', caller }), 'some-id', 'asked for'],
+      [
+        'erase',
+        expect.objectContaining({ tenant: 'default', caller }),
+        'some-id',
+        'asked for',
+        undefined,
+      ],
     ])
+  })
+
+  it('is done under the action that was named', async () => {
+    const around = watched()
+    await run(['erase', 'some-id', '--reason', 'asked for', '--action', 'the-action'], around)
+    expect(around.calls[0]?.at(-1)).toBe('the-action')
   })
 })
 

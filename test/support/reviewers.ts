@@ -33,10 +33,7 @@ const reviewingRoster: Roster = {
 }
 
 /** The proposal of that roster, signed by everybody who must. */
-function reviewingProposal(
-  place: Parameters<typeof proposalOf>[0],
-  text: string,
-): RosterProposal {
+function reviewingProposal(place: Parameters<typeof proposalOf>[0], text: string): RosterProposal {
   const leads: readonly Lead[] = ['ann', 'bob']
   const { endorsements, roster } = proposalOf(place, reviewingRoster, ...leads)
   return {

@@ -1,11 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { encodeHex } from '../../../src/base/bytes.ts'
-import {
-  formatEscalationChallenge,
-  type EscalationChallenge,
-} from '../../../src/dossier/escalation-challenge.ts'
-import { rosterDigest } from '../../../src/dossier/roster.ts'
-import { parseStatement } from '../../../src/dossier/statement.ts'
+import type { EscalationChallenge } from '../../../src/dossier/escalation-challenge.ts'
 import { formatDossier } from '../../../src/dossier/v1.ts'
 import { verifyDossier, type Report } from '../../../src/verify/index.ts'
 import {
@@ -16,88 +10,28 @@ import {
   type Step,
 } from '../../support/forge.ts'
 import { dossierOf } from '../../support/forge-dossier.ts'
-import { createWorld, erasureOf, executionOf } from '../../support/forge-world.ts'
+import {
+  answered,
+  by,
+  byService,
+  heldIn,
+  heldLog,
+  named,
+  signedBy,
+  textOf,
+} from '../../support/forge-escalation.ts'
 import {
   decidedLog,
-  firstRoster,
   grown,
-  leadKey,
   leadSign,
   overruled as stream,
   published,
   trusting,
-  type Lead,
 } from '../../support/forge-override.ts'
-import { decisionOf } from '../../support/forge-world.ts'
+import { createWorld, decisionOf, erasureOf, executionOf } from '../../support/forge-world.ts'
 import { stepAt } from './forgery.ts'
 
 const minute = 60_000
-const named = { sha256: rosterDigest(firstRoster), version: 1 }
-const byService = { by: null, time: 1 }
-const by = (owner: string): Draft => ({ by: { id: 'key-2', owner, type: 'apiKey' }, time: 1 })
-
-/** The entry of the decision, which is the last of a log, and what an escalation of it is bound to. */
-function heldIn(log: ForgedLog) {
-  const decided = log.sealed.findLast(({ step }) => step.stream === stream && step.seq === 0)
-  if (decided === undefined) throw new Error('No decision')
-  const statement = parseStatement(decided.payload)
-  if (typeof statement === 'string') throw new Error(statement)
-  const { time } = decided.step
-  return {
-    deadline: time + minute,
-    intent: statement.subject[0].digest.sha256,
-    leaf: encodeHex(decided.hash),
-    time,
-  }
-}
-
-/** The log with its decision held, from the very moment on. */
-function heldLog(base: ForgedLog, change: Draft = {}): ForgedLog {
-  const { deadline, intent, leaf, time } = heldIn(base)
-  return reseal(base, operatorHolds, (steps) => {
-    const matter = { ...byService, deadline, event: 'opened', intent, leaf, ...change }
-    const salt = String(steps.length).padStart(32, '0')
-    steps.push({ kind: 'escalation', matter, salt, seq: 1, stream, time })
-  })
-}
-
-const answered = (event: 'approved' | 'rejected', person: string, change: Draft = {}): Draft => ({
-  ...by(person),
-  event,
-  person,
-  reason: 'Checked',
-  roster: named,
-  signature: null,
-  ...change,
-})
-
-const textOf = (log: ForgedLog, change: Partial<EscalationChallenge> = {}): string => {
-  const { deadline, intent, leaf } = heldIn(log)
-  const { instance, origin, tenant } = log.identity
-  return formatEscalationChallenge({
-    action: 'pay',
-    actor: 'agent-7',
-    answer: 'approve',
-    deadline,
-    decision: stream,
-    intent,
-    leaf,
-    place: { instance, origin, tenant },
-    reason: 'Checked',
-    roster: named,
-    ...change,
-  })
-}
-
-const signedBy = (lead: Lead, challenge: string): Draft => ({
-  signature: {
-    challenge,
-    key: leadKey(lead),
-    kind: 'Ed25519',
-    signature: leadSign(lead, challenge),
-  },
-})
-
 const decided = decidedLog({ status: 'ESCALATE' })
 const held = heldLog(decided)
 const approved = grown(held, [

@@ -226,6 +226,38 @@ describe('obligations', () => {
     expect(ask([obliged(redact), bundle('c', [rule('deny')])]).obligations).toEqual([])
   })
 
+  it('go with no decision that gates block', () => {
+    expect(ask([obliged(redact)], { gates: gates('HALT') }).obligations).toEqual([])
+    expect(ask([obliged(redact)], { gates: gates('PAUSE') }).obligations).toEqual([redact])
+  })
+
+  it('of a policy that has no opinion are nobody’s', () => {
+    const silent = {
+      bundle_id: 'silent',
+      policies: [
+        {
+          id: 'p',
+          default_effect: 'not_applicable',
+          obligations: [redact],
+          rules: [rule('allow', is('action', 'refund'))],
+        },
+      ],
+    }
+    expect(ask([silent, bundle('b', [rule('allow')])])).toMatchObject({
+      status: 'ALLOW',
+      obligations: [],
+    })
+  })
+
+  it('change nothing about a request that is blocked as it came', () => {
+    const unfit = obliged({
+      type: 'transform_input',
+      changes: [{ op: 'set', path: 'action.amount.value', value: 1 }],
+    })
+    const decided = ask([unfit, bundle('c', [rule('deny')])])
+    expect([decided.status, decided.trace.steps]).toEqual(['BLOCK', []])
+  })
+
   it('stand once, however many policies demand them', () => {
     const two = [obliged(redact), { ...obliged(redact), bundle_id: 'c' }]
     expect(ask(two).obligations).toEqual([redact])
@@ -290,6 +322,13 @@ describe('obligations', () => {
     expect([decided.status, codes(decided)]).toEqual(['ERROR', ['TRANSFORM_FAILED']])
   })
 
+  it('are an error where what is changed is a request no more', () => {
+    const decided = ask([
+      obliged({ type: 'transform_input', changes: [{ op: 'set', path: 'resource', value: 'r' }] }),
+    ])
+    expect([decided.status, codes(decided)]).toEqual(['ERROR', ['TRANSFORM_FAILED']])
+  })
+
   const to = (action: string): object => ({ type: 'route', target: { action } })
   const on = (action: string, effect: string, ...obligations: readonly object[]): object =>
     rule(effect, is('action', action), {
@@ -308,11 +347,28 @@ describe('obligations', () => {
     expect([unknown.status, codes(unknown)]).toEqual(['BLOCK', ['NO_POLICY_MATCHED']])
   })
 
+  it('route the request as it was changed, not as it came', () => {
+    const changed = bundle('b', [
+      rule(
+        'allow',
+        { kind: 'gt', field: 'intent.action.amount', value: 100 },
+        {
+          obligations: [cap, to('hold')],
+        },
+      ),
+      rule('allow', always, { id: 'rest' }),
+    ])
+    const decided = ask([changed])
+    expect(decided.obligations.map(({ type }) => type)).toEqual(['transform_input'])
+    expect(decided.trace.steps.map(({ kind }) => kind)).toEqual(['transform_input'])
+  })
+
   it('are an error where routes part, come back, or are too long', () => {
     const parted = ask([bundle('b', [on('pay', 'allow', to('one'), to('two')), rule('allow')])])
     expect(codes(parted)).toEqual(['ROUTE_CONFLICT'])
     const round = ask([bundle('b', [on('pay', 'allow', to('x')), on('x', 'allow', to('pay'))])])
     expect(codes(round)).toEqual(['ROUTE_LOOP'])
+    expect(round.trace.steps).toHaveLength(2)
     const chain = (n: number): object =>
       bundle('b', [
         on('pay', 'allow', to('a0')),
@@ -443,6 +499,13 @@ describe('the request', () => {
     ])
     expect(ask([admin], { request: request({ context: hostile }) }).status).toBe('BLOCK')
     expect(({} as Record<string, unknown>)['admin']).toBeUndefined()
+  })
+
+  it('does not stand over what the service says', () => {
+    const trusted = bundle('b', [rule('allow', is('tier', 'gold'))])
+    const asked = request({ context: { tier: 'gold' } })
+    expect(ask([trusted], { request: asked }).status).toBe('ALLOW')
+    expect(ask([trusted], { request: asked, facts: { tier: 'none' } }).status).toBe('BLOCK')
   })
 
   it('cannot say what only the service may', () => {

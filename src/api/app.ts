@@ -50,7 +50,7 @@ export function createRoutes(options: AppOptions): readonly Route[] {
   const admit = admission(authenticator, new PublicTenants(service, clock))
   const maxBytes = options.maxBodyBytes ?? limits.bodyBytes
   const routes = [
-    ...decisionRoutes(service, admit, maxBytes),
+    ...decisionRoutes(service, admit, clock, maxBytes),
     ...evidenceRoutes(service, admit, options.maxDossierBytes ?? defaultDossierBytes),
     ...apiKeyRoutes(service, admit, authenticator, maxBytes),
     ...keyRoutes(service, admit, maxBytes),

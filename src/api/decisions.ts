@@ -1,5 +1,6 @@
 // Decisions: notarising, reading, claiming, erasing.
 import { Failure } from '../base/failure.ts'
+import { Evaluator } from '../decisions/evaluator.ts'
 import type { DecisionView, Service } from '../decisions/service.ts'
 import { submissionOf } from '../decisions/submission.ts'
 import {
@@ -72,7 +73,12 @@ async function dryRun(
   return { status: 200, body: await service.dryRun(tenant, request), type: json }
 }
 
-const notariseRoute = (service: Service, admit: Admission, maxBytes: number): Route =>
+const notariseRoute = (
+  service: Service,
+  admit: Admission,
+  evaluator: Evaluator,
+  maxBytes: number,
+): Route =>
   route(
     admit.oneOf(['decisions:submit', 'decisions:evaluate']),
     {
@@ -104,7 +110,9 @@ const notariseRoute = (service: Service, admit: Admission, maxBytes: number): Ro
       }
       requireScope(principal, 'decisions:evaluate')
       if (request.mode === 'dry_run') return dryRun(service, principal.tenant, request, key)
-      return notarised(await service.notarise(principal, text, key))
+      return notarised(
+        await evaluator.decide(principal, request, key ?? request.idempotencyKey ?? null),
+      )
     },
   )
 
@@ -188,9 +196,10 @@ const eraseRoute = (service: Service, admit: Admission, maxBytes: number): Route
 export const decisionRoutes = (
   service: Service,
   admit: Admission,
+  clock: () => number,
   maxBytes: number,
 ): readonly Route[] => [
-  notariseRoute(service, admit, maxBytes),
+  notariseRoute(service, admit, new Evaluator(service, clock), maxBytes),
   listRoute(service, admit),
   readRoute(service, admit),
   claimRoute(service, admit, maxBytes),

@@ -6,7 +6,8 @@ import { escalationLimits } from '../dossier/escalation-events.ts'
 import type { DecisionMatter } from '../dossier/matters.ts'
 import { decide, type Decided } from '../policy/decide.ts'
 import type { DecisionRequest, EvaluationRequest } from '../wire/decision.ts'
-import { countActs, readBook } from './policy-book.ts'
+import type { ActivePolicy } from '../policy/select.ts'
+import { epochOf, readBook } from './policy-book.ts'
 import type { Room } from './room.ts'
 
 /** A decision that was made, by whoever sends it or here. */
@@ -33,14 +34,12 @@ export const canonicalIntent = ({
     evaluate: { intent, links, maxUses: maxUses ?? null, mode, supports: supports ?? null },
   })
 
-const policiesChanged = new Failure('LOG_CONFLICT', 'Policies have changed meanwhile: try again')
-
 /** How long a reviewer may take by what policies say, in seconds. */
 const reviewSeconds = (deadline: number): number =>
   Math.min(Math.max(deadline, escalationLimits.least / 1000), escalationLimits.most / 1000)
 
 function decideNow(
-  active: Parameters<typeof decide>[0]['active'],
+  active: readonly ActivePolicy[],
   { intent, supports }: Asked,
   time: number,
 ): Decided {
@@ -52,12 +51,12 @@ function decideNow(
   })
 }
 
-/** The decision on a request by the policies of now. @throws {@link Failure} STORE_CORRUPT */
-export async function evaluateRequest(room: Room, request: Asked): Promise<MadeDecision> {
-  const read = readBook(room)
-  const { active } = read instanceof Promise ? await read : read
-  const acts = countActs(room)
-  const time = room.clock()
+/** The decision on a request by policies at a time, ms since 1970. */
+export function makeDecision(
+  active: readonly ActivePolicy[],
+  request: Asked,
+  time: number,
+): MadeDecision & { readonly time: number } {
   const { deadlineSeconds, ...decided } = decideNow(active, request, time)
   const { decideWithinSeconds, intent, links, maxUses, mode } = request
   const within =
@@ -70,7 +69,6 @@ export async function evaluateRequest(room: Room, request: Asked): Promise<MadeD
     policies: [...decided.policies],
     gates: [...decided.gates],
     mode: mode === 'shadow' ? 'shadow' : 'enforce',
-    refuseAt: () => (countActs(room) === acts ? undefined : policiesChanged),
     time,
     ...(links === undefined ? {} : { links }),
     ...(maxUses === undefined ? {} : { maxUses }),
@@ -78,9 +76,29 @@ export async function evaluateRequest(room: Room, request: Asked): Promise<MadeD
   }
 }
 
+/** Why what was decided in an epoch may not be entered any more: other policies count. */
+export const staleSince =
+  (room: Room, epoch: string): (() => Failure | undefined) =>
+  () =>
+    epochOf(room) === epoch
+      ? undefined
+      : new Failure('LOG_CONFLICT', 'Policies have changed meanwhile: try again')
+
+/** The decision on a request by the policies of now. @throws {@link Failure} STORE_CORRUPT */
+export async function evaluateRequest(room: Room, request: Asked): Promise<MadeDecision> {
+  const read = readBook(room)
+  const { active } = read instanceof Promise ? await read : read
+  return {
+    ...makeDecision(active, request, room.clock()),
+    refuseAt: staleSince(room, epochOf(room)),
+  }
+}
+
 /** JSON text of what a decision would be now. @throws {@link Failure} STORE_CORRUPT */
 export async function dryRun(room: Room, request: Asked): Promise<string> {
   const { active } = await readBook(room)
-  const { deadlineSeconds, ...decided } = decideNow(active, request, room.clock())
-  return canonicalize({ ...decided, dryRun: true })
+  const decided = decideNow(active, request, room.clock())
+  const { confidence, gates, obligations, overridable, policies, reasons, status, trace } = decided
+  const told = { confidence, gates, obligations, overridable, policies, reasons, status, trace }
+  return canonicalize({ ...told, dryRun: true })
 }

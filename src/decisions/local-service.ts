@@ -24,7 +24,14 @@ import type {
   ActionView,
   ControlView,
 } from '../wire/actions.ts'
-import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, EvaluationRequest, Scope } from '../wire/decision.ts'
+import type {
+  ApiKeyView,
+  ClaimRequest,
+  Claimed,
+  DecisionPage,
+  EvaluationRequest,
+  Scope,
+} from '../wire/decision.ts'
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
 import type {
@@ -89,13 +96,14 @@ import {
   registerPolicy,
   retirePolicy,
 } from './policy-desk.ts'
+import { copyPolicies, type PolicyCopy } from './policy-book.ts'
 import { Reading, viewTenant } from './reading.ts'
 import type { Room } from './room.ts'
 import { RoomOpening } from './room-opening.ts'
 import { Rooms } from './rooms.ts'
 import { applyRoster, readRoster } from './roster-desk.ts'
 import { Outbox } from './outbox.ts'
-import type { Submission } from './submission.ts'
+import type { EvaluatedSubmission, Submission } from './submission.ts'
 import { publishTrustRoot, readCheckedTrustRoot } from './trust.ts'
 import { addWebhook, listWebhooks, removeWebhook, testWebhook } from './webhook-desk.ts'
 import { Witnessing } from './witnessing.ts'
@@ -386,6 +394,17 @@ export class LocalService implements Service {
     return this.#sign(principal.tenant, async (room) => {
       expectNotClosed(room)
       return this.#notariser.notarise(room, principal, text, idempotencyKey)
+    })
+  }
+
+  async readActivePolicies(tenant: string): Promise<PolicyCopy> {
+    return this.#use(tenant, copyPolicies)
+  }
+
+  async submitEvaluated(principal: Principal, submission: EvaluatedSubmission): Promise<string> {
+    return this.#sign(principal.tenant, async (room) => {
+      expectNotClosed(room)
+      return this.#notariser.submitEvaluated(room, principal, submission)
     })
   }
 

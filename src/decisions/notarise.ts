@@ -15,10 +15,16 @@ import type { IdempotencyRecord } from '../store/store.ts'
 import { enter, type Room } from './room.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { openingOf } from './escalation-opening.ts'
-import { canonicalIntent, evaluateRequest, type MadeDecision } from './evaluate.ts'
+import { canonicalIntent, evaluateRequest, staleSince, type MadeDecision } from './evaluate.ts'
 import { proveEntry } from './prove.ts'
 import type { Principal } from './service.ts'
-import { canonicalMatter, canonicalSaid, submissionOf, type Submission } from './submission.ts'
+import {
+  canonicalMatter,
+  canonicalSaid,
+  submissionOf,
+  type EvaluatedSubmission,
+  type Submission,
+} from './submission.ts'
 
 /** Where a decision's dossier can be had, relative to the service. */
 export const dossierUrl = (id: string): string => `/v1/decisions/${id}/dossier`
@@ -134,6 +140,22 @@ export class Notariser {
     if (idempotencyKey === null) return this.#enter(room, principal, made, null, null)
     const make = (): Promise<Made> => Promise.resolve(made)
     return this.#once(room, principal, canonicalSaid(members), idempotencyKey, make)
+  }
+
+  /**
+   * As {@link submit}, of a decision that was made by a copy of the policies.
+   * @throws {@link Failure} LOG_CONFLICT when other policies count
+   */
+  submitEvaluated(
+    room: Room,
+    principal: Principal,
+    { asked, epoch, said, time }: EvaluatedSubmission,
+  ): Promise<string> {
+    const refuseAt = staleSince(room, epoch)
+    const made: Made = { refuseAt, said, source: 'evaluated', time }
+    const { idempotencyKey } = said
+    if (idempotencyKey === null) return this.#enter(room, principal, made, null, null)
+    return this.#once(room, principal, asked, idempotencyKey, () => Promise.resolve(made))
   }
 
   /**

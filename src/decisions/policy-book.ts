@@ -1,19 +1,14 @@
 // The policies of a room: what the log tells of them, and those that decide, made ready. Read once, and anew after every act, which only this process
 // can be the author of.
+import { encodeHex } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
+import { randomBytes } from '../crypto/hash.ts'
 import type { PolicyMatter } from '../dossier/matters.ts'
-import type { CompiledBundle } from '../policy/compile.ts'
-import { compileRecord } from '../policy/open-record.ts'
 import type { ActivePolicy } from '../policy/select.ts'
-import { compileScope, scopeSchema } from '../policy/terms.ts'
 import type { LogHead, StoreReader } from '../store/store.ts'
-import {
-  advancePolicies,
-  noPolicies,
-  type PolicyStory,
-  type StoriedPolicy,
-} from '../verify/policy-story.ts'
+import { advancePolicies, noPolicies, type PolicyStory } from '../verify/policy-story.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
+import { openPolicy, type PolicyPlace } from './open-policies.ts'
 import type { Room } from './room.ts'
 
 type Registered = Extract<PolicyMatter, { event: 'registered' }>
@@ -28,22 +23,6 @@ interface PolicyPages {
 /** What is known of the policies of a room. */
 export interface PolicyBook extends PolicyPages {
   readonly active: readonly ActivePolicy[]
-}
-
-/** Compiled bundles that are kept, of all tenants together; the one asked for longest ago goes first. */
-const mostCompiled = 256
-const compiled = new Map<string, CompiledBundle>()
-
-function compileOnce(digest: string, record: unknown): CompiledBundle {
-  const known = compiled.get(digest)
-  compiled.delete(digest)
-  const bundle = known ?? compileRecord(record)
-  if (bundle.digest !== digest)
-    throw new Failure('STORE_CORRUPT', `Registered policy is another one now: ${digest}`)
-  compiled.set(digest, bundle)
-  const [oldest] = compiled.keys()
-  if (compiled.size > mostCompiled && oldest !== undefined) compiled.delete(oldest)
-  return bundle
 }
 
 /** What the stream `policies` tells, each step held against the rules. @throws {@link Failure} STORE_CORRUPT */
@@ -66,38 +45,32 @@ export async function readPolicyPages(
   return { records, story }
 }
 
-function activate({ index, scope, sha256 }: StoriedPolicy, record: unknown): ActivePolicy {
-  const stated = scope === null ? {} : scope
-  return {
-    compiled: compileOnce(sha256, record),
-    index,
-    ...(Object.keys(stated).length === 0 ? {} : { scope: compileScope(scopeSchema.parse(stated)) }),
-  }
-}
-
-/** What is known of a room: its book, while it is being read too, and how often something happened to its policies. */
+/** What is known of a room: its book, while it is being read too, and a name for the time in which nothing happens to its policies. */
 interface Shelf {
   book: PolicyBook | undefined
   reading: Promise<PolicyBook> | undefined
-  acts: number
+  readonly epoch: string
 }
 
 const shelves = new WeakMap<Room, Shelf>()
 
+const emptyShelf = (): Shelf => ({
+  book: undefined,
+  epoch: encodeHex(randomBytes(8)),
+  reading: undefined,
+})
+
 function shelfOf(room: Room): Shelf {
-  const shelf = shelves.get(room) ?? { acts: 0, book: undefined, reading: undefined }
+  const shelf = shelves.get(room) ?? emptyShelf()
   shelves.set(room, shelf)
   return shelf
 }
 
-/** How many acts there have been: what was decided before another one is not decided by the policies of now. */
-export const countActs = (room: Room): number => shelfOf(room).acts
+/** The name of now: what was decided in another epoch is not decided by the policies of this one. */
+export const epochOf = (room: Room): string => shelfOf(room).epoch
 
-/** Forgets the book of a room, in which something has happened: it is read anew when it is next wanted. */
-export function forgetBook(room: Room): void {
-  const { acts } = shelfOf(room)
-  shelves.set(room, { acts: acts + 1, book: undefined, reading: undefined })
-}
+/** Forgets the book of a room, in which something has happened: it is read anew when it is next wanted, in another epoch. */
+export const forgetBook = (room: Room): void => void shelves.set(room, emptyShelf())
 
 async function readAnew(room: Room, shelf: Shelf): Promise<PolicyBook> {
   const { log, store, tenant } = room
@@ -105,7 +78,7 @@ async function readAnew(room: Room, shelf: Shelf): Promise<PolicyBook> {
     const pages = await readPolicyPages(store, tenant.name, log.head)
     const active = [...pages.story.policies.values()]
       .filter(({ state }) => state === 'active')
-      .map((policy) => activate(policy, pages.records.get(policy.sha256)))
+      .map((policy) => openPolicy(policy, pages.records.get(policy.sha256)))
     shelf.book = { ...pages, active }
     return shelf.book
   } finally {
@@ -117,4 +90,26 @@ async function readAnew(room: Room, shelf: Shelf): Promise<PolicyBook> {
 export function readBook(room: Room): PolicyBook | Promise<PolicyBook> {
   const shelf = shelfOf(room)
   return shelf.book ?? (shelf.reading ??= readAnew(room, shelf))
+}
+
+/** The policies that decide, as they go to another thread. */
+export interface PolicyCopy {
+  readonly epoch: string
+  /** Each with the JSON text of its record. */
+  readonly policies: readonly (PolicyPlace & { readonly record: string })[]
+}
+
+/** The policies of a room that decide. @throws {@link Failure} STORE_CORRUPT */
+export async function copyPolicies(room: Room): Promise<PolicyCopy> {
+  const { records, story } = await readBook(room)
+  const policies = [...story.policies.values()].filter(({ state }) => state === 'active')
+  return {
+    epoch: epochOf(room),
+    policies: policies.map(({ index, scope, sha256 }) => ({
+      index,
+      record: JSON.stringify(records.get(sha256)),
+      scope,
+      sha256,
+    })),
+  }
 }

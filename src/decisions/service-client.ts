@@ -5,7 +5,7 @@ import { Failure } from '../base/failure.ts'
 import type { Profile } from '../dossier/kinds.ts'
 import type { Answer, Call, Channel } from './service-host.ts'
 import type { Principal, Service } from './service.ts'
-import type { Submission } from './submission.ts'
+import type { EvaluatedSubmission, Submission } from './submission.ts'
 
 interface Waiting {
   readonly resolve: (value: unknown) => void
@@ -132,6 +132,7 @@ const methods = [
   'listKeys',
   'keyStatus',
   'orderKeys',
+  'readActivePolicies',
   'dryRun',
   'registerPolicy',
   'activatePolicy',
@@ -165,7 +166,7 @@ const methods = [
   'endWaits',
   'health',
   'close',
-] as const satisfies readonly Exclude<keyof Service, 'notarise' | 'submit'>[]
+] as const satisfies readonly Exclude<keyof Service, 'notarise' | 'submit' | 'submitEvaluated'>[]
 
 /**
  * Connects to a hosted service; every method answers as the real one would.
@@ -181,11 +182,17 @@ export function connectService(
       method,
       (...args: readonly unknown[]) => connection.call(method, args),
     ]),
-  ) as unknown as Omit<Service, 'notarise' | 'submit'>
+  ) as unknown as Omit<Service, 'notarise' | 'submit' | 'submitEvaluated'>
   return {
     ...forwarded,
     notarise: (principal: Principal, text: string, key: string | null) =>
       connection.call('notarise', [principal, text, key], principal.profile) as Promise<string>,
+    submitEvaluated: (principal: Principal, submission: EvaluatedSubmission) =>
+      connection.call(
+        'submitEvaluated',
+        [principal, submission],
+        principal.profile,
+      ) as Promise<string>,
     submit: (principal: Principal, submission: Submission) =>
       connection.call('submit', [principal, submission], principal.profile) as Promise<string>,
     lose: (failure) => {

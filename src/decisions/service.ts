@@ -39,7 +39,8 @@ import type {
   WebhookView,
 } from '../wire/webhooks.ts'
 import type { InForce } from './standing.ts'
-import type { Submission } from './submission.ts'
+import type { PolicyCopy } from './policy-book.ts'
+import type { EvaluatedSubmission, Submission } from './submission.ts'
 
 /** Who is calling, as authenticated, and what that allows. */
 export interface Principal {
@@ -154,6 +155,10 @@ export interface Service {
   notarise(principal: Principal, text: string, idempotencyKey: string | null): Promise<string>
   /** As {@link notarise}, of a finished decision that was made canonical where it was checked. */
   submit(principal: Principal, submission: Submission): Promise<string>
+  /** The policies that decide now, for whoever decides away from here. */
+  readActivePolicies(tenant: string): Promise<PolicyCopy>
+  /** As {@link submit}, of a decision that was made by such a copy. @throws LOG_CONFLICT when other policies count: decide again */
+  submitEvaluated(principal: Principal, submission: EvaluatedSubmission): Promise<string>
   /** What would be decided on an intent now; nothing of it is kept. Gives the JSON text of a `DryRun`. */
   dryRun(tenant: string, request: EvaluationRequest): Promise<string>
   /** @throws INPUT_NOT_CLAIMABLE, INPUT_CLAIMED */

@@ -27,6 +27,17 @@ export interface Submission {
   readonly members: Members
 }
 
+/** A decision that was made by a copy of the policies, on its way into the log; plain data. */
+export interface EvaluatedSubmission {
+  /** Canonical text of the request, which is what an idempotency key stands for. */
+  readonly asked: string
+  /** Of the copy. */
+  readonly epoch: string
+  readonly said: Submission
+  /** When it was made, ms since 1970. */
+  readonly time: number
+}
+
 /** @throws {@link Failure} INPUT_INVALID naming what has no canonical form */
 const membersOf = (said: MadeDecision | DecisionMatter): Members => ({
   confidence: canonicalize(said.confidence ?? null),

@@ -35,7 +35,12 @@ import type {
   InclusionProofView,
   InclusionQuery,
 } from '../../src/wire/log.ts'
-import { canonicalSaid, type Submission } from '../../src/decisions/submission.ts'
+import type { PolicyCopy } from '../../src/decisions/policy-book.ts'
+import {
+  canonicalSaid,
+  type EvaluatedSubmission,
+  type Submission,
+} from '../../src/decisions/submission.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView, MasterView } from '../../src/wire/keys.ts'
 import type {
   WebhookCreated,
@@ -240,6 +245,16 @@ export class FakeService implements Service {
     const request = parseDecisionRequest(text)
     const status = isFinished(request) ? request.status : 'ALLOW'
     return this.#take(text, status, idempotencyKey ?? request.idempotencyKey ?? null)
+  }
+
+  readActivePolicies(tenant: string): Promise<PolicyCopy> {
+    this.#note('readActivePolicies', tenant)
+    return Promise.resolve({ epoch: 'now', policies: [] })
+  }
+
+  submitEvaluated(principal: Principal, submission: EvaluatedSubmission): Promise<string> {
+    this.#note('submitEvaluated', principal, submission)
+    return this.submit(principal, submission.said)
   }
 
   submit(principal: Principal, submission: Submission): Promise<string> {

@@ -70,14 +70,13 @@ it('finds a decision that cites a policy which did not decide there', async () =
 it('finds a stream of policies in which a step may not follow', async () => {
   const findings: Finding[] = []
   await inLog((store) => {
-    const forged: StoreReader = new Proxy(store, {
-      get: (target, name) => {
-        if (name !== 'readStream') return Reflect.get(target, name).bind(target) as unknown
-        return async (tenant: string, stream: string) =>
-          (await target.readStream(tenant, stream)).slice(1)
-      },
-    })
+    const forged = {
+      readStream: async (tenant: string, stream: string) =>
+        (await store.readStream(tenant, stream)).slice(1),
+      readTenant: (tenant: string) => store.readTenant(tenant),
+    } as unknown as StoreReader
     return checkPolicies(forged, 'default', (finding) => findings.push(finding))
   })
-  expect(findings).toMatchObject([{ part: 'row', what: expect.stringMatching(/^Policies: /) }])
+  expect(findings).toHaveLength(1)
+  expect(findings[0]?.what).toMatch(/^Policies: /)
 })

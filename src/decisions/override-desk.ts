@@ -3,16 +3,14 @@
 // Meanwhile nothing else enters the log: of fifty that execute at once the first does, and the others find it done.
 import { encodeHex } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
-import { approverKeyKinds } from '../crypto/approver-keys.ts'
 import { randomBytes } from '../crypto/hash.ts'
-import { utf8 } from '../base/bytes.ts'
 import { formatChallenge, type Challenge } from '../dossier/challenge.ts'
 import type { Caller, DecisionMatter } from '../dossier/matters.ts'
 import type { OverrideEvent } from '../dossier/override-events.ts'
-import { rosterDigest, type Roster } from '../dossier/roster.ts'
+import { rosterDigest } from '../dossier/roster.ts'
 import { rivalsOf } from '../verify/judge-overrides.ts'
 import { advanceOverride, type OverrideScene } from '../verify/override-story.ts'
-import { isOpen, type TwoKeyRequest } from '../verify/two-key-story.ts'
+import { isOpen } from '../verify/two-key-story.ts'
 import type { OverrideAct, OverrideOpening, OverrideView } from '../wire/overrides.ts'
 import { announce } from './announce.ts'
 import { nextPlace } from './follow-up.ts'
@@ -22,6 +20,7 @@ import { enterNow, type Room } from './room.ts'
 import { placeOf } from './roster-story.ts'
 import type { Principal } from './service.ts'
 import { overrideStanding, stands } from './standing.ts'
+import { eventOfAct, isOverdue } from './two-key-acts.ts'
 
 const secondMs = 1000
 const usualSeconds = { approve: 3600, execute: 7200 }
@@ -29,10 +28,6 @@ const usualSeconds = { approve: 3600, execute: 7200 }
 const refused = (why: string): Failure => new Failure('OVERRIDE_REFUSED', why)
 
 const logTime = ({ clock, log }: Room): number => Math.max(clock(), log.head.time)
-
-/** Whether the deadline that an open request waits for has passed. */
-const isOverdue = ({ challenge, status }: TwoKeyRequest, time: number): boolean =>
-  time > (status === 'approved' ? challenge.executeBy : challenge.approveBy)
 
 /** What an event is judged by when it happens at a time. */
 function sceneOf(
@@ -207,63 +202,6 @@ export const openOverride = (
     await enterEvent(room, standing, event, caller)
   })
 
-type Signing = Extract<OverrideAct, { act: 'sign' }>['signing']
-
-/** The event that a signature is: of the keys that may be meant the one that made it, else the first, so that the refusal says why it is none. */
-function signedEvent(
-  request: string,
-  text: string,
-  { people }: Roster,
-  { challenge = text, key, kind, person, role, signature }: Signing,
-): OverrideEvent {
-  const meant = people.flatMap(({ id, keys }) =>
-    person !== undefined && id !== person
-      ? []
-      : keys
-          .filter(
-            (one) => (key === undefined || one.key === key) && (kind ?? one.kind) === one.kind,
-          )
-          .map((one) => ({ id, one })),
-  )
-  const signed = utf8(challenge)
-  const made =
-    meant.find(
-      ({ one }) =>
-        approverKeyKinds[one.kind].verify(one.key, signed, signature).verdict === 'valid',
-    ) ?? meant[0]
-  if (made === undefined) throw refused('Key is not in the roster, or not one of this person')
-  return {
-    challenge,
-    event: 'signed',
-    key: made.one.key,
-    kind: made.one.kind,
-    person: made.id,
-    request,
-    role,
-    signature,
-  }
-}
-
-function eventOf(
-  act: OverrideAct,
-  request: string,
-  { text }: TwoKeyRequest,
-  { roster }: StandingOverrides,
-  { owner }: Caller,
-): OverrideEvent {
-  switch (act.act) {
-    case 'sign':
-      if (roster === undefined) throw refused('There is no roster')
-      return signedEvent(request, text, roster, act.signing)
-    case 'reject':
-      return { event: 'rejected', person: owner, reason: act.reason, request }
-    case 'revoke':
-      return { event: 'revoked', reason: act.reason, request }
-    case 'execute':
-      return { event: 'executed', maxUses: 1, request, status: 'ALLOW' }
-  }
-}
-
 /**
  * Signs, rejects, revokes or executes the newest request about a decision. Who does it is who called; a signature speaks for itself.
  * @param perDay how many decisions of the tenant may be overruled within 24 hours
@@ -282,7 +220,9 @@ export const actOnOverride = (
     if (newest === undefined)
       throw new Failure('INPUT_NOT_FOUND', `Nobody has asked to overrule this decision: ${id}`)
     const [request, told] = newest
-    await enterEvent(room, standing, eventOf(act, request, told, standing, caller), caller, perDay)
+    const event = eventOfAct(act, request, told, standing.roster, caller)
+    if (typeof event === 'string') throw refused(event)
+    await enterEvent(room, standing, event, caller, perDay)
   })
 
 /** How it stands with the newest request about a decision. @throws {@link Failure} INPUT_NOT_FOUND, INPUT_ERASED */

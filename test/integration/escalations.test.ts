@@ -220,6 +220,32 @@ describe('reviewers over HTTP', () => {
     expect(report).toMatchObject({ status: 'ALLOW by escalation', verdict: 'valid' })
   }, 40_000)
 
+  it('answer 64 who are held at once, while decisions go on', async () => {
+    const held = Array.from({ length: 64 }, (_, n) => execute({ amount: 500 + n }, `many-${n}`))
+    const ids = async (): Promise<readonly string[]> => {
+      const { told } = await ask('alice', '/v1/escalations?status=pending&limit=200')
+      return (told['escalations'] as { id: string }[]).map(({ id }) => id)
+    }
+    await expect.poll(async () => (await ids()).length, { timeout: 20_000 }).toBe(64)
+    const decisions = Array.from({ length: 100 }, () =>
+      ask('alice', '/v1/decisions', {
+        intent: { action: { type: 'pay' }, actor: { id: 'agent-1' } },
+        status: 'ALLOW',
+      }),
+    )
+    expect((await Promise.all(decisions)).every(({ status }) => status === 201)).toBe(true)
+    for (const [n, id] of (await ids()).entries()) {
+      const said = `answer=${n % 2 === 0 ? 'approve' : 'reject'}&reason=Checked`
+      const { told } = await ask('alice', `/v1/escalations/${id}/challenge?${said}`)
+      const signature = leadSign('ann', String(told['challenge']))
+      const answer = n % 2 === 0 ? 'approve' : 'reject'
+      await decide('cyd', id, answer, { signature: { key: leadKey('ann'), signature } })
+    }
+    const answers = (await Promise.all(held)).map(({ told }) => told.decision)
+    expect(answers.filter((decision) => decision === 'ALLOW')).toHaveLength(32)
+    expect(answers.filter((decision) => decision === 'BLOCK')).toHaveLength(32)
+  }, 60_000)
+
   it('are not waited for when the server ends: who is held is told to be blocked', async () => {
     const held = execute({ amount: 900 }, 'refund-2')
     await expect.poll(newest, { timeout: 10_000 }).not.toBe('undefined')

@@ -18,6 +18,8 @@ const ranks: Readonly<Record<string, number>> = {
   decisions: 5,
   overrides: 5,
   sdk: 5,
+  // The faces of AEGIS on our own pieces: a pure library that no other room uses.
+  aegis: 5,
   api: 6,
   cli: 6,
   console: 6,
@@ -32,9 +34,10 @@ const runsAnywhere = new Set([
   'verify',
   'wire',
   'sdk',
+  'aegis',
   'console',
 ])
-const noAdapters = new Set(['verify', 'wire', 'sdk', 'console'])
+const noAdapters = new Set(['verify', 'wire', 'sdk', 'aegis', 'console'])
 
 const root = resolve(import.meta.dirname, '..', 'src')
 

@@ -12,8 +12,9 @@ import {
   Transaction,
   utils,
 } from '@scure/btc-signer'
-import { decodeBase64 } from '../base/base64.ts'
+import { decodeBase64, encodeBase64 } from '../base/base64.ts'
 import { concat, encodeHex, equalBytes } from '../base/bytes.ts'
+import { invariant } from '../base/failure.ts'
 import { invalid, unsupported, valid, type ApproverVerdict } from './approver-verdict.ts'
 import { taggedHash } from './bip340.ts'
 import { sha256 } from './hash.ts'
@@ -195,6 +196,46 @@ export function addressKeysOf(xOnly: Uint8Array): {
   const [outputKey] = utils.taprootTweakPubkey(xOnly, new Uint8Array())
   const hashes = [2, 3].map((sign) => ripemd160(sha256(Uint8Array.of(sign), xOnly)))
   return { hashes, outputKey }
+}
+
+/** The key-path address (P2TR, BIP-86) of an x-only key; its own secret signs for it. */
+export const keyPathAddressOf = (xOnly: Uint8Array): string =>
+  Address(NETWORK).encode({ pubkey: addressKeysOf(xOnly).outputKey, type: 'tr' })
+
+/** The simple signature in base64, with its prefix, that 64 bytes of a key path are. */
+export const formatKeyPathSignature = (signature: Uint8Array): string =>
+  `smp${encodeBase64(RawWitness.encode([signature]))}`
+
+/** The secret key behind the output key of a key path without scripts (BIP-341, BIP-86), 32 bytes that the caller wipes. */
+function tweakForKeyPath(secretKey: Uint8Array): Uint8Array {
+  const { Fn } = secp256k1.Point
+  const publicKey = secp256k1.getPublicKey(secretKey, true)
+  const scalar = Fn.fromBytes(secretKey)
+  const even = publicKey[0] === 2 ? scalar : Fn.neg(scalar)
+  const tweak = Fn.fromBytes(taggedHash('TapTweak', publicKey.subarray(1)))
+  return Fn.toBytes(Fn.add(even, tweak))
+}
+
+/**
+ * Signs a text for the key-path address of a secret key: 64 bytes.
+ * @param auxiliary 32 random bytes
+ * @throws when the key (32 bytes) is zero or not below the order
+ */
+export function signKeyPath(
+  secretKey: Uint8Array,
+  message: Uint8Array,
+  auxiliary?: Uint8Array,
+): Uint8Array {
+  const challenge = readAddress(keyPathAddressOf(schnorr.getPublicKey(secretKey)))
+  invariant(typeof challenge !== 'string', 'Address of a key is none')
+  const { script } = challenge
+  const digest = toSign(script, message).preimageWitnessV1(0, [script], 0, [0n])
+  const tweaked = tweakForKeyPath(secretKey)
+  try {
+    return schnorr.sign(digest, tweaked, auxiliary)
+  } finally {
+    tweaked.fill(0)
+  }
 }
 
 /** Id of `to_sign` as it is displayed, in hex. */

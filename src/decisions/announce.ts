@@ -32,7 +32,7 @@ const links: Readonly<Record<string, (subject: AnnouncedSubject) => string | und
 
 /**
  * Tells whoever asked for it that something has happened: an effect of the entry that makes it so, for the drafts of `enter`.
- * @param kind family and name, such as `override.opened`; one of `announcementKinds` in wire/webhooks.ts
+ * @param kind family and name, such as `override.opened`; as wire/webhooks.ts lists them
  */
 export function announce(
   { clock, instance, tenant }: Pick<Room, 'clock' | 'instance' | 'tenant'>,

@@ -22,7 +22,7 @@ export function retryDelayMs(attempts: number, random: number): number {
 }
 
 /** The headers of Standard Webhooks 1.0: HMAC-SHA-256 over id, timestamp and body. */
-export function signDelivery(
+function signDelivery(
   { body, event }: Pick<StoredDelivery, 'body' | 'event'>,
   time: number,
   key: Uint8Array,

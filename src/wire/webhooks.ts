@@ -2,7 +2,7 @@
 import { z } from 'zod'
 
 /** What can be announced: a family, a dot, and what happened in it. */
-export const announcementKinds = Object.freeze([
+const announcementKinds = Object.freeze([
   'override.opened',
   'override.signed',
   'override.rejected',

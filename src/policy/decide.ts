@@ -5,6 +5,14 @@ import { canonicalBytes, canonicalize } from '../base/canonical-json.ts'
 import { encodeHex } from '../base/bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { evaluateBundleGates } from './bundle-gates.ts'
+import {
+  citationOf,
+  gatesOf,
+  most,
+  reasonsOf,
+  type CitedGate,
+  type CitedPolicy,
+} from './citations.ts'
 import { engineVersion, TraceWriter, type BundleTrace } from './engine-trace.ts'
 import { rankOf, statusOf, stronger, type ComposedEffect, type DecisionStatus } from './lattice.ts'
 import type { ObligationType } from './obligations.ts'
@@ -45,26 +53,6 @@ export interface DecideInput {
   readonly supports?: readonly ObligationType[]
 }
 
-/** A policy that was asked, as a decision lists it. */
-export interface CitedPolicy {
-  readonly id: string
-  readonly version: string
-  readonly sha256: string
-  readonly index?: number
-  readonly effect: string
-}
-
-/** A gate, as a decision lists it. */
-export interface CitedGate {
-  readonly name: string
-  readonly version: string
-  readonly sha256: string
-  readonly passed: boolean
-  readonly score?: number
-  readonly threshold: number
-  readonly reason: string
-}
-
 /** How the decision was made; together with the intent and the policies it is enough to make it again. */
 export interface EngineTrace {
   readonly engine: string
@@ -103,19 +91,6 @@ export interface Decided {
   readonly gates: readonly CitedGate[]
   readonly trace: EngineTrace
 }
-
-/** How many of each a decision has; characters of a reason's text, and of all obligations as canonical JSON. */
-const most = Object.freeze({
-  reasons: 64,
-  obligations: 64,
-  policies: 256,
-  gates: 64,
-  text: 512,
-  demanded: 65_536,
-})
-
-const cut = (text: string): string =>
-  text.length <= most.text ? text.toWellFormed() : `${text.slice(0, most.text - 1).toWellFormed()}…`
 
 /** The hex SHA-256 of a request's canonical form. */
 export const requestDigest = (request: PolicyRequest): string =>
@@ -181,14 +156,13 @@ class Deciding {
 
   decide(): Decided {
     const { gates, request, supports } = this.#input
-    if (!isReadable(request))
-      this.#opinions.push(
-        engineOpinion('error', 'REQUEST_UNREADABLE', 'Request is too large, too deep or no JSON'),
-      )
-    else if (gates !== undefined) this.#askGates(gates.decision)
-    const { demands, problems, steps } = isReadable(request)
-      ? applySteps(request, (changed) => this.#ask(changed))
-      : { demands: [], problems: [], steps: [] }
+    if (!isReadable(request)) {
+      const text = 'Request is too large, too deep or no JSON'
+      this.#opinions.push(engineOpinion('error', 'REQUEST_UNREADABLE', text))
+      return this.#compose([], [])
+    }
+    if (gates !== undefined) this.#askGates(gates.decision)
+    const { demands, problems, steps } = applySteps(request, (changed) => this.#ask(changed))
     this.#opinions.push(...problems)
     const missing = demands.find(({ type }) => supports?.includes(type) === false)
     if (missing !== undefined)
@@ -274,46 +248,6 @@ const problem = (code: string, text: string): Opinion => ({
   deadlineSeconds: null,
   obligations: [],
 })
-
-function citationOf({
-  effect,
-  policy: { compiled, index },
-}: {
-  readonly policy: ActivePolicy
-  readonly effect: ComposedEffect
-}): CitedPolicy {
-  const { bundle, digest } = compiled
-  return {
-    id: bundle.id,
-    version: bundle.version,
-    sha256: digest,
-    ...(index === null ? {} : { index }),
-    effect,
-  }
-}
-
-const gatesOf = ({ gates, trace, version }: GatesOpinion): readonly CitedGate[] =>
-  gates.map(({ gate, message, passed, threshold, value }) => ({
-    name: gate,
-    version,
-    sha256: trace.settings,
-    passed,
-    ...(value === null ? {} : { score: value }),
-    threshold,
-    reason: cut(message),
-  }))
-
-/** Why it is this status: every opinion that says so, each once. */
-function reasonsOf(ranked: readonly Opinion[], status: DecisionStatus): readonly Reason[] {
-  const reasons = new Map<string, Reason>()
-  for (const { code, effect, text } of ranked) {
-    if (statusOf(effect) !== status || effect === 'not_applicable') continue
-    const reason = { code, text: cut(text) }
-    reasons.set(`${code} ${reason.text}`, reason)
-    if (reasons.size === most.reasons) break
-  }
-  return [...reasons.values()]
-}
 
 /** What a decision is that could not be made. */
 const failed = (time: number): Decided => ({

@@ -41,7 +41,8 @@ export class Evaluator {
     request: Omit<EvaluationRequest, 'idempotencyKey'>,
     idempotencyKey: string | null,
   ): Promise<string> {
-    const asked = canonicalIntent(request)
+    // Without a key nobody asks for it.
+    const asked = idempotencyKey === null ? '' : canonicalIntent(request)
     for (let attempt = 1; ; attempt++) {
       const known = this.#copyOf(principal.tenant)
       const copy = known instanceof Promise ? await known : known

@@ -29,7 +29,7 @@ export interface Submission {
 
 /** A decision that was made by a copy of the policies, on its way into the log; plain data. */
 export interface EvaluatedSubmission {
-  /** Canonical text of the request, which is what an idempotency key stands for. */
+  /** Canonical text of the request, which is what an idempotency key stands for; empty without one. */
   readonly asked: string
   /** Of the copy. */
   readonly epoch: string

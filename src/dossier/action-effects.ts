@@ -58,8 +58,6 @@ const effectSchema = z.discriminatedUnion('action', [
 
 /** Something that takes two keys. */
 export type ActionEffect = Readonly<z.infer<typeof effectSchema>>
-/** An effect of a name. */
-export type EffectOf<Name extends ActionEffect['action']> = Extract<ActionEffect, { action: Name }>
 
 /** The effect of parsed JSON, or why it is none that takes two keys. */
 export function readEffect(value: unknown): ActionEffect | string {

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { isActionStream } from './kinds.ts'
 
 /** Why nobody had to sign. */
-export const waivers = Object.freeze([
+const waivers = Object.freeze([
   /** There is no roster yet, whose leads could sign. */
   'no roster',
   /** The log is not under dual control. */

@@ -89,7 +89,7 @@ function opened(attempt: Attempt, guards = actionGuards) {
 describe('the opening of an action', () => {
   it('passes as it should be', () => {
     expect(opened({})).toMatchObject({ status: 'pending' })
-    const erase = { action: 'erase', decision, reason: 'x' }
+    const erase = { action: 'erase' as const, decision, reason: 'x' }
     const about = { decision, decisionLeaf: 'ab'.repeat(32), effect: erase }
     expect(opened({ challenge: about })).toMatchObject({ status: 'pending' })
   })

@@ -124,9 +124,7 @@ export const defaultAegisConfig: AegisConfig = readAegisConfig({})
 /** Settings ready for use, with what follows from them. */
 export interface CompiledGates {
   readonly config: AegisConfig
-  /** Canonical bytes of the record by which the settings are logged. */
-  readonly bytes: Uint8Array
-  /** Hex SHA-256 of the record. */
+  /** Hex SHA-256 of the canonical JSON of all settings and their version. */
   readonly digest: string
   /** A trigger fires at this standard score and above. */
   readonly triggerScore: number
@@ -139,32 +137,11 @@ export interface CompiledGates {
 /** The gates of a configuration. */
 export function compileGates(config: AegisConfig = defaultAegisConfig): CompiledGates {
   const { lcb_alpha, novelty_N0, novelty_k, novelty_threshold, trigger_confidence_prob } = config
-  const bytes = canonicalBytes({ config, gates: gatesVersion })
   return Object.freeze({
     config,
-    bytes,
-    digest: encodeHex(sha256(bytes)),
+    digest: encodeHex(sha256(canonicalBytes({ config, gates: gatesVersion }))),
     triggerScore: normalQuantile(trigger_confidence_prob),
     criticalNovelty: novelty_N0 + log(novelty_threshold / (1 - novelty_threshold)) / novelty_k,
     utilityScore: -normalQuantile(lcb_alpha),
   })
-}
-
-const recordSchema = z.strictObject({ config: z.unknown(), gates: z.literal(gatesVersion) })
-
-/**
- * The gates of a logged record, which holds every setting: a default that changes one day does not change what was logged.
- * @throws {@link Failure} POLICY_INVALID
- */
-export function openGateRecord(record: unknown): CompiledGates {
-  const parsed = recordSchema.safeParse(record)
-  if (!parsed.success)
-    throw new Failure('POLICY_INVALID', `Not a record of gates of version ${gatesVersion}`)
-  const { config } = parsed.data
-  const missing = [...settingNames].filter(
-    (name) => typeof config !== 'object' || config === null || !Object.hasOwn(config, name),
-  )
-  if (missing.length > 0)
-    throw new Failure('POLICY_INVALID', `Record of gates lacks a setting: ${missing.join(', ')}`)
-  return compileGates(readAegisConfig(config))
 }

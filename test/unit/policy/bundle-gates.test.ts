@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compileBundle } from '../../../src/policy/compile.ts'
 import { decide, type Decided } from '../../../src/policy/decide.ts'
@@ -169,6 +170,38 @@ describe('a bundle with gates', () => {
       expect(() => compile(bundle({ version }), dialect)).toThrow(
         expect.objectContaining({ code: 'POLICY_INVALID' }),
       )
+  })
+
+  it('never allows what it would not allow without its gates', () => {
+    const names = [
+      'estimated_impact',
+      'risk_proposed',
+      'novelty_score',
+      'complexity_score',
+      'reversible',
+      'utility',
+    ]
+    const reported = fc.oneof(
+      fc.jsonValue(),
+      fc
+        .dictionary(fc.constantFrom(...names), fc.jsonValue())
+        .map((more) => ({ ...measures, ...more })),
+    )
+    const effects = fc.constantFrom('allow', 'deny', 'escalate', 'review')
+    fc.assert(
+      fc.property(reported, effects, fc.boolean(), (value, effect, matches) => {
+        const when = matches ? {} : { kind: 'exists', field: 'nothing' }
+        const rules = {
+          policies: [
+            { id: 'p', default_effect: 'not_applicable', rules: [{ id: 'r', effect, when }] },
+          ],
+        }
+        const gated = ask(value, { bundles: [bundle({ version }, rules)] })
+        const plain = ask(value, { bundles: [{ bundle_id: 'changes', ...rules }] })
+        if (gated.status === 'ALLOW') expect(plain.status).toBe('ALLOW')
+        if (plain.status === 'BLOCK') expect(gated.status).toBe('BLOCK')
+      }),
+    )
   })
 
   it('has another digest with other settings', () => {

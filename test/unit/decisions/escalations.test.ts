@@ -164,6 +164,24 @@ describe('a decision that wants a reviewer', () => {
     expect(await at.service.readDecision('default', id)).toMatchObject({ inForce: 'BLOCK' })
   })
 
+  it('is announced at each step to whoever wants to hear of it', async () => {
+    const { at, clock } = await founded()
+    const hook = { kinds: ['escalation.*'], url: 'https://hooks.example.com/' }
+    await at.service.addWebhook('default', hook, founder)
+    const [one, two] = [await held(at), await held(at)]
+    await at.service.decideEscalation(reviewer, one, rejecting)
+    clock.now += 2 * minute
+    await read(at, two)
+    const due = await at.service.takeDeliveries(9)
+    const told = due.map(({ body }) => JSON.parse(body) as { data: object; type: string })
+    expect(told.map(({ data, type }) => [type, data])).toEqual([
+      ['escalation.opened', { decision: one, escalation: one }],
+      ['escalation.opened', { decision: two, escalation: two }],
+      ['escalation.rejected', { decision: one, escalation: one }],
+      ['escalation.timed-out', { decision: two, escalation: two }],
+    ])
+  })
+
   it('is answered by a key of the roster, whoever delivers the signature', async () => {
     const { at } = await foundedWithRoster()
     const id = await held(at)

@@ -83,6 +83,18 @@ export async function loadBundle(
   return compileSource(await readText(context, name), dialect, formatOfBundle(name))
 }
 
+/** The bundle of which rules alone are asked; who tries one with gates is told. */
+async function loadRules(
+  context: Context,
+  name: string,
+  flags: SourceFlags,
+): Promise<CompiledBundle> {
+  const compiled = await loadBundle(context, name, flags)
+  if (compiled.bundle.gates !== undefined)
+    context.err.note('Gates of the bundle are not asked here: countersign policy gates\n')
+  return compiled
+}
+
 /** JSON as the original prints it: two blanks a level, ASCII only. */
 const pythonJson = (value: unknown): string =>
   `${JSON.stringify(value, null, 2).replace(
@@ -106,7 +118,7 @@ export async function evaluatePolicy(
     throw new Usage('A bundle and a context are wanted, or --batch FILE')
   if (bundleFile === '-' && contextFile === '-')
     throw new Usage('Only one of bundle and context can be standard input')
-  const compiled = await loadBundle(context, bundleFile, flags)
+  const compiled = await loadRules(context, bundleFile, flags)
   const asked = parseContext(await readText(context, contextFile), compiled.dialect)
   const result = evaluate(compiled, asked, now)
   if (flags.explain === true) {
@@ -232,7 +244,7 @@ export async function testPolicy(
   file: string,
   flags: TestFlags,
 ): Promise<number> {
-  const compiled = await loadBundle(context, file, flags)
+  const compiled = await loadRules(context, file, flags)
   const names = flags.cases ?? (await casesBeside(context, file))
   const cases = []
   for (const name of names)

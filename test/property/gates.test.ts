@@ -6,6 +6,9 @@ import { gateNames, type GateName } from '../../src/policy/gate-result.ts'
 import { evaluateGates } from '../../src/policy/gates.ts'
 import { pcwDecide } from '../../src/policy/pcw.ts'
 
+// FAULTS=all (npm run test:fault) asks more often.
+const all = process.env['FAULTS'] === 'all'
+
 const finite = (min: number, max: number) => fc.double({ min, max, noNaN: true })
 const unit = fc.oneof(finite(0, 1), fc.constantFrom(0, 1, 0.5, 0.7))
 const amount = fc.oneof(finite(-1e12, 1e12), finite(-10, 10), fc.constantFrom(0, 1e12, -1e12))
@@ -118,7 +121,7 @@ describe('the gates', () => {
           pcwDecide(gates, input, { decisionId: 'd', now: 0, drift: snapshot }),
         ).not.toThrow()
       }),
-      { numRuns: 2000 },
+      { numRuns: all ? 20_000 : 500 },
     )
   })
 

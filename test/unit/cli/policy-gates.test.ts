@@ -6,11 +6,19 @@ import { compileBundle } from '../../../src/policy/compile.ts'
 import { run, type Ran } from './harness.ts'
 
 let cwd = ''
+const rules = {
+  bundle_id: 'b',
+  policies: [{ id: 'p', rules: [{ id: 'r', effect: 'allow', when: {} }] }],
+}
 const files: Readonly<Record<string, string>> = {
   'aegis.yaml': 'parameters:\n  novelty_gate: {output_threshold: {value: 0.8}}\n  gama: 1\n',
   'wrong.yaml': 'complexity_floor: 7\n',
   'good.json': '{"novelty_score":0.75,"risk_proposed":0.01,"estimated_impact":"low"}',
   'bad.json': '{"novelty_score":0.75,"risk_proposed":0.9,"estimated_impact":"high"}',
+  'plain.json': JSON.stringify(rules),
+  'gated.json': JSON.stringify({ ...rules, gates: { version: 'countersign/gates/v1' } }),
+  'gated.cases.json': '{"cases":[{"name":"n","context":{},"expect":"allow"}]}',
+  'context.json': '{}',
   'twice.json': '{"risk":0,"risk":1}',
 }
 
@@ -36,11 +44,7 @@ describe('policy gates', () => {
       ignored: ['parameters/gama'],
       gates: { version: 'countersign/gates/v1', settings: { novelty_threshold: 0.8 } },
     })
-    const bundle = {
-      bundle_id: 'b',
-      policies: [{ id: 'p', rules: [{ id: 'r', effect: 'allow', when: {} }] }],
-      gates: answer(checked)['gates'],
-    }
+    const bundle = { ...rules, gates: answer(checked)['gates'] }
     expect(compileBundle(bundle, 'native').bundle.gates?.config.novelty_threshold).toBe(0.8)
   })
 
@@ -67,6 +71,19 @@ describe('policy gates', () => {
     const bad = await gates('--measures', 'bad.json')
     expect(bad.code).toBe(1)
     expect(answer(bad)).toMatchObject({ status: 'ESCALATE', failing_gates: ['risk'] })
+  })
+
+  it('are what policy eval and policy test say they do not ask', async () => {
+    const offline = (...args: string[]): Promise<Ran> => run(['policy', ...args], { cwd })
+    const note = 'Gates of the bundle are not asked here: countersign policy gates\n'
+    const gated = ['gated.json', '--dialect', 'native']
+    const evaluated = await offline('eval', 'gated.json', 'context.json', '--dialect', 'native')
+    expect(evaluated).toMatchObject({ code: 0, stderr: note })
+    expect(await offline('test', ...gated)).toMatchObject({ code: 0, stderr: note })
+    expect(await offline('eval', 'plain.json', 'context.json')).toMatchObject({
+      code: 0,
+      stderr: '',
+    })
   })
 
   it('in shadow mode tells what would be observed, and exits 0', async () => {

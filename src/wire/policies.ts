@@ -1,8 +1,11 @@
 // What is sent and answered about policies: registering, activating, retiring, reading.
 import { z } from 'zod'
+import { isUuid } from '../base/uuid.ts'
 import { policyScopeSchema } from '../dossier/policy-events.ts'
 import { dialects, type DialectName } from '../policy/dialect.ts'
 
+// Not `z.uuid`: an action's id is of no version.
+const actionId = z.string().refine(isUuid, 'Id of an action expected')
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/)
 const dialect = z.enum(Object.keys(dialects) as DialectName[])
 
@@ -28,7 +31,7 @@ export const policyActivationSchema = z
     /** Said when it is older than one of its id that was active before. */
     rollback: z.boolean().optional(),
     /** The approved action that allows it, where that takes two keys. */
-    action: z.uuid().optional(),
+    action: actionId.optional(),
   })
   .meta({ id: 'PolicyActivation' })
 
@@ -37,7 +40,7 @@ export type PolicyActivation = z.infer<typeof policyActivationSchema>
 
 /** Why a bundle is to decide no more. */
 export const policyRetirementSchema = z
-  .strictObject({ reason: z.string().min(1).max(2048), action: z.uuid().optional() })
+  .strictObject({ reason: z.string().min(1).max(2048), action: actionId.optional() })
   .meta({ id: 'PolicyRetirement' })
 
 /** Why a bundle is to decide no more. */

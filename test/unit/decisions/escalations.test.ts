@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { asFailure } from '../../../src/base/failure.ts'
 import { verifyDossier } from '../../../src/verify/index.ts'
 import type { EscalationView } from '../../../src/wire/escalations.ts'
 import type { GatewayRequest } from '../../../src/wire/gateway.ts'
@@ -262,6 +263,32 @@ describe('an answer is refused', () => {
       status: 'BLOCK by escalation',
       verdict: 'valid',
     })
+  })
+
+  it('by the time that the log gives, whenever the clock moves on while it is being signed', async () => {
+    const clock = { now: start, reads: Infinity }
+    const at = await foundTestService({
+      clock: () => (clock.reads-- > 0 ? clock.now : clock.now + 1),
+    })
+    const ends: string[] = []
+    for (let reads = 0; reads < 6; reads++) {
+      const id = await held(at)
+      const { deadline } = await read(at, id)
+      clock.now = deadline
+      clock.reads = reads
+      const end = at.service.decideEscalation(reviewer, id, approving).then(({ status }) => status)
+      ends.push(await end.catch((error: unknown) => asFailure(error).code))
+      clock.now += 1
+      clock.reads = Infinity
+      await read(at, id)
+      const { escalation, verdict } = await reportOf(at, id)
+      expect([reads, verdict, escalation?.status]).toEqual([
+        reads,
+        'valid',
+        ends.at(-1) === 'approved' ? 'approved' : 'timed-out',
+      ])
+    }
+    expect(new Set(ends)).toEqual(new Set(['ESCALATION_REFUSED', 'approved']))
   })
 
   it('of a clock that was set back behind a time-out, or behind what the log has seen', async () => {

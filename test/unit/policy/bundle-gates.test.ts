@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { evaluateBundleGates } from '../../../src/policy/bundle-gates.ts'
 import { compileBundle } from '../../../src/policy/compile.ts'
 import { decide, type Decided } from '../../../src/policy/decide.ts'
 import type { DialectName } from '../../../src/policy/dialect.ts'
@@ -81,7 +82,10 @@ describe('a bundle with gates', () => {
 
   it('blocks where the request reports nothing, or reports it through a prototype', () => {
     expect(ask(null, {}, {})).toMatchObject({ status: 'BLOCK', confidence: 0 })
-    expect(ask(null, {}, { ['__proto__']: { gates: measures } }).status).toBe('BLOCK')
+    const context = Object.create({ gates: measures }) as Record<string, unknown>
+    const request = { actor: { id: 'bot' }, action: { type: 'deploy' }, context }
+    const { bundle: gated } = compile(bundle({ version }))
+    expect(evaluateBundleGates(gated, request, {})?.failing).toHaveLength(5)
   })
 
   it('does not allow by gates alone', () => {
@@ -132,6 +136,16 @@ describe('a bundle with gates', () => {
     expect(decided.gates.filter(({ passed }) => !passed)).toMatchObject([
       { name: 'novelty', sha256: compileGates(readAegisConfig({ novelty_threshold: 0.8 })).digest },
     ])
+  })
+
+  it('is as sure as the least sure of several', () => {
+    const unsure = bundle({ version, settings: { likelihood_std: 2 } }, { bundle_id: 'unsure' })
+    const alone = [bundle({ version }), unsure].map(
+      (one) => ask(measures, { bundles: [one] }).confidence,
+    )
+    const both = ask(measures, { bundles: [bundle({ version }), unsure] }).confidence
+    expect(alone[1]).toBeLessThan(alone[0] ?? 0)
+    expect(both).toBe(alone[1])
   })
 
   it('is one of ten at most that have settings of their own', () => {

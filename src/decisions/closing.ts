@@ -4,9 +4,11 @@ import { Failure } from '../base/failure.ts'
 import type { AdminMatter, Caller } from '../dossier/matters.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { advanceControl } from '../verify/control-story.ts'
-import { enterAllowed, readControl, requireApprovedAction, type Leave } from './control.ts'
+import { enterAllowed, requireApprovedAction, type Leave } from './control.ts'
+import { readControl } from './control-reading.ts'
 import type { ControlView } from '../wire/actions.ts'
 import { enterNow, type Room } from './room.ts'
+import { publishNow, publishTrustRoot } from './trust.ts'
 
 /** Rooms whose tenant is closed: asked for every decision, so that nothing may be read for it. */
 const closed = new WeakSet<Room>()
@@ -30,21 +32,23 @@ const actOf = (
   by: Caller,
 ): AdminMatter => ({ action, by, detail, subject: tenant.name, time: clock() })
 
-/** Begins dual control where a roster counts and it has not begun. */
-export const beginControl = (room: Room, by: Caller): Promise<void> =>
-  alone(room, async () => {
-    const { place, roster, story } = await readControl(room)
-    if (roster === undefined || story.from !== undefined) return
-    const matter = actOf(room, 'control.set', { dualControl: 'all' }, by)
-    await enterNow(room, { kind: 'admin', matter, ...place })
-  })
+/** Begins dual control where it has not begun, and a roster counts; for whoever is alone with the log, and publishes the trust root then. */
+export async function beginControlNow(room: Room, by: Caller): Promise<void> {
+  const { place, roster, story } = await readControl(room)
+  if (roster === undefined || story.from !== undefined) return
+  const matter = actOf(room, 'control.set', { dualControl: 'all' }, by)
+  await enterNow(room, { kind: 'admin', matter, ...place })
+}
 
 /** What of a room that was just opened follows from its stream `control`; begins dual control where the installation demands it. */
 export async function admitControl(room: Room, demanded: boolean, by: Caller): Promise<void> {
   const { roster, story } = await readControl(room)
   if (story.closedAt !== undefined) closed.add(room)
   else if (demanded && roster !== undefined && story.from === undefined)
-    await beginControl(room, by)
+    await alone(room, async () => {
+      await beginControlNow(room, by)
+      await publishNow(room)
+    })
 }
 
 /** Enters an act of the stream `control` that was allowed. */
@@ -93,7 +97,9 @@ export async function endControl(
     throw new Failure('INPUT_INVALID', `Tenant is not under dual control: ${room.tenant.name}`)
   const leave = await requireApprovedAction(room, { action: 'control.none', reason }, by, action)
   const detail = { dualControl: 'none', reason }
-  return enterAct(room, leave, actOf(room, 'control.set', detail, by))
+  const entered = await enterAct(room, leave, actOf(room, 'control.set', detail, by))
+  await publishTrustRoot(room)
+  return entered
 }
 
 /** Whether two leads are demanded, and how often nobody could be asked. */

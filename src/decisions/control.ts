@@ -15,53 +15,15 @@ import {
   type ActionEffect,
 } from '../dossier/action-effects.ts'
 import type { Control, Waiver } from '../dossier/control.ts'
-import type { AdminMatter, Caller } from '../dossier/matters.ts'
-import { rosterDigest, type Roster } from '../dossier/roster.ts'
+import type { Caller } from '../dossier/matters.ts'
+import { rosterDigest } from '../dossier/roster.ts'
 import { advanceAction } from '../verify/action-story.ts'
-import { advanceControl, notControlled, type ControlStory } from '../verify/control-story.ts'
 import { announce } from './announce.ts'
 import { readStandingAction, type StandingAction } from './action-reading.ts'
-import { matterOf, readCheckedStream } from './checked.ts'
+import { readControl } from './control-reading.ts'
 import { nextPlace } from './follow-up.ts'
 import { enterTogether, type Draft, type Entered, type Room } from './room.ts'
-import { placeOf, readRosterStory, type ReadableLog } from './roster-story.ts'
-
-/** How it stands with dual control. */
-export interface StandingControl {
-  readonly story: ControlStory
-  /** What it became at which leaf index, oldest first. */
-  readonly since: readonly { readonly index: number; readonly story: ControlStory }[]
-  /** The roster that counts now; undefined while there is none. */
-  readonly roster: Roster | undefined
-  /** What the next entry of the stream `control` follows. */
-  readonly place: Pick<Draft, 'prev' | 'seq' | 'stream'>
-}
-
-/** Reads whether a log is under dual control, and whether its tenant is closed. @throws {@link Failure} STORE_CORRUPT */
-export async function readControl(room: ReadableLog): Promise<StandingControl> {
-  const { log, store, tenant } = room
-  const { versions } = await readRosterStory(room)
-  let story = notControlled
-  const since: { readonly index: number; readonly story: ControlStory }[] = []
-  const entries = await readCheckedStream(store, tenant.name, 'control', log.head)
-  for (const entry of entries) {
-    const { index } = entry
-    const matter: AdminMatter | undefined = matterOf(entry, 'admin')
-    const hasRoster = versions.some(({ from }) => from < index)
-    const next = matter && advanceControl(story, matter, index, hasRoster)
-    if (next === undefined || typeof next === 'string')
-      throw new Failure('STORE_CORRUPT', `Dual control may not stand like that: index ${index}`)
-    story = next
-    since.push({ index, story })
-  }
-  const place = entries.length === 0 ? undefined : nextPlace(entries)
-  return {
-    place: place ?? { prev: null, seq: 0, stream: 'control' },
-    roster: versions.at(-1)?.roster,
-    since,
-    story,
-  }
-}
+import { placeOf } from './roster-story.ts'
 
 /** What lets something guarded be done. */
 export interface Leave {

@@ -15,12 +15,11 @@ import {
 } from '../dossier/matters.ts'
 import type { Statement } from '../dossier/statement.ts'
 import type { Instance, Tenant } from '../store/store.ts'
-import { controlProblem, notControlled } from '../verify/control-story.ts'
+import { controlProblem, isGuardedKeyEvent, notControlled } from '../verify/control-story.ts'
 import { readStandingAction } from './action-reading.ts'
-import { readControl, type StandingControl } from './control.ts'
+import { readControl, type StandingControl } from './control-reading.ts'
 import type { FsckRequest } from './fsck.ts'
 import { breathe, type Found } from './fsck-findings.ts'
-import { isGuardedKeyEvent } from './guarded-orders.ts'
 import { readRosterStory, type ReadableLog } from './roster-story.ts'
 
 /** An entry that does something guarded. */

@@ -1,7 +1,6 @@
 // Which orders take two keys, and what each of them does, exactly: what leads sign is said by the state of now, and holds in no other.
 import { Failure } from '../base/failure.ts'
 import type { ActionEffect } from '../dossier/action-effects.ts'
-import type { KeyMatter } from '../dossier/matters.ts'
 import type { ActionWish } from '../wire/actions.ts'
 import type { KeyOrder } from '../wire/keys.ts'
 import type { Room } from './room.ts'
@@ -104,13 +103,3 @@ function orderOfWish(wish: ActionWish): KeyOrder | undefined {
       return undefined
   }
 }
-
-/** Whether what an entry of the stream `keys` tells takes two keys, or a word why it took none. */
-export const isGuardedKeyEvent = ({
-  event,
-  purpose,
-}: Pick<KeyMatter, 'event' | 'purpose'>): boolean =>
-  event === 'revoked' ||
-  event === 'slots' ||
-  (event === 'activated' && purpose === 'master') ||
-  (event === 'destroyed' && purpose !== 'master' && purpose !== 'log')

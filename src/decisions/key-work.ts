@@ -11,7 +11,7 @@ import { unsealKeyring } from '../keyring/unseal.ts'
 import type { Effect, StoredKeys } from '../store/store.ts'
 import type { KeyStep } from '../wire/keys.ts'
 import { enterAllowed, type Leave } from './control.ts'
-import { isGuardedKeyEvent } from './guarded-orders.ts'
+import { isGuardedKeyEvent } from '../verify/control-story.ts'
 import { enterNow, type Draft, type Room } from './room.ts'
 import { publishNow, vkeysOf, type KeyExchange } from './trust.ts'
 

@@ -69,7 +69,6 @@ import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
 import { readCheckedStream } from './checked.ts'
 import {
   admitControl,
-  beginControl,
   closeTenant,
   endControl,
   expectNotClosed,
@@ -755,11 +754,7 @@ export class LocalService implements Service {
   }
 
   async applyRoster(tenant: string, proposal: RosterProposal, by: Caller): Promise<RosterApplied> {
-    return this.#sign(tenant, async (room) => {
-      const applied = await applyRoster(room, proposal, by)
-      if (this.#demandsTwo) await beginControl(room, by)
-      return applied
-    })
+    return this.#sign(tenant, (room) => applyRoster(room, proposal, by, this.#demandsTwo))
   }
 
   async openOverride(principal: Principal, opening: OverrideOpening): Promise<OverrideView> {

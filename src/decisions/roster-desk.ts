@@ -8,6 +8,7 @@ import { parseTrustRoot } from '../dossier/trust-root.ts'
 import { advanceRoster, type RosterStory } from '../verify/judge-roster-stream.ts'
 import { recoveryDelayMs } from '../verify/judge-roster.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
+import { beginControlNow } from './closing.ts'
 import { enterNow, type Room } from './room.ts'
 import { publishNow, readCheckedTrustRoot } from './trust.ts'
 import { placeOf, readRosterStory } from './roster-story.ts'
@@ -82,6 +83,7 @@ async function applyAlone(
   room: Room,
   proposal: RosterProposal,
   by: Caller,
+  beginsControl: boolean,
 ): Promise<RosterApplied> {
   const story = await readRosterStory(room)
   const sha256 = rosterDigest(proposal.roster)
@@ -95,7 +97,10 @@ async function applyAlone(
   const time = logTime(room)
   const matter = eventOf(story, proposal, by, time, placeOf(room))
   const index = await enterRoster(room, matter, story)
-  if (matter.event === 'version') await publishNow(room)
+  if (matter.event === 'version') {
+    if (beginsControl) await beginControlNow(room, by)
+    await publishNow(room)
+  }
   const countsFrom = matter.event === 'version' ? time : time + recoveryDelayMs
   return { countsFrom, event: matter.event, index, sha256, version }
 }
@@ -103,14 +108,16 @@ async function applyAlone(
 /**
  * Makes a version of the roster count, or asks for it by the recovery keys; publishes the trust root that names it. One that was interrupted goes on
  * when it is given again.
+ * @param beginsControl whether the log comes under dual control with its first roster
  * @throws {@link Failure} ROSTER_REFUSED saying why it may not follow, INPUT_TOO_LARGE
  */
 export const applyRoster = (
   room: Room,
   proposal: RosterProposal,
   by: Caller,
+  beginsControl: boolean,
 ): Promise<RosterApplied> =>
   room.gate.alone(
     () => room.log.idle(),
-    () => applyAlone(room, proposal, by),
+    () => applyAlone(room, proposal, by, beginsControl),
   )

@@ -7,6 +7,7 @@ import {
   fingerprint,
   formatTrustRoot,
   parseTrustRoot,
+  type ControlPeriod,
   type OriginSection,
   type TreeHead,
   type TrustedLogKey,
@@ -22,6 +23,7 @@ import type { LogHead, StoreReader, StoredKeys, StoredTrustRoot } from '../store
 import { readCheckpointKeys } from '../verify/check-trust-root.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { enterNow, type Room } from './room.ts'
+import { readControl } from './control-reading.ts'
 import { readRosterStory } from './roster-story.ts'
 import { noWitnesses } from './witnessing.ts'
 
@@ -70,6 +72,19 @@ async function trustedLogKeys(room: Room, key: ListedLogKey): Promise<readonly T
   return vkeysOf(room.tenant.origin, key).map((vkey) => ({ final, from, revokedAt, to, vkey }))
 }
 
+/** When the log was under dual control; nothing where it never was. */
+async function describeControl(room: Room): Promise<Pick<OriginSection, 'control'>> {
+  const { since } = await readControl(room)
+  const control: ControlPeriod[] = []
+  for (const { index, story } of since) {
+    const last = control.at(-1)
+    const isOn = last?.to === null
+    if (story.from !== undefined && !isOn) control.push({ from: index, to: null })
+    else if (story.from === undefined && isOn) control.splice(-1, 1, { ...last, to: index })
+  }
+  return control.length === 0 ? {} : { control }
+}
+
 /** What a trust root made now would say of the log, its keys being as listed. */
 export async function describeOrigin(
   room: Room,
@@ -93,6 +108,7 @@ export async function describeOrigin(
     logKeys,
     origin: tenant.origin,
     rosters: [...(await readRosterStory(room)).versions],
+    ...(await describeControl(room)),
     tenant: tenant.name,
     witnesses: room.witnesses,
   }

@@ -20,7 +20,7 @@ const root32 = z
 const treeHead = z.strictObject({ size: position, root: root32 })
 
 /** How many keys and rosters a section may name; a log key has two verifier keys. */
-export const trustedKeys = Object.freeze({ logKeys: 256, keys: 1024, rosters: 256 })
+export const trustedKeys = Object.freeze({ controls: 64, logKeys: 256, keys: 1024, rosters: 256 })
 
 const logKey = z.strictObject({
   vkey: z.string().max(8192),
@@ -56,6 +56,13 @@ const rosterVersion = z.strictObject({
   endorsements: z.array(endorsementSchema).min(1).max(mostEndorsements),
 })
 
+const controlPeriod = z.strictObject({
+  /** Leaf index of the entry that began it; it holds behind that. */
+  from: position,
+  /** Leaf index of the entry by which two leads ended it; null where it goes on. */
+  to: position.nullable(),
+})
+
 const originSection = z.strictObject({
   origin: z.string().min(1).max(255),
   instance: z.string().refine(isUuid, 'UUID in lower case expected'),
@@ -68,6 +75,8 @@ const originSection = z.strictObject({
   rosters: z.array(rosterVersion).max(trustedKeys.rosters),
   /** Witness, group and quorum lines of a C2SP tlog-policy. */
   witnesses: z.string().max(262_144),
+  /** When the log was under dual control, the first time first; absent where it never was. */
+  control: z.array(controlPeriod).min(1).max(trustedKeys.controls).optional(),
 })
 
 const schema = z.strictObject({
@@ -89,6 +98,8 @@ export type TrustedLogKey = z.infer<typeof logKey>
 export type TrustedSigningKey = z.infer<typeof signingKey>
 /** A version of the roster, and by what right it counts. */
 export type TrustedRoster = z.infer<typeof rosterVersion>
+/** A time under dual control. */
+export type ControlPeriod = z.infer<typeof controlPeriod>
 /** Size and root of a tree. */
 export type TreeHead = z.infer<typeof treeHead>
 
@@ -116,7 +127,9 @@ function inconsistency(root: TrustRoot): string | undefined {
     return 'Trust root version 1 has no previous, every later one has'
   if (new Set(root.origins.map(({ origin }) => origin)).size !== root.origins.length)
     return 'Trust root names an origin twice'
-  for (const { keys, logKeys, origin } of root.origins) {
+  for (const { control, keys, logKeys, origin } of root.origins) {
+    if (control?.some((period, i) => !mayFollow(period, control[i - 1])) === true)
+      return `Trust root names times of dual control that do not follow each other: ${origin}`
     if (new Set(keys.map(({ keyid }) => keyid)).size !== keys.length)
       return `Trust root names a key twice: ${origin}`
     if (new Set(logKeys.map(({ vkey }) => vkey)).size !== logKeys.length)
@@ -124,6 +137,10 @@ function inconsistency(root: TrustRoot): string | undefined {
   }
   return undefined
 }
+
+/** Whether a time of dual control stands behind the one before, which has ended. */
+const mayFollow = ({ from, to }: ControlPeriod, before: ControlPeriod | undefined): boolean =>
+  (to === null || to > from) && (before === undefined || (before.to !== null && before.to < from))
 
 /** How a position stands to a key's validity. */
 export type Standing = 'valid' | 'early' | 'late' | 'revoked'

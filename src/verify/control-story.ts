@@ -2,7 +2,7 @@
 // to end that. The host's own setting can only begin it.
 import { z } from 'zod'
 import type { Control } from '../dossier/control.ts'
-import type { AdminMatter } from '../dossier/matters.ts'
+import type { AdminMatter, KeyMatter } from '../dossier/matters.ts'
 
 /** What the stream has told. */
 export interface ControlStory {
@@ -55,3 +55,13 @@ export function advanceControl(
   if (story.from === undefined) return 'Log is not under dual control'
   return controlProblem(story, hasRoster, control) ?? { ...story, from: undefined }
 }
+
+/** Whether what an entry of the stream `keys` tells is guarded: it takes two keys, or a word why it takes none. */
+export const isGuardedKeyEvent = ({
+  event,
+  purpose,
+}: Pick<KeyMatter, 'event' | 'purpose'>): boolean =>
+  event === 'revoked' ||
+  event === 'slots' ||
+  (event === 'activated' && purpose === 'master') ||
+  (event === 'destroyed' && purpose !== 'master' && purpose !== 'log')

@@ -3,7 +3,13 @@
 import { controlSchema, type Control } from '../dossier/control.ts'
 import { matters } from '../dossier/matters.ts'
 import type { OriginSection } from '../dossier/trust-root.ts'
-import { advanceControl, notControlled, type ControlStory } from './control-story.ts'
+import {
+  advanceControl,
+  controlProblem,
+  isGuardedKeyEvent,
+  notControlled,
+  type ControlStory,
+} from './control-story.ts'
 import type { Checks } from './report.ts'
 import type { JudgedEntry } from './verify-entry.ts'
 
@@ -14,6 +20,31 @@ const hasRosterAt = ({ rosters }: OriginSection, index: number): boolean =>
 function controlOf({ statement }: JudgedEntry): Control | undefined {
   const said = statement?.predicate.matter['control']
   return said === undefined ? undefined : controlSchema.safeParse(said).data
+}
+
+/** Whether an entry does something guarded; those of the stream `control` are judged with it. */
+function isGuarded({ leaf, statement }: JudgedEntry): boolean {
+  const matter = statement?.predicate.matter
+  if (leaf.kind === 'erasure') return matter !== undefined
+  if (leaf.kind === 'policy') return matter?.['event'] !== 'registered' && matter !== undefined
+  if (leaf.kind !== 'key') return false
+  const key = matters.key.safeParse(matter).data
+  return key !== undefined && isGuardedKeyEvent(key)
+}
+
+/** Why a guarded entry may not stand in a time under dual control, or undefined when it may. */
+function demandProblem({ control = [] }: OriginSection, entry: JudgedEntry): string | undefined {
+  const period = control.find(
+    ({ from, to }) => from < entry.index && (to === null || entry.index < to),
+  )
+  if (period === undefined || !isGuarded(entry)) return undefined
+  const said = controlOf(entry)
+  const spared = ['break-glass', 'rewrap']
+  if (said !== undefined && 'waived' in said && spared.includes(said.waived))
+    return entry.statement?.predicate.matter['event'] === 'slots'
+      ? undefined
+      : `Only slots are made as ${said.waived}`
+  return controlProblem({ closedAt: undefined, from: period.from }, true, said)
 }
 
 /** Judges what the entries of any stream say of who allowed them. */
@@ -33,6 +64,10 @@ export function judgeControls(
       'fail',
       `Entry at index ${wrong.index} says that there was no roster, and the trust root names one`,
     )
+  for (const entry of entries) {
+    const why = demandProblem(section, entry)
+    if (why !== undefined) checks.add('stream.control', 'fail', `Step ${entry.leaf.seq}: ${why}`)
+  }
 }
 
 /** The actions that entries name, for whoever reads the report. */

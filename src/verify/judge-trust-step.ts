@@ -50,6 +50,22 @@ const logKeyProblem = (
     : lifetimeProblem(before, after, known)
 }
 
+/** What is taken back of the times under dual control. */
+function controlProblem(older: OriginSection, newer: OriginSection): string | undefined {
+  const [before, after] = [older.control ?? [], newer.control ?? []]
+  const known = older.asOf.size
+  const isKept = before.every(({ from, to }, i) => {
+    const same = after[i]
+    return (
+      same?.from === from && (to === null ? same.to === null || same.to >= known : same.to === to)
+    )
+  })
+  if (!isKept) return `A time under dual control is missing or is another: ${older.origin}`
+  return after.slice(before.length).some(({ from }) => from < known)
+    ? `A time under dual control was added before size ${known}: ${older.origin}`
+    : undefined
+}
+
 /** The first thing that the newer section takes back of the older. */
 function sectionProblem(older: OriginSection, newer: OriginSection): string | undefined {
   const known = older.asOf.size
@@ -67,6 +83,8 @@ function sectionProblem(older: OriginSection, newer: OriginSection): string | un
     return `A roster is missing or is another: ${older.origin}`
   if (newer.rosters.slice(older.rosters.length).some(({ from }) => from < known))
     return `A roster was added before size ${known}: ${older.origin}`
+  const control = controlProblem(older, newer)
+  if (control !== undefined) return control
   // The older file knows every key up to its size.
   const keyids = new Set(older.keys.map(({ keyid }) => keyid))
   const vkeys = new Set(older.logKeys.map(({ vkey }) => vkey))

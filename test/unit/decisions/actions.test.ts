@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Failure } from '../../../src/base/failure.ts'
+import { parseTrustRoot } from '../../../src/dossier/trust-root.ts'
 import { verifyDossier } from '../../../src/verify/index.ts'
+import { updateTrustRoot } from '../../../src/verify/update-trust-root.ts'
 import type { ActionView, ActionWish } from '../../../src/wire/actions.ts'
 import type { Lead } from '../../support/forge-override.ts'
 import { leadSign } from '../../support/forge-override.ts'
@@ -79,6 +81,12 @@ async function retiredKey({ service }: TestService): Promise<string> {
 
 const reason = 'Request 4711'
 
+/** What a trust root says of dual control. */
+function periodsOf(file: Uint8Array) {
+  const root = parseTrustRoot(file)
+  return typeof root === 'string' ? undefined : root.origins[0]?.control
+}
+
 describe('dual control', () => {
   it('begins with the first roster, and until then the entry says that there was none', async () => {
     const at = await foundTestService({ dualControl: 'all' })
@@ -112,8 +120,16 @@ describe('dual control', () => {
     await again.service.readRoster('default')
     await expect(again.service.endControl('default', reason, founder)).rejects.toEqual(required)
     expect(await again.service.readControl('default')).toMatchObject({ dualControl: 'all' })
+    const held = await again.service.readTrustRoot('default')
     await execute(again, await approved(again, { action: 'control.none', reason }))
     expect(await again.service.readControl('default')).toMatchObject({ dualControl: 'none' })
+    const newer = await again.service.readTrustRoot('default')
+    const proof = await again.service.exportTrustProof('default', 3)
+    expect(updateTrustRoot(held, newer, [proof])).toMatchObject({ ok: true })
+    expect(periodsOf(held)).toMatchObject([{ to: null }])
+    expect(periodsOf(newer)).toEqual([
+      { from: periodsOf(held)?.[0]?.from, to: expect.any(Number) as number },
+    ])
     await again.service.closeTenant('default', reason, founder)
     expect(await reportOf(again, 'control')).toMatchObject({ verdict: 'valid' })
     await expect(again.service.endControl('default', reason, founder)).rejects.toMatchObject({

@@ -3,10 +3,17 @@ import { actionIdOf } from '../../../src/dossier/action-effects.ts'
 import { formatChallenge, type Challenge } from '../../../src/dossier/challenge.ts'
 import { actionStreamOf } from '../../../src/dossier/kinds.ts'
 import { rosterDigest } from '../../../src/dossier/roster.ts'
+import {
+  formatTrustRoot,
+  type OriginSection,
+  type TrustRoot,
+} from '../../../src/dossier/trust-root.ts'
 import { formatDossier } from '../../../src/dossier/v1.ts'
 import { verifyDossier, type Report } from '../../../src/verify/index.ts'
+import { judgeTrustStep } from '../../../src/verify/judge-trust-step.ts'
+import { Checks } from '../../../src/verify/report.ts'
 import { operatorHolds, reseal, type Draft, type ForgedLog } from '../../support/forge.ts'
-import { dossierOf } from '../../support/forge-dossier.ts'
+import { dossierOf, sectionOf } from '../../support/forge-dossier.ts'
 import {
   challengeOf,
   decidedLog,
@@ -18,11 +25,14 @@ import {
   overrideMatter,
   overruled,
   published,
+  rostersOf,
   secondRoster,
   signedBy,
   trusting,
 } from '../../support/forge-override.ts'
 import { stepAt } from './forgery.ts'
+
+type Periods = OriginSection['control']
 
 const decided = decidedLog()
 const stream = actionStreamOf(actionIdOf(nonce))
@@ -221,6 +231,102 @@ describe('the stream control', () => {
       'stream.control',
     )
     expect(verify(gone(erasing(allowed)), overruled).verdict).toBe('erased')
+  })
+})
+
+describe('a time under dual control that the trust root names', () => {
+  const by = { id: 'cli', owner: 'carl', type: 'local' }
+  const erased = (control?: Draft): ForgedLog =>
+    reseal(
+      grown(decided, [
+        'erasure',
+        overruled,
+        {
+          by,
+          reason: 'x',
+          seqs: [0],
+          stream: overruled,
+          time: 1,
+          ...(control === undefined ? {} : { control }),
+        },
+      ]),
+      operatorHolds,
+      (steps) => {
+        stepAt(steps, overruled, 0).erased = true
+      },
+    )
+  const at = decided.size
+  const under = (log: ForgedLog, periods: { from: number; to: number | null }[]): Report =>
+    verifyDossier(
+      formatDossier(dossierOf(published(log), overruled)),
+      formatTrustRoot({
+        dev: false,
+        origins: [{ ...sectionOf(log), control: periods, rosters: rostersOf(log) }],
+        previous: null,
+        v: 1,
+        version: 1,
+      }),
+    )
+
+  it('demands an action of what is guarded in it, and of nothing on either side', () => {
+    const action = { action: stream, sha256: 'ab'.repeat(32) }
+    const always = [{ from: at - 1, to: null }]
+    expect(under(erased(action), always).verdict).toBe('erased')
+    expect(worst(under(erased(), always))).toContain(
+      `Two leads must sign such a thing from index ${at - 1} on, and it names no approved action`,
+    )
+    expect(worst(under(erased({ waived: 'not controlled' }), always))).toContain('not controlled')
+    expect(worst(under(erased({ waived: 'break-glass' }), always))).toContain('Only slots')
+    expect(under(erased(), [{ from: at, to: null }]).verdict).toBe('erased')
+    expect(under(erased(), [{ from: at - 2, to: at }]).verdict).toBe('erased')
+    expect(worst(under(erased(), [{ from: at - 2, to: at + 1 }]))).toContain('Two leads')
+  })
+
+  it('is refused where it does not follow the one before', () => {
+    for (const periods of [
+      [{ from: 2, to: 2 }],
+      [
+        { from: 1, to: null },
+        { from: 3, to: null },
+      ],
+      [
+        { from: 1, to: 3 },
+        { from: 3, to: null },
+      ],
+    ])
+      expect(worst(under(erased(), periods))).toContain('do not follow each other')
+  })
+
+  it('is not taken back by a later trust root', () => {
+    const section = { ...sectionOf(decided), rosters: rostersOf(decided) }
+    const known = section.asOf.size
+    const step = (before: Periods, after: Periods): string => {
+      const root = (control: Periods, version: number): TrustRoot => ({
+        dev: false,
+        origins: [{ ...section, ...(control === undefined ? {} : { control }) }],
+        previous: version === 1 ? null : 'ab'.repeat(32),
+        v: 1,
+        version,
+      })
+      const checks = new Checks()
+      judgeTrustStep(checks, root(before, 1), root(after, 2), 'ab'.repeat(32), undefined)
+      return checks.list.find(({ name }) => name === 'update.keys')?.reason ?? ''
+    }
+    const open = [{ from: 2, to: null }]
+    const ended = [{ from: 2, to: known }]
+    const [kept, gone, added] = [
+      'Nothing that was said',
+      'missing or is another',
+      'was added before',
+    ]
+    expect(step(undefined, [{ from: known, to: null }])).toContain(kept)
+    expect(step(open, open)).toContain(kept)
+    expect(step(open, ended)).toContain(kept)
+    expect(step(undefined, [{ from: known - 1, to: null }])).toContain(added)
+    expect(step(open, [{ from: 2, to: known - 1 }])).toContain(gone)
+    expect(step(open, undefined)).toContain(gone)
+    expect(step(open, [{ from: 3, to: null }])).toContain(gone)
+    expect(step(ended, open)).toContain(gone)
   })
 })
 

@@ -19,6 +19,7 @@ import type { DiffFlags } from './policy-diff.ts'
 import type { GatesFlags } from './policy-gates.ts'
 import type { ActivateFlags, PushFlags, RetireFlags } from './policy.ts'
 import type { ReevaluateFlags } from './reevaluate.ts'
+import { twoKeyed } from './two-key-options.ts'
 import type { EvalFlags, SourceFlags, TestFlags } from './policy-offline.ts'
 
 const bundleArgument = 'bundle of policies, JSON, YAML or DECIONIS_POLICY.md, - for standard input'
@@ -148,7 +149,6 @@ function defineGates({ context, outcome, policy, program }: Defining<'policy'>):
 }
 
 const policyArgument = 'policy: id, id@version, or the beginning of its SHA-256'
-const underAction = ['--action <id>', 'approved action, where this takes two keys'] as const
 
 function defineLife({ context, outcome, policy, program }: Defining<'policy'>): void {
   const push = define(
@@ -167,7 +167,7 @@ function defineLife({ context, outcome, policy, program }: Defining<'policy'>): 
   const activate = define(
     policy,
     'activate',
-    'Lets a registered policy decide, in place of the version of it that does. Takes two keys where a roster stands: countersign action.',
+    'Lets a registered policy decide, in place of the version of it that does. Takes two keys where a roster stands: then it asks the two leads, and waits or is run again.',
     [
       'policy activate payments@2',
       "policy activate payments@2 --on-action 'payment.*' --in-environment production",
@@ -180,8 +180,7 @@ function defineLife({ context, outcome, policy, program }: Defining<'policy'>): 
     .option('--in-environment <pattern...>', 'only in these environments')
     .option('--when-named', 'only where a request or an API key names it')
     .option('--rollback', 'go back to a version older than one that was active')
-    .option(...underAction)
-  asJson(ofTenant(writing(activate)))
+  twoKeyed(asJson(ofTenant(writing(activate))))
   act(program, activate, outcome, async (flags: ActivateFlags, [name]) =>
     (await import('./policy.ts')).activatePolicy(context, String(name), flags),
   )
@@ -194,8 +193,7 @@ function defineLife({ context, outcome, policy, program }: Defining<'policy'>): 
   )
     .argument('<policy>', policyArgument)
     .requiredOption('--reason <text>', 'why, kept in the log')
-    .option(...underAction)
-  asJson(ofTenant(writing(retire)))
+  twoKeyed(asJson(ofTenant(writing(retire))))
   act(program, retire, outcome, async (flags: RetireFlags, [name]) =>
     (await import('./policy.ts')).retirePolicy(context, String(name), flags),
   )

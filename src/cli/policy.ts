@@ -10,24 +10,23 @@ import { exitCodes, Usage } from './complain.ts'
 import { loadBundle, type SourceFlags } from './policy-offline.ts'
 import { localCaller } from './principal.ts'
 import { formatTable, jsonLine, printable } from './terminal.ts'
+import { underTwoKeys, type TwoKeyFlags } from './two-keys.ts'
 
 /** Flags of `policy push`. */
 export type PushFlags = TenantFlags & SourceFlags & { readonly activate?: boolean }
 
 /** Flags of what says where a policy decides. */
-export interface ActivateFlags extends TenantFlags {
+export interface ActivateFlags extends TwoKeyFlags {
   readonly onAction?: string[]
   readonly onResource?: string[]
   readonly inEnvironment?: string[]
   readonly whenNamed?: boolean
   readonly rollback?: boolean
-  readonly action?: string
 }
 
 /** Flags of `policy retire`. */
-export interface RetireFlags extends TenantFlags {
+export interface RetireFlags extends TwoKeyFlags {
   readonly reason: string
-  readonly action?: string
 }
 
 const date = (ms: number): string => new Date(ms).toISOString()
@@ -117,41 +116,64 @@ const scopeOf = ({ inEnvironment, onAction, onResource, whenNamed }: ActivateFla
 })
 
 /** `policy activate POLICY` */
-export async function activatePolicy(
+export const activatePolicy = (
   context: Context,
   name: string,
   flags: ActivateFlags,
-): Promise<number> {
-  const { action, rollback, tenant } = flags
-  const view = await whileWriting(context, flags, async (service) => {
-    const { sha256 } = await find(service, tenant, name)
-    const activation = {
-      scope: scopeOf(flags),
-      ...(action === undefined ? {} : { action }),
-      ...(rollback === undefined ? {} : { rollback }),
-    }
-    return policyViewSchema.parse(
-      await service.activatePolicy(tenant, sha256, activation, localCaller()),
-    )
-  })
-  return tell(context, flags, view)
+): Promise<number> => {
+  const { rollback, tenant } = flags
+  const scope = scopeOf(flags)
+  return underTwoKeys(
+    context,
+    flags,
+    async (service) => ({
+      action: 'policy.activate',
+      bundle: (await find(service, tenant, name)).sha256,
+      scope,
+    }),
+    async (action) => {
+      const view = await whileWriting(context, flags, async (service) => {
+        const { sha256 } = await find(service, tenant, name)
+        const activation = {
+          scope,
+          ...(action === undefined ? {} : { action }),
+          ...(rollback === undefined ? {} : { rollback }),
+        }
+        return policyViewSchema.parse(
+          await service.activatePolicy(tenant, sha256, activation, localCaller()),
+        )
+      })
+      return tell(context, flags, view)
+    },
+  )
 }
 
 /** `policy retire POLICY` */
-export async function retirePolicy(
+export const retirePolicy = (
   context: Context,
   name: string,
   flags: RetireFlags,
-): Promise<number> {
-  const { action, reason, tenant } = flags
-  const view = await whileWriting(context, flags, async (service) => {
-    const { sha256 } = await find(service, tenant, name)
-    const retirement = { reason, ...(action === undefined ? {} : { action }) }
-    return policyViewSchema.parse(
-      await service.retirePolicy(tenant, sha256, retirement, localCaller()),
-    )
-  })
-  return tell(context, flags, view)
+): Promise<number> => {
+  const { reason, tenant } = flags
+  return underTwoKeys(
+    context,
+    flags,
+    async (service) => ({
+      action: 'policy.retire',
+      bundle: (await find(service, tenant, name)).sha256,
+      reason,
+    }),
+    async (action) => {
+      const view = await whileWriting(context, flags, async (service) => {
+        const { sha256 } = await find(service, tenant, name)
+        const retirement = { reason, ...(action === undefined ? {} : { action }) }
+        return policyViewSchema.parse(
+          await service.retirePolicy(tenant, sha256, retirement, localCaller()),
+        )
+      })
+      return tell(context, flags, view)
+    },
+  )
 }
 
 /** `policy list` */

@@ -8,7 +8,7 @@ import { readContext } from './context.ts'
 import { evaluate } from './evaluate.ts'
 import { parseInstant } from './instant.ts'
 
-const answers = ['allow', 'deny', 'not_applicable', 'error'] as const
+const answers = ['allow', 'deny', 'escalate', 'review', 'not_applicable', 'error'] as const
 
 const expected = z.union([
   z.enum(answers).transform((decision) => ({ decision, policy: undefined, rule: undefined })),

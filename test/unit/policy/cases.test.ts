@@ -120,3 +120,26 @@ it('evaluates a card’s bundle where a line has a context', () => {
     decision: { kind: 'allow' },
   })
 })
+
+it('may expect what native rules say beyond yes and no', () => {
+  const native = compileSource(
+    `
+dialect: native
+bundle_id: b
+policies:
+  - id: p
+    rules:
+      - {id: hold, effect: escalate, when: {kind: eq, field: x, value: 1}}
+      - {id: look, effect: review, when: {kind: eq, field: x, value: 2}}
+`,
+    '0.1',
+  )
+  const cases = `
+cases:
+  - {name: hold, context: {data: {x: 1}}, expect: escalate}
+  - {name: look, context: {data: {x: 2}}, expect: {decision: review, rule: look}}
+  - {name: other, context: {data: {x: 2}}, expect: escalate}
+`
+  const { results } = runCases(native, readCases(cases, native))
+  expect(results.map(({ passed }) => passed)).toEqual([true, true, false])
+})

@@ -17,7 +17,7 @@ export interface AnnouncedSubject {
   readonly escalation?: string
   /** Id of the two-key action. */
   readonly action?: string
-  /** Name or digest of the policies. */
+  /** Hex SHA-256 of the policy's record. */
   readonly policy?: string
   /** Id of the webhook that is tried out; nobody else is told then. */
   readonly webhook?: string
@@ -27,6 +27,7 @@ const links: Readonly<Record<string, (subject: AnnouncedSubject) => string | und
   action: ({ action }) => action && `/v1/actions/${action}`,
   dossier: ({ decision }) => decision && dossierUrl(decision),
   escalation: ({ escalation }) => escalation && `/v1/escalations/${escalation}`,
+  policy: ({ policy }) => policy && `/v1/policies/${policy}`,
   override: ({ decision, request }) => decision && request && `/v1/overrides/${decision}`,
 }
 

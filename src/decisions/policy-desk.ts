@@ -14,6 +14,7 @@ import {
   type StoriedPolicy,
 } from '../verify/policy-story.ts'
 import type { PolicyActivation, PolicyRetirement, PolicyView } from '../wire/policies.ts'
+import { announce } from './announce.ts'
 import { forgetBook, readBook } from './policy-book.ts'
 import type { PolicyRecord } from './service.ts'
 import { enterAllowed, requireApprovedAction } from './control.ts'
@@ -61,6 +62,7 @@ async function enterStep(
 ): Promise<StoriedPolicy> {
   const head = await room.store.readStreamHead(room.tenant.name, 'policies')
   const draft: Draft = {
+    effects: [announce(room, `policy.${matter.event}`, { policy: matter.sha256 })],
     kind: 'policy',
     matter,
     prev: head === undefined ? null : encodeHex(head.leafHash),

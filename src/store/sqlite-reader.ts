@@ -162,9 +162,7 @@ export class SqliteReader implements port.StoreReader {
     before: number,
     limit: number,
   ): Promise<readonly Pick<port.DecisionRow, 'index' | 'stream'>[]> {
-    return this.#of(tenant, 'list actions', [], (id) =>
-      this.#reads.actions.all(id, before, limit),
-    )
+    return this.#of(tenant, 'list actions', [], (id) => this.#reads.actions.all(id, before, limit))
   }
 
   readTile(tenant: string, level: number, n: number): Promise<Uint8Array | undefined> {

@@ -10,6 +10,9 @@ import type * as port from './store.ts'
 
 const emptyRoot = createHash('sha256').digest()
 
+/** Deliveries that were given up and are kept, of each webhook. */
+const mostDeadDeliveries = 100
+
 const isTaken = (error: unknown): boolean =>
   /^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)$/.test(codeOf(error))
 
@@ -122,6 +125,7 @@ export class SqliteStore extends SqliteReader implements port.Store {
       else {
         const { attempts, dead, due, last } = outcome
         this.#writes.attempted.run(attempts, due, Number(dead), last, id)
+        if (dead) this.#writes.forgetDead.run(id, id, mostDeadDeliveries)
       }
     })
   }

@@ -200,6 +200,11 @@ export const prepareWrites = (db: Preparing) => ({
      WHERE w.tenant = ? AND (w.id = ? OR EXISTS (SELECT 1 FROM json_each(w.kinds) k JOIN json_each(?) n ON n.value = k.value))`,
   ),
   delivered: db.prepare<[id: number]>('DELETE FROM deliveries WHERE id = ?'),
+  // Of what was given up the newest are kept for each webhook.
+  forgetDead: db.prepare<[id: number, again: number, most: number]>(
+    `DELETE FROM deliveries WHERE dead = 1 AND hook = (SELECT hook FROM deliveries WHERE id = ?) AND id NOT IN (
+       SELECT id FROM deliveries WHERE dead = 1 AND hook = (SELECT hook FROM deliveries WHERE id = ?) ORDER BY id DESC LIMIT ?)`,
+  ),
   attempted: db.prepare<
     [attempts: number, due: number, dead: number, last: string | null, id: number]
   >('UPDATE deliveries SET attempts = ?, due = ?, dead = ?, last = ? WHERE id = ?'),

@@ -19,9 +19,9 @@ const announcementKinds = Object.freeze([
   'action.revoked',
   'action.expired',
   'action.executed',
-  'policy.published',
+  'policy.registered',
   'policy.activated',
-  'policy.deactivated',
+  'policy.retired',
   'webhook.test',
 ] as const)
 

@@ -106,5 +106,16 @@ export function webhookContract(db: StoreCase): void {
       expect(await due(9999)).toEqual([])
       expect(await db.store.countDeliveries()).toEqual({ dead: 1, waiting: 0 })
     })
+
+    it('that was given up is kept, the newest hundred of each webhook', async () => {
+      await enter(...Array.from({ length: 101 }, (_, n) => said(`e${n}`, 'a.b', 3000)))
+      const given = { attempts: 1, dead: true, due: 0, last: null }
+      const waiting = await db.store.listDue(3000, 200)
+      for (const { id } of waiting) await db.store.settleDelivery(id, given)
+      expect(waiting).toHaveLength(103)
+      expect(await db.store.countDeliveries()).toEqual({ dead: 100, waiting: 0 })
+      const [first] = await db.store.listDeadDeliveries('acme', 0, 1)
+      expect(first?.event).toBe('e1')
+    })
   })
 }

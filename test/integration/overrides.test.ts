@@ -15,6 +15,8 @@ import { blockedRequest, proposalOf, signing } from '../support/leads.ts'
 import { foundServed, startServed, type Served, type ServedPlace } from '../support/served.ts'
 import { needSshKeygen } from '../support/ssh-keygen.ts'
 
+type DecisionJson = Readonly<Record<'by' | 'inForce' | 'status', string>>
+
 beforeAll(needSshKeygen, 120_000)
 
 describe('two leads at the command line', () => {
@@ -113,6 +115,16 @@ describe('two leads at the command line', () => {
     expect(await told('execute', id)).toMatchObject({ status: 'executed' })
     expect(await cs('override', 'execute', id)).toMatchObject({ code: 1 })
     expect(await done('override', 'show', id)).toContain('executed')
+
+    expect(await done('decision', 'list', '--in-force', 'ALLOW', '--by', 'override')).toMatch(
+      new RegExp(`^${id} .* BLOCK +ALLOW by override +executed +- +agent-1 +transfer$`, 'm'),
+    )
+    expect(await done('decision', 'list', '--override', 'open')).toBe('')
+    const shown = await done('decision', 'show', id)
+    expect(shown).toMatch(/^made as +BLOCK\nin force +ALLOW by override\noverride +executed$/m)
+    const view = JSON.parse(await done('decision', 'show', id, '--json')) as DecisionJson
+    expect(view).toMatchObject({ by: 'override', inForce: 'ALLOW', status: 'BLOCK' })
+    expect(await cs('decision', 'list', '--by', 'nobody')).toMatchObject({ code: 2 })
 
     await done('dossier', 'export', id, '-o', 'dossier.json')
     await done('trust-root', '-o', 'trust.json')

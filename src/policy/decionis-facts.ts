@@ -51,9 +51,21 @@ function makeFacts(context: EvaluationContext): Facts {
   Object.assign(facts, asserted)
   facts['decision_type'] = action ?? undefined
   facts['decision_domain'] ??= facts['workflow_key'] ?? defaultDomain
+  for (const field of ['signals', 'override', 'evidence']) facts[field] = recordOf(facts[field])
+  facts['attachments'] = attachmentsOf(facts)
+  facts['attachment_count'] = (facts['attachments'] as readonly unknown[]).length
   facts['context'] = data
   facts['intake'] = data
   return facts
+}
+
+const recordOf = (value: unknown): Facts =>
+  isObject(value) && !Array.isArray(value) ? value : Object.freeze({})
+
+/** What is attached to the request, or to its evidence. */
+function attachmentsOf(facts: Facts): readonly unknown[] {
+  const found = [facts['attachments'], own(facts['evidence'], 'attachments')].find(Array.isArray)
+  return (found as readonly unknown[] | undefined) ?? []
 }
 
 function factsOf(context: EvaluationContext): Facts {
@@ -83,25 +95,16 @@ function factAt(field: string): Lookup {
   }
 }
 
-const blockCondition = z.strictObject({
-  field: z.string().min(1).max(256),
-  op: z.string(),
-  value: z.unknown().optional(),
-  values: z.array(z.unknown()).max(1024).optional(),
-})
-
-const bundleCondition = z.strictObject({
-  field: z.string().min(1).max(256),
-  operator: z.string(),
-  value: z.unknown().optional(),
-})
+const wanted = { value: z.unknown().optional(), values: z.unknown().optional() }
+const field = z.string().trim().min(1).max(256)
+const blockCondition = z.looseObject({ field, op: z.string(), ...wanted })
+const bundleCondition = z.strictObject({ field, operator: z.string(), ...wanted })
 
 function compileMatches(value: unknown, at: string): DecionisComparison {
-  const pattern = typeof value === 'string' ? value : undefined
-  if (pattern === undefined || pattern.length > 256)
-    throw refuse('Pattern must be a string of at most 256 characters', at)
+  if (typeof value !== 'string' || value === '') return () => false
+  if (value.length > 256) throw refuse('Pattern is longer than 256', at)
   try {
-    const test = compileEcmaPattern(pattern)
+    const test = compileEcmaPattern(value)
     return (actual) => {
       const text = textOf(actual)
       if (test === undefined || text === undefined) return false
@@ -115,23 +118,28 @@ function compileMatches(value: unknown, at: string): DecionisComparison {
   }
 }
 
+type Condition = Pick<z.infer<typeof blockCondition>, 'field' | 'op' | 'value' | 'values'>
+
+function fitCondition(value: unknown, at: string, shape: DecionisCondition): Condition {
+  if (shape === 'block') return fit(blockCondition, value, at)
+  const { operator: op, ...rest } = fit(bundleCondition, value, at)
+  return { ...rest, op }
+}
+
 /** Operator and wanted value of a condition; `in` and `not_in` want a list, `exists` nothing, all others a value, which may be null. */
 function readWanted(
   value: unknown,
   at: string,
   shape: DecionisCondition,
 ): { readonly field: string; readonly operator: string; readonly wanted: unknown } {
-  const found =
-    shape === 'block'
-      ? fit(blockCondition, value, at)
-      : { ...fit(bundleCondition, value, at), values: undefined }
-  const operator = ('op' in found ? found.op : found.operator).trim().toLowerCase()
+  const { op, ...found } = fitCondition(value, at, shape)
+  const operator = op.trim().toLowerCase()
   if (operator !== 'matches' && !Object.hasOwn(decionisOperators, operator))
     throw refuse(`Operator is none: ${operator.slice(0, 32)}`, at)
   const { field } = found
   if (operator === 'exists') return { field, operator, wanted: null }
   if (operator === 'in' || operator === 'not_in') {
-    const wanted: unknown = found.values ?? (shape === 'bundle' ? found.value : undefined)
+    const wanted: unknown = shape === 'bundle' ? (found.values ?? found.value) : found.values
     if (!Array.isArray(wanted) || wanted.length === 0)
       throw refuse(`Operator ${operator} requires a list`, at)
     return { field, operator, wanted }
@@ -161,18 +169,18 @@ export function readDecionisCondition(
   }
 }
 
-/** Whether a rule is for the decision's domain: `*` and `ANY` are for all, none is for that of the workflow. */
-export function readDomain(domain: string | undefined): Matcher {
-  if (domain === '*' || domain === 'ANY') return { kind: 'always' }
+/** Whether a rule is for the decision's domain: `*` and `ANY` are for all, an empty one is for that of the workflow. */
+export function readDomain(domain: string): Matcher {
+  if (domain === '*' || domain.toUpperCase() === 'ANY') return { kind: 'always' }
   const workflow = factAt('workflow_key')
   return {
     kind: 'domain',
     field: 'decision_domain',
-    value: domain ?? null,
+    value: domain,
     lookup: factAt('decision_domain'),
     compare: (actual, _, context) => {
       const key = workflow(context)
-      return actual === (domain ?? (key === missing ? defaultDomain : key))
+      return actual === (domain === '' ? (key === missing ? defaultDomain : key) : domain)
     },
   }
 }

@@ -12,22 +12,20 @@ import { parsePolicyJson, parsePolicyYaml, sniffFormat } from './policy-text.ts'
 import { openScope, plainTerms } from './terms.ts'
 
 const name = z.string().min(1).max(256)
-const list = z.array(z.unknown()).min(1).max(256)
+const list = z.array(z.unknown()).max(256)
 const conditions = { all: list.optional(), any: list.optional() }
 
-const blockSchema = z.strictObject({
-  id: name.optional(),
-  version: z.union([z.string().min(1).max(128), z.number()]).optional(),
-  rules: z.array(z.unknown()).min(1).max(1024),
-})
+// As Decionis's compiler has it, members that nobody knows are left alone here.
+const blockSchema = z.looseObject({ rules: z.array(z.unknown()).min(1).max(1024) })
 
-const blockRule = z.strictObject({
-  name,
+const blockRule = z.looseObject({
+  name: z.string().trim().min(1).max(256),
   priority: z.unknown().optional(),
-  domain: z.string().max(256).optional(),
+  domain: z.unknown().optional(),
   action: z.string(),
-  rationale: z.string().max(2048).nullish(),
-  ...conditions,
+  rationale: z.unknown().optional(),
+  all: z.unknown().optional(),
+  any: z.unknown().optional(),
 })
 
 const bundleSchema = z.strictObject({
@@ -56,12 +54,15 @@ const bundleRule = z.strictObject({
 
 const reference = z.strictObject({ artifact_ref: name })
 
+const blockActions = new Set(['ALLOW', 'BLOCK', 'RESTRAIN', 'ESCALATE'])
+
 /** The effect of an action's word, in any case. */
-function readAction(word: string, at: string): Effect {
-  const effect = effectOf('decionis', word.trim().toUpperCase())
+function readAction(stated: string, at: string, words?: ReadonlySet<string>): Effect {
+  const word = stated.trim().toUpperCase()
+  const effect = words?.has(word) === false ? 'error' : effectOf('decionis', word)
   if (effect === 'allow' || effect === 'deny' || effect === 'escalate' || effect === 'review')
     return effect
-  throw refuse(`Action is none: ${word.slice(0, 64)}`, at)
+  throw refuse(`Action is none: ${stated.slice(0, 64)}`, at)
 }
 
 interface Conditions {
@@ -74,12 +75,13 @@ function readConditions(
   at: string,
   shape: DecionisCondition,
 ): Matcher | undefined {
-  if (all !== undefined && any !== undefined) throw refuse('Either all or any expected', at)
-  const given = all ?? any
-  const part = all === undefined ? 'any' : 'all'
-  if (given === undefined) return undefined
+  const isAll = all !== undefined && all.length > 0
+  const given = isAll ? all : (any ?? [])
+  if (isAll && any !== undefined && any.length > 0) throw refuse('Either all or any expected', at)
+  if (given.length === 0) return undefined
+  const part = isAll ? 'all' : 'any'
   return {
-    kind: all === undefined ? 'any_of' : 'all_of',
+    kind: isAll ? 'all_of' : 'any_of',
     matchers: given.map((one, i) => readDecionisCondition(one, `${at}/${part}/${i}`, shape)),
   }
 }
@@ -96,14 +98,19 @@ function readBlockRule(
 ): { readonly rule: Rule; readonly priority: number } {
   const at = `/rules/${index}`
   const found = fit(blockRule, value, at)
-  const when = readConditions(found, at, 'block')
+  const { all, any, domain, rationale } = found
+  const parts = { all: Array.isArray(all) ? all : [], any: Array.isArray(any) ? any : [] }
+  const when = readConditions(fit(z.object(conditions), parts, at), at, 'block')
   if (when === undefined) throw refuse('Either all or any expected', at)
   const rule: Rule = {
     id: found.name,
-    effect: readAction(found.action, `${at}/action`),
-    when: { kind: 'all_of', matchers: [readDomain(found.domain), when] },
+    effect: readAction(found.action, `${at}/action`, blockActions),
+    when: {
+      kind: 'all_of',
+      matchers: [readDomain(typeof domain === 'string' ? domain.trim() : ''), when],
+    },
     at,
-    description: found.rationale ?? null,
+    description: typeof rationale === 'string' ? rationale : null,
     tags: null,
     terms: plainTerms,
   }
@@ -200,24 +207,28 @@ export function readDecionisRules(value: unknown): PolicyBundle {
     .map(readBlockRule)
     .toSorted((a, b) => b.priority - a.priority)
     .map(({ rule }) => rule)
-  return wholeBundle(found.id ?? 'decionis-policy', String(found.version ?? '1'), rules)
+  const { id, version } = found
+  return wholeBundle(
+    typeof id === 'string' && id !== '' && id.length <= 128 ? id : 'decionis-policy',
+    typeof version === 'number' || (typeof version === 'string' && version !== '')
+      ? String(version).slice(0, 128)
+      : '1',
+    rules,
+  )
 }
 
 /**
- * The value of the first block of a Markdown text that is fenced as `decionis`, `decionis json` or `decionis yaml`.
+ * The value of the first block of a Markdown text that is fenced as `decionis`, perhaps with `json`, `yaml` or `yml`; the block itself tells which it is.
  * @throws {@link Failure} POLICY_INVALID when there is none; INPUT_MALFORMED, INPUT_INVALID, INPUT_TOO_LARGE of the block
  */
 export function parseDecionisMarkdown(markdown: string, dialect: Dialect): unknown {
-  const lines = markdown.split(/\r?\n/)
-  const open = lines.findIndex((line) =>
-    /^\s{0,3}```decionis(?:[ \t]+(?:json|yaml))?[ \t]*$/i.test(line),
-  )
-  const close =
-    open < 0 ? -1 : lines.findIndex((line, i) => i > open && /^\s{0,3}```[ \t]*$/.test(line))
-  if (close < 0) throw new Failure('POLICY_INVALID', 'Text has no block that is fenced as decionis')
-  const block = lines.slice(open + 1, close).join('\n')
-  const stated = /json|yaml/i.exec(lines[open] ?? '')?.[0].toLowerCase()
-  return (stated ?? sniffFormat(block)) === 'json'
+  const open = /```decionis(?:\s+(?:json|ya?ml))?[ \t]*\r?\n/i.exec(markdown)
+  const from = open === null ? 0 : open.index + open[0].length
+  const until = markdown.indexOf('\n```', from)
+  const block = until < 0 ? '' : markdown.slice(from, until).trim()
+  if (open === null || block === '')
+    throw new Failure('POLICY_INVALID', 'Text has no block that is fenced as decionis')
+  return sniffFormat(block) === 'json'
     ? parsePolicyJson(block, dialect)
     : parsePolicyYaml(block, dialect)
 }

@@ -73,6 +73,8 @@ describe('the block of a DECIONIS_POLICY.md', () => {
       status(block(rule('allow', [always], domain === undefined ? {} : { domain })), context)
     expect(of('*', { decision_domain: 'x' })).toBe('ALLOW')
     expect(of('ANY', { decision_domain: 'x' })).toBe('ALLOW')
+    expect(of('any', { decision_domain: 'x' })).toBe('ALLOW')
+    expect(of(' ', {})).toBe('ALLOW')
     expect(of('x', { decision_domain: 'x' })).toBe('ALLOW')
     expect(of('y', { decision_domain: 'x' })).toBe('REVIEW_REQUIRED')
     expect(of(undefined, {})).toBe('ALLOW')
@@ -153,6 +155,8 @@ describe('the block of a DECIONIS_POLICY.md', () => {
     ['matches', '^b', 'abc', false],
     ['matches', '(', 'anything', false],
     ['matches', '\\d{3}', 1234, true],
+    ['matches', '', 'a', false],
+    ['matches', 1, 1, false],
   ])('has an operator %s that takes %j and %j to %s', (op, value, actual, matches) => {
     const context = actual === undefined ? {} : { x: actual }
     const answer = status(block(rule('allow', [condition(op, value)])), context)
@@ -163,11 +167,30 @@ describe('the block of a DECIONIS_POLICY.md', () => {
     expect(status(block(rule('allow', [shouted])), context)).toBe(answer)
   })
 
+  it('leaves members alone that nobody knows, as the original does', () => {
+    const more = { enabled: false, operator: 'x' }
+    const odd = { ...condition('eq', 1), operator: 'gt' }
+    expect(status({ ...block(rule('allow', [odd], more)), more }, { x: 1 })).toBe('ALLOW')
+  })
+
+  it('counts what is attached to the request or to its evidence', () => {
+    const counted = (count: number, context: object): string =>
+      status(block(rule('allow', [condition('eq', count, 'attachment_count')])), context)
+    expect(counted(0, {})).toBe('ALLOW')
+    expect(counted(1, { attachments: ['a'] })).toBe('ALLOW')
+    expect(counted(2, { evidence: { attachments: ['a', 'b'] } })).toBe('ALLOW')
+    expect(counted(2, { attachments: 'ab' })).toBe('REVIEW_REQUIRED')
+    expect(status(block(rule('allow', [condition('exists', undefined, 'signals')])), {})).toBe(
+      'ALLOW',
+    )
+  })
+
   it('takes any instead of all', () => {
     const any = [condition('eq', 1), condition('eq', 2)]
     const one = { name: 'r', any, action: 'allow' }
     expect(status(block(one), { x: 2 })).toBe('ALLOW')
     expect(status(block(one), { x: 3 })).toBe('REVIEW_REQUIRED')
+    expect(status(block({ ...one, all: [] }), { x: 2 })).toBe('ALLOW')
   })
 
   it.each([
@@ -182,8 +205,9 @@ describe('the block of a DECIONIS_POLICY.md', () => {
     ['eq without a value', rule('allow', [{ field: 'x', op: 'eq' }])],
     ['a pattern that looks ahead', rule('allow', [condition('matches', 'a(?=b)')])],
     ['a pattern that refers back', rule('allow', [condition('matches', '(a)\\1')])],
-    ['a pattern that is a number', rule('allow', [condition('matches', 1)])],
-    ['a member that nobody knows', { ...rule('allow', [always]), actions: [] }],
+    ['a word of the API as action', rule('approve', [always])],
+    ['a blank name', rule('allow', [always], { name: ' ' })],
+    ['a blank field', rule('allow', [condition('eq', 1, ' ')])],
   ])('is refused as a whole when a rule has %s', (_, wrong) => {
     const compile = (...rules: readonly unknown[]): unknown =>
       compileBundle(block(...rules), 'decionis-block')
@@ -223,7 +247,8 @@ describe('the Markdown text', () => {
     ['without such a block', '```json\n{}\n```'],
     ['whose block is not closed', '```decionis\n{}'],
     ['whose block has another name', '```decionisx\n{}\n```'],
-    ['whose JSON is none', '```decionis json\nrules: []\n```'],
+    ['whose JSON is none', '```decionis json\n{rules: []\n```'],
+    ['whose block is empty', '```decionis\n\n```'],
   ])('is refused %s', (_, text) => {
     expect(() => read(text)).toThrow(Failure)
   })

@@ -21,6 +21,7 @@ import {
   reasonOf,
   askedOf,
   decideByPolicies,
+  isSameAsk,
   Refusal,
   type GatewayDecider,
 } from './gateway.ts'
@@ -127,6 +128,8 @@ export class EscalationHall {
   async #decide(principal: Principal, request: GatewayRequest): Promise<GatewayAnswer> {
     const { decide = decideByPolicies, notariser, sign } = this.#parts
     const { tenant } = principal
+    const { escalation_id: earlier } = request
+    if (earlier != null) return this.#resume(principal, earlier, request)
     const key = request.idempotency_key ?? null
     const text = await sign(tenant, (room) =>
       notariser.evaluate(room, principal, askedOf(request), key, async () => {
@@ -140,6 +143,18 @@ export class EscalationHall {
     if (made.status === 'ESCALATE' || made.status === 'REVIEW_REQUIRED')
       return this.#hold(tenant, made.id)
     return answerDecided(made, reasonOf(made))
+  }
+
+  /** Goes on waiting for what the same caller was told of before. */
+  async #resume(principal: Principal, id: string, request: GatewayRequest): Promise<GatewayAnswer> {
+    const { tenant } = principal
+    try {
+      if (await this.#parts.use(tenant, (room) => isSameAsk(room, principal, id, request)))
+        return await this.#hold(tenant, id)
+    } catch (error) {
+      if (asFailure(error).code !== 'INPUT_NOT_FOUND') throw error
+    }
+    throw new Refusal('escalation_id is not of this request')
   }
 
   async #hold(tenant: string, id: string): Promise<GatewayAnswer> {

@@ -9,6 +9,7 @@ import type { Notarised } from '../wire/decision.ts'
 import type { EscalationView } from '../wire/escalations.ts'
 import type { GatewayAnswer, GatewayRequest } from '../wire/gateway.ts'
 import { evaluateRequest, type MadeDecision } from './evaluate.ts'
+import { decisionOf, readDecisionStream } from './follow-up.ts'
 import { readBook } from './policy-book.ts'
 import type { Room } from './room.ts'
 import type { Principal } from './service.ts'
@@ -23,31 +24,58 @@ export type GatewayDecider = (
   request: GatewayRequest,
 ) => Promise<GatewayDecision>
 
+/** What a client wants to do, as an intent. */
+export const intentOf = ({
+  action,
+  actor_human_id: human,
+  agent_id: id,
+  parameters,
+  session_id: session,
+  tenant_policy_id: policy,
+}: GatewayRequest): DecisionMatter['intent'] => ({
+  action: { type: action },
+  actor: { id },
+  context: {
+    parameters: parameters ?? {},
+    session_id: session,
+    ...(human == null ? {} : { actor_human_id: human }),
+  },
+  ...(policy == null ? {} : { policyRefs: [policy] }),
+})
+
 /**
  * Decides by the policies of the tenant. Naming one adds it to those that decide anyhow; where none is active nothing is allowed. What the client cannot
  * carry out it is not asked to.
  */
 export const decideByPolicies: GatewayDecider = async (room, _principal, request) => {
-  const { action, actor_human_id: human, agent_id: id, parameters, session_id: session } = request
   const { tenant_policy_id: policy } = request
   const { active } = await readBook(room)
   if (policy == null && active.length === 0) return { refused: 'tenant_policy_id is required' }
   if (policy != null && !active.some(({ compiled }) => isNamed(policy, compiled)))
     return { refused: 'tenant_policy_id not found' }
   const decided = await evaluateRequest(room, {
-    intent: {
-      action: { type: action },
-      actor: { id },
-      context: {
-        parameters: parameters ?? {},
-        session_id: session,
-        ...(human == null ? {} : { actor_human_id: human }),
-      },
-      ...(policy == null ? {} : { policyRefs: [policy] }),
-    },
+    intent: intentOf(request),
     supports: ['log_only'],
   })
   return { decided }
+}
+
+/**
+ * Whether a decision was asked for by the same caller, for the same thing.
+ * @throws {@link Failure} INPUT_NOT_FOUND, INPUT_ERASED
+ */
+export async function isSameAsk(
+  room: Room,
+  { caller }: Principal,
+  id: string,
+  request: GatewayRequest,
+): Promise<boolean> {
+  const [first] = await readDecisionStream(room, id)
+  const asked = first && decisionOf(first)
+  return (
+    asked?.caller.owner === caller.owner &&
+    canonicalize(asked.intent) === canonicalize(intentOf(request))
+  )
 }
 
 /** What of a request an idempotency key stands for: everything but the key and the client's guess. */

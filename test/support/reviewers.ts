@@ -1,7 +1,7 @@
 // A service whose roster names a reviewer beside the leads, and decisions that are held for one.
 import { encodeBase64 } from '../../src/base/base64.ts'
 import { utf8 } from '../../src/base/bytes.ts'
-import type { GatewayDecider } from '../../src/decisions/gateway.ts'
+import { intentOf, type GatewayDecider } from '../../src/decisions/gateway.ts'
 import type { Principal } from '../../src/decisions/service.ts'
 import { formatRosterText, rosterDigest, type Roster } from '../../src/dossier/roster.ts'
 import type { RosterProposal } from '../../src/wire/roster.ts'
@@ -63,7 +63,7 @@ export const heldRequest = (n: number, change: Readonly<Record<string, unknown>>
 
 /** Decides as the name of the policy says. */
 export const decideByName: GatewayDecider = (_, __, request) => {
-  const { action, agent_id: id, parameters, tenant_policy_id: policy } = request
+  const { tenant_policy_id: policy } = request
   if (policy == null) return Promise.resolve({ refused: 'tenant_policy_id is required' })
   const status = { allow: 'ALLOW', block: 'BLOCK', hold: 'ESCALATE', review: 'REVIEW_REQUIRED' }[
     policy
@@ -71,7 +71,7 @@ export const decideByName: GatewayDecider = (_, __, request) => {
   if (status === undefined) return Promise.resolve({ refused: 'tenant_policy_id not found' })
   return Promise.resolve({
     decided: {
-      intent: { action: { type: action }, actor: { id }, context: { ...parameters } },
+      intent: intentOf(request),
       reasons: [{ code: 'BY_NAME', text: `Policy ${policy}` }],
       status,
     },

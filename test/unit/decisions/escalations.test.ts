@@ -561,6 +561,39 @@ describe('the gateway', () => {
     ).rejects.toMatchObject({ code: 'INPUT_CONFLICT' })
   })
 
+  it('goes on holding what the same caller was told of, and nothing else', async () => {
+    const { at } = await founded({ decideGateway: decideByName, mostWaits: 1 })
+    const first = at.service.executeGateway(at.principal, asking())
+    await expect
+      .poll(async () => (await at.service.listEscalations('default', { limit: 1 })).escalations)
+      .toHaveLength(1)
+    // One is held, so that all others are told at once how it stands.
+    const { escalations } = await at.service.listEscalations('default', { limit: 1 })
+    const again = asking({ escalation_id: escalations[0]?.id ?? '' })
+    const resumed = (request: GatewayRequest, owner = 'alice') =>
+      at.service.executeGateway(principalOf('checkpoint', owner), request)
+    expect(await resumed(again)).toMatchObject({ escalation_id: again.escalation_id })
+    const before = await at.service.listTenants()
+    for (const [request, owner] of [
+      [{ ...again, parameters: { amount: 8 } }],
+      [{ ...again, action: 'payments.pay' }],
+      [again, 'mallory'],
+      [{ ...again, escalation_id: 'none' }],
+    ] as const)
+      expect(await resumed(request, owner)).toMatchObject({
+        decision: 'BLOCK',
+        event_id: null,
+        reason: 'escalation_id is not of this request',
+      })
+    const small = asking({ tenant_policy_id: 'allow' })
+    const { event_id: allowed } = await at.service.executeGateway(at.principal, small)
+    expect(await resumed({ ...small, escalation_id: allowed })).toMatchObject({ event_id: null })
+    await at.service.decideEscalation(reviewer, again.escalation_id ?? '', approving)
+    expect(await resumed(again)).toEqual(await first)
+    expect((await resumed(again, 'mallory')).decision).toBe('BLOCK')
+    expect((await at.service.listTenants())[0]?.size).toBe((before[0]?.size ?? 0) + 2)
+  })
+
   it('blocks, and says so, where too many are held or the service ends', async () => {
     const { at } = await founded({ decideGateway: decideByName, mostWaits: 1 })
     const first = at.service.executeGateway(at.principal, asking())

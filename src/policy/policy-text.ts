@@ -146,16 +146,48 @@ const pythonYaml = {
 } as const
 const strictYaml = { version: '1.2', schema: 'core', intAsBigInt: true } as const
 
-/** The names of all objects of a document; what merges (`<<`) is none. */
-function namesOf(document: ReturnType<typeof parseDocument>): readonly unknown[] {
-  const found: unknown[] = []
+// What PyYAML does not read, and its line breaks that YAML 1.2 takes for characters.
+const unreadable = /[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u
+
+/** Checks what PyYAML refuses, or reads in another way, though the parser does not. */
+function checkPythonText(text: string): void {
+  const found = unreadable.exec(text)?.[0].codePointAt(0)
+  if (found === undefined) return
+  const code = found.toString(16).toUpperCase().padStart(4, '0')
+  throw new Failure('INPUT_MALFORMED', `YAML must write this character as an escape: U+${code}`)
+}
+
+type YamlDocument = ReturnType<typeof parseDocument>
+
+/** Checks the names of all objects of a document; what merges (`<<`) is none. */
+function checkNames(document: YamlDocument): void {
   visit(document, {
     Pair: (_, { key }) => {
       const name: unknown = isScalar(key) ? key.value : undefined
-      if (typeof name !== 'symbol') found.push(name)
+      if (typeof name !== 'symbol' && typeof name !== 'string')
+        throw new Failure('INPUT_INVALID', 'Every name in YAML must be a string: quote it')
     },
   })
-  return found
+}
+
+const refuseNode = (what: string): never => {
+  throw new Failure('INPUT_INVALID', what)
+}
+
+/** Checks for words that mean something as names only, tabs in unquoted text, and anchors that are set twice. */
+function checkPythonNodes(document: YamlDocument): void {
+  const anchors = new Set<string>()
+  visit(document, {
+    Value: (place, node) => {
+      if (node.anchor !== undefined && anchors.has(node.anchor))
+        refuseNode(`An anchor must be set once in YAML: ${node.anchor}`)
+      if (node.anchor !== undefined) anchors.add(node.anchor)
+      if (!isScalar(node) || node.type !== 'PLAIN' || node.source === undefined) return
+      if (place !== 'key' && (node.source === '=' || node.source === '<<'))
+        refuseNode(`This value must be quoted in YAML: ${node.source}`)
+      if (node.source.includes('\t')) refuseNode('Text with a tab must be quoted in YAML')
+    },
+  })
 }
 
 /** Bigints of the parser back to numbers where they are safe. */
@@ -181,16 +213,18 @@ function settle(value: unknown, dialect: Dialect, depth = 0): unknown {
  */
 export function parsePolicyYaml(text: string, dialect: Dialect): unknown {
   checkSize(text)
+  const isPython = dialect.exactIntegers
+  if (isPython) checkPythonText(text)
   let value: unknown
   try {
-    const document = parseDocument(text, dialect.exactIntegers ? pythonYaml : strictYaml)
+    const document = parseDocument(text, isPython ? pythonYaml : strictYaml)
     // A tag that nobody knows is only a warning to the parser.
     const [problem] = [...document.errors, ...document.warnings]
     // The parser keeps what a tag threw as an error of its own.
     if (problem?.message.includes(quoteDates) === true) refuseDate()
     if (problem !== undefined) throw problem
-    if (!namesOf(document).every((name) => typeof name === 'string'))
-      throw new Failure('INPUT_INVALID', 'Every name in YAML must be a string: quote it')
+    checkNames(document)
+    if (isPython) checkPythonNodes(document)
     value = document.toJS({ maxAliasCount: 100 })
   } catch (cause) {
     if (cause instanceof Failure) throw cause

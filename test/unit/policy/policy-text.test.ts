@@ -47,6 +47,25 @@ describe('JSON', () => {
     },
   )
 
+  it('refuses in YAML what PyYAML refuses, or breaks lines at, where it is not escaped', () => {
+    const yaml = (text: string): string => code(() => parsePolicyText(text, first, 'yaml'))
+    for (const char of ['\x07', '\x7f', '\x85', '\u2028', '\u2029', '\ufffe', '\ud800'])
+      expect(yaml(`a: "x${char}"`)).toBe('INPUT_MALFORMED')
+    for (const char of ['\t', '\xa0', '\u2027', '\u202a', '\ufffd', '\u{1f600}', '\\x85', '\\L'])
+      expect(yaml(`a: "x${char}"`)).toBe('none')
+    for (const word of ['=', '<<']) {
+      expect(yaml(`a: ${word}`)).toBe('INPUT_INVALID')
+      expect(yaml(`- ${word}`)).toBe('INPUT_INVALID')
+      expect(yaml(`a: "${word}"`)).toBe('none')
+    }
+    expect(['a: b\tc', 'a\tb: 1', '- &x 1\n- &x 2'].map(yaml)).toEqual(
+      Array.from({ length: 3 }, () => 'INPUT_INVALID'),
+    )
+    expect(['a: "b\tc"', '- &x 1\n- &y 2'].map(yaml)).toEqual(['none', 'none'])
+    expect(yaml('=: 1')).toBe('none')
+    expect(yaml('a: &x {b: 1}\nc: {<<: *x}')).toBe('none')
+  })
+
   it('takes 64 levels and 4300 digits, not one more', () => {
     const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels)
     expect(code(() => parsePolicyText(nested(64), first))).toBe('none')

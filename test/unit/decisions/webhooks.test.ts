@@ -6,8 +6,9 @@ import { retryDelayMs } from '../../../src/decisions/outbox.ts'
 import { fsck } from '../../../src/decisions/fsck.ts'
 import type { DeliveryOutcome, OutgoingDelivery } from '../../../src/decisions/service.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
+import { recordTextOf } from '../../support/forge-policy.ts'
 import { blockedRequest, foundRoster, requester, signing } from '../../support/leads.ts'
-import { founder, foundTestService, type TestService } from '../../support/service.ts'
+import { founder, foundTestService, requestOf, type TestService } from '../../support/service.ts'
 
 const url = 'https://hooks.example.com/countersign?token=abc'
 
@@ -94,6 +95,28 @@ describe('a webhook', () => {
     }
     const other = await add(at)
     expect(believes(other.secret ?? '', first)).toBe(false)
+  })
+
+  it('is told of policies and of what is held for a reviewer', async () => {
+    const { at } = await founded()
+    await add(at)
+    const policy = await at.service.registerPolicy('default', recordTextOf('1'), founder)
+    const { id } = await at.notarise(requestOf(1, { status: 'ESCALATE' }))
+    const told = (await at.service.takeDeliveries(9)).map(
+      ({ body }) => JSON.parse(body) as { data: unknown; links: unknown; type: string },
+    )
+    expect(told).toMatchObject([
+      {
+        data: { policy: policy.sha256 },
+        links: { policy: `/v1/policies/${policy.sha256}` },
+        type: 'policy.registered',
+      },
+      {
+        data: { decision: id, escalation: id },
+        links: { escalation: `/v1/escalations/${id}` },
+        type: 'escalation.opened',
+      },
+    ])
   })
 
   it('is signed by the secret that was given, which is not told back', async () => {

@@ -26,6 +26,8 @@ export class EscalationTimer {
   /** When it looks next. */
   #at = Infinity
   #looking: Promise<void> | undefined
+  /** How long it sleeps when the next look fails. */
+  #backOff = delays.afterTrouble
   #closed = false
 
   constructor(parts: TimerParts) {
@@ -76,6 +78,7 @@ export class EscalationTimer {
       )
       const failed = told.find(({ status }) => status === 'rejected')
       if (failed?.status === 'rejected') throw failed.reason
+      this.#backOff = delays.afterTrouble
       const next = waiting.find((one) => !due.includes(one))
       if (next !== undefined) this.expect(next.until)
       else if (due.length === batch) this.#wake(delays.least)
@@ -83,7 +86,8 @@ export class EscalationTimer {
       const { code, message } = asFailure(error)
       if (this.#closed) return
       this.#parts.report('escalations.late', { code, message })
-      this.#wake(delays.afterTrouble)
+      this.#wake(this.#backOff)
+      this.#backOff = Math.min(2 * this.#backOff, delays.most)
     }
   }
 }

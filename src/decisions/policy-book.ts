@@ -26,7 +26,7 @@ export interface PolicyBook extends PolicyPages {
 }
 
 /** What the stream `policies` tells, each step held against the rules. @throws {@link Failure} STORE_CORRUPT */
-export async function readPolicyPages(
+async function readPolicyPages(
   store: StoreReader,
   tenant: string,
   head: LogHead,

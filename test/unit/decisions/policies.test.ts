@@ -176,6 +176,26 @@ describe('deciding', () => {
     expect(await test.notarise(text)).toMatchObject({ proceed: false, status: 'ERROR' })
   })
 
+  it('is an error, logged and never an allowance, where a policy gives no answer', async () => {
+    const test = await withPolicy(await foundTestService())
+    const when = { field: 'note', kind: 'contains', value: 1 }
+    const rules = [{ effect: 'deny', id: 'r', when }]
+    const bundle = { bundle_id: 'raising', policies: [{ id: 'p', rules }] }
+    const record = fromUtf8(canonicalBytes({ bundle, dialect: '0.1' }))
+    const { sha256 } = await test.service.registerPolicy('default', record, founder)
+    await test.service.activatePolicy('default', sha256, {}, founder)
+    const context = { amount: 1, note: 'text' }
+    const intent = { action: { type: 'pay' }, actor: { id: 'agent' }, context }
+    const answer = await test.notarise(JSON.stringify({ intent }))
+    expect(answer).toMatchObject({
+      proceed: false,
+      reasons: [{ code: 'POLICY_RAISED' }],
+      status: 'ERROR',
+    })
+    expect((await report(test, answer.id)).verdict).toBe('valid')
+    expect(reevaluateDossier(await dossierOf(test, answer.id)).outcome).toBe('same')
+  })
+
   it('in shadow mode logs what it would be and never blocks', async () => {
     const test = await withPolicy(await foundTestService())
     const shadow = await test.notarise(intentOf(100, { mode: 'shadow' }))

@@ -7,7 +7,7 @@ import { decisiveCheck, mostProblems, type PeriodProblem } from './period-report
 import { Checks, type Verdict } from './report.ts'
 import type { StreamCounts } from './stream-counts.ts'
 import type { JudgedCheckpoint } from './verify-checkpoint.ts'
-import { judgeContent } from './verify-dossier.ts'
+import { judgeContent, statusInForce } from './verify-dossier.ts'
 import type { JudgedEntry } from './verify-entry.ts'
 
 /** A newer checkpoint that dossiers may stand under. */
@@ -28,6 +28,7 @@ export class PeriodDossiers {
     valid: 0,
   }
   readonly #statuses: Record<string, number> = {}
+  readonly #inForce: Record<string, number> = {}
   readonly #steps: Record<string, Record<string, number>> = {}
   readonly #problems: PeriodProblem[] = []
   #submitted = false
@@ -48,6 +49,10 @@ export class PeriodDossiers {
 
   get verdicts(): Readonly<Record<Verdict, number>> {
     return this.#verdicts
+  }
+
+  get inForce(): Readonly<Record<string, number>> {
+    return this.#inForce
   }
 
   get statuses(): Readonly<Record<string, number>> {
@@ -103,8 +108,11 @@ export class PeriodDossiers {
       checks.add('dossier.checkpoint', 'fail', 'Dossier stands under another checkpoint')
       return
     }
-    const { decision, entries, whole } = judgeContent(checks, dossier, judged, this.#ground.section)
+    const content = judgeContent(checks, dossier, judged, this.#ground.section)
+    const { decision, entries, whole } = content
     if (!whole) return
+    const inForce = statusInForce(content)
+    if (inForce !== null) this.#inForce[inForce] = (this.#inForce[inForce] ?? 0) + 1
     const indexes = entries.map(({ index }) => index)
     this.#newest = Math.max(this.#newest, ...indexes)
     this.#judgePlace(checks, dossier.stream, indexes)

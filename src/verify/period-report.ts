@@ -43,6 +43,8 @@ export interface PeriodReport {
   readonly dossiers: DossierCounts
   /** Decisions of the dossiers by status; of erased ones it is not known. */
   readonly statuses: Readonly<Record<string, number>>
+  /** The same decisions by what they were at the end of their dossiers, such as `ALLOW by override`. */
+  readonly inForce: Readonly<Record<string, number>>
   /** What entries of the period in the dossiers say has happened, by kind and event. */
   readonly steps: Readonly<Record<string, Readonly<Record<string, number>>>>
   /** Whether each dossier is known to hold every entry of its stream, and up to which size. */

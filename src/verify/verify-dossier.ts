@@ -224,7 +224,7 @@ function noteOnEscalation({ answered, deadline, status }: EscalationReport): str
 }
 
 /** What the decision has come to. */
-function statusInForce({
+export function statusInForce({
   decision,
   escalation,
   override,

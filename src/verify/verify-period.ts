@@ -218,6 +218,7 @@ class PeriodReading {
       dossiers: dossiers?.verdicts ?? none,
       entries: leaves?.count ?? 0,
       from: ground?.head.from.size ?? null,
+      inForce: dossiers?.inForce ?? {},
       kinds: leaves?.kinds ?? {},
       notes: notesOf(this.#trustRoot, this.#parts),
       ok: verdict === 'valid',

@@ -136,6 +136,11 @@ describe('two leads at the command line', () => {
     await done('verify', 'roster-dossier.json', '--trust', 'trust.json')
     await done('audit', 'export', '-o', 'all.period.jsonl')
     expect(await done('verify', 'all.period.jsonl', '--trust', 'trust.json')).toMatch(/^valid/)
+    const period = ['verify', 'all.period.jsonl', '--trust', 'trust.json', '--json'] as const
+    expect(JSON.parse(await done(...period))).toMatchObject({
+      inForce: { 'ALLOW by override': 1 },
+      statuses: { BLOCK: 1 },
+    })
     await done('log', 'fsck')
   })
 

@@ -63,6 +63,7 @@ describe('a period', () => {
       dossiers: { ...none, valid: 6 },
       entries: 16,
       from: 0,
+      inForce: { ALLOW: 5, BLOCK: 1 },
       kinds: { admin: 1, decision: 6, execution: 4, key: 4, trust: 1 },
       origin: 'log.example/each',
       problems: [],

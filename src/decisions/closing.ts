@@ -7,20 +7,8 @@ import { advanceControl } from '../verify/control-story.ts'
 import { enterAllowed, requireApprovedAction, type Leave } from './control.ts'
 import { readControl } from './control-reading.ts'
 import type { ControlView } from '../wire/actions.ts'
-import { enterNow, type Room } from './room.ts'
+import { enterNow, expectNotClosed, type Room } from './room.ts'
 import { publishNow, publishTrustRoot } from './trust.ts'
-
-/** Rooms whose tenant is closed: asked for every decision, so that nothing may be read for it. */
-const closed = new WeakSet<Room>()
-
-/** @throws {@link Failure} TENANT_CLOSED */
-export function expectNotClosed(room: Room): void {
-  if (closed.has(room))
-    throw new Failure(
-      'TENANT_CLOSED',
-      `Tenant is closed, its log can only be read: ${room.tenant.name}`,
-    )
-}
 
 const alone = <T>(room: Room, work: () => Promise<T>): Promise<T> =>
   room.gate.alone(() => room.log.idle(), work)
@@ -43,7 +31,7 @@ export async function beginControlNow(room: Room, by: Caller): Promise<void> {
 /** What of a room that was just opened follows from its stream `control`; begins dual control where the installation demands it. */
 export async function admitControl(room: Room, demanded: boolean, by: Caller): Promise<void> {
   const { roster, story } = await readControl(room)
-  if (story.closedAt !== undefined) closed.add(room)
+  if (story.closedAt !== undefined) room.gate.isClosed = true
   else if (demanded && roster !== undefined && story.from === undefined)
     await alone(room, async () => {
       await beginControlNow(room, by)
@@ -63,6 +51,8 @@ const enterAct = (
     const next = advanceControl(story, told, room.log.head.size, roster !== undefined)
     if (typeof next === 'string') throw new Failure('ACTION_REFUSED', next)
     const { appended } = await enterAllowed(room, leave, { kind: 'admin', matter, ...place })
+    // Before the gate opens again: whoever waits there is to find it so.
+    if (next.closedAt !== undefined) room.gate.isClosed = true
     return { index: appended.index }
   })
 
@@ -78,9 +68,7 @@ export async function closeTenant(
 ): Promise<{ readonly index: number }> {
   expectNotClosed(room)
   const leave = await requireApprovedAction(room, { action: 'tenant.close', reason }, by, action)
-  const entered = await enterAct(room, leave, actOf(room, 'tenant.close', { reason }, by))
-  closed.add(room)
-  return entered
+  return enterAct(room, leave, actOf(room, 'tenant.close', { reason }, by))
 }
 
 /**

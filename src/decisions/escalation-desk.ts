@@ -25,12 +25,11 @@ import type {
   EscalationDeciding,
   EscalationView,
 } from '../wire/escalations.ts'
-import { expectNotClosed } from './closing.ts'
 import { effectsOf } from './escalation-opening.ts'
 import { decisionOf, follow, nextPlace, readDecisionStream } from './follow-up.ts'
 import { dossierUrl } from './notarise.ts'
 import { judgedOf } from './override-reading.ts'
-import { enterNow, type Draft, type Room } from './room.ts'
+import { expectNotClosed, enterNow, type Draft, type Room } from './room.ts'
 import { placeOf, readRosterStory } from './roster-story.ts'
 import type { Principal } from './service.ts'
 

@@ -9,7 +9,6 @@ import {
   type EscalationView,
 } from '../wire/escalations.ts'
 import type { GatewayAnswer, GatewayRequest } from '../wire/gateway.ts'
-import { expectNotClosed } from './closing.ts'
 import { readEscalation } from './escalation-desk.ts'
 import { listEscalations } from './escalation-list.ts'
 import { EscalationTimer, type TimerParts } from './escalation-timer.ts'
@@ -26,7 +25,7 @@ import {
   type GatewayDecider,
 } from './gateway.ts'
 import type { Notariser } from './notarise.ts'
-import type { Room } from './room.ts'
+import { expectNotClosed, type Room } from './room.ts'
 import type { Principal } from './service.ts'
 
 /** What the hall works with. */

@@ -4,6 +4,8 @@
 /** Lets everybody pass, but for the time of a piece of work that must be alone. */
 export class Gate {
   #shut: Promise<void> | undefined
+  /** Whether the tenant behind it is closed: nothing is decided there any more. */
+  isClosed = false
 
   /** Undefined while the gate is open; else resolves when it may be open again, and must then be asked again. */
   get shut(): Promise<void> | undefined {

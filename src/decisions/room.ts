@@ -34,6 +34,15 @@ export interface Room {
   readonly clock: () => number
 }
 
+/** The kinds of which a tenant that is closed takes none. */
+const deciding: readonly Kind[] = ['decision', 'execution']
+
+/** @throws {@link Failure} TENANT_CLOSED */
+export function expectNotClosed({ gate, tenant }: Pick<Room, 'gate' | 'tenant'>): void {
+  if (gate.isClosed)
+    throw new Failure('TENANT_CLOSED', `Tenant is closed, its log can only be read: ${tenant.name}`)
+}
+
 /** An entry before it is signed. */
 export interface Draft {
   readonly kind: Kind
@@ -163,6 +172,8 @@ export interface Entered {
  */
 export async function enter(room: Room, draft: Draft): Promise<Entered> {
   while (room.gate.shut !== undefined) await room.gate.shut
+  // Asked behind the gate: a tenant may have been closed while somebody waited before it.
+  if (deciding.includes(draft.kind)) expectNotClosed(room)
   return enterNow(room, draft)
 }
 

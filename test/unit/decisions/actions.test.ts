@@ -400,6 +400,23 @@ describe('a tenant that is closed', () => {
   })
 })
 
+it('a tenant that is closed while decisions are made takes none behind that', async () => {
+  for (const profile of ['checkpoint', 'each'] as const) {
+    const at = await foundTestService({ profile })
+    const indexes: number[] = []
+    const decide = async (): Promise<never> => {
+      for (let n = 0; ; n++) indexes.push((await at.notarise(blockedRequest(n))).index)
+    }
+    const busy = Promise.allSettled(Array.from({ length: 8 }, decide))
+    while (indexes.length < 20) await new Promise((resolve) => setTimeout(resolve, 1))
+    const { index: end } = await at.service.closeTenant('default', reason, founder)
+    expect(await busy).toMatchObject(
+      Array.from({ length: 8 }, () => ({ reason: { code: 'TENANT_CLOSED' } })),
+    )
+    expect(Math.max(...indexes)).toBeLessThan(end)
+  }
+})
+
 it('a roster that comes while something waits to be done without one makes it wait for two leads', async () => {
   const at = await foundTestService({ dualControl: 'all' })
   const { id } = await at.notarise(blockedRequest(1))

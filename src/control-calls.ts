@@ -29,6 +29,10 @@ const profile = z.enum(['each', 'checkpoint'])
 const granted = z.array(z.enum(scopes)).max(scopes.length)
 const caller = z.strictObject({ type: z.literal('local'), id: z.literal('cli'), owner: name })
 const principal = z.strictObject({ tenant: name, profile, caller, scopes: granted })
+const bound = z.strictObject({
+  policies: z.array(name).max(64),
+  environment: name.nullable(),
+})
 const place = z.int().min(0).optional()
 const listRequest = z.strictObject({
   status: name.optional(),
@@ -72,7 +76,7 @@ const offered: Partial<Readonly<Record<keyof Service, z.ZodType<unknown[]>>>> = 
   exportTlogProof: z.tuple([name, z.int().min(0)]),
   createTenant: z.tuple([name, z.strictObject({ profile, public: z.boolean() }), caller]),
   listTenants: z.tuple([]),
-  createApiKey: z.tuple([name, name, granted, caller]),
+  createApiKey: z.tuple([name, name, granted, caller, bound.optional()]),
   listApiKeys: z.tuple([name]),
   revokeApiKey: z.tuple([name, name, caller]),
   recordExport: z.tuple([name, exportRecord, caller]),
@@ -86,7 +90,7 @@ const offered: Partial<Readonly<Record<keyof Service, z.ZodType<unknown[]>>>> = 
   readControl: z.tuple([name]),
   closeTenant: z.tuple([name, text, caller, name.optional()]),
   endControl: z.tuple([name, text, caller, name.optional()]),
-  dryRun: z.tuple([name, evaluationRequestSchema]),
+  dryRun: z.tuple([name, evaluationRequestSchema, bound.optional()]),
   registerPolicy: z.tuple([name, text, caller]),
   activatePolicy: z.tuple([name, name, policyActivationSchema, caller]),
   retirePolicy: z.tuple([name, name, policyRetirementSchema, caller]),

@@ -1,6 +1,6 @@
 // API keys, managed with an API key. Nobody hands out what they do not have themselves.
 import { Failure } from '../base/failure.ts'
-import type { Principal, Service } from '../decisions/service.ts'
+import type { Bound, Principal, Service } from '../decisions/service.ts'
 import {
   apiKeyCreatedSchema,
   apiKeyListSchema,
@@ -23,6 +23,21 @@ function requireOwn(principal: Principal, wanted: readonly Scope[]): void {
     throw new Failure('AUTH_SCOPE', `API key cannot grant a scope that it lacks itself`, {
       field: `/scopes/${missing}`,
     })
+}
+
+/** What a new key is bound to: nobody makes one that is bound to less than his own. */
+function inherit(
+  own: Bound | undefined,
+  policies: readonly string[],
+  environment: string | null,
+): Bound | undefined {
+  const where = own?.environment ?? environment
+  if (environment !== null && environment !== where)
+    throw new Failure('AUTH_SCOPE', 'API key cannot make one for another environment', {
+      field: '/environment',
+    })
+  const all = [...new Set([...(own?.policies ?? []), ...policies])]
+  return all.length === 0 && where === null ? undefined : { environment: where, policies: all }
 }
 
 /** Runs a change of API keys; whatever became of it, nobody is believed from memory after it. */
@@ -67,10 +82,14 @@ const createRoute = (
       replies: { 201: { description: 'It is made', type: json, schema: apiKeyCreatedSchema } },
     },
     async (call, principal) => {
-      const { owner, scopes } = await call.json(apiKeyRequestSchema, maxBytes)
+      const { environment, owner, policies, scopes } = await call.json(
+        apiKeyRequestSchema,
+        maxBytes,
+      )
       requireOwn(principal, scopes)
+      const bound = inherit(principal.bound, policies ?? [], environment ?? null)
       const { caller, tenant } = principal
-      const created = service.createApiKey(tenant, owner, scopes, caller)
+      const created = service.createApiKey(tenant, owner, scopes, caller, bound)
       return jsonReply(201, await changing(authenticator, created))
     },
   )

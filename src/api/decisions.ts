@@ -1,7 +1,7 @@
 // Decisions: notarising, reading, claiming, erasing.
 import { Failure } from '../base/failure.ts'
 import { Evaluator } from '../decisions/evaluator.ts'
-import type { DecisionView, Service } from '../decisions/service.ts'
+import type { DecisionView, Principal, Service } from '../decisions/service.ts'
 import { submissionOf } from '../decisions/submission.ts'
 import {
   claimedSchema,
@@ -62,7 +62,7 @@ function formatView({ decision, ...view }: DecisionView): string {
 
 async function dryRun(
   service: Service,
-  tenant: string,
+  { bound, tenant }: Principal,
   request: EvaluationRequest,
   key: string | null,
 ): Promise<Reply> {
@@ -70,7 +70,7 @@ async function dryRun(
     throw new Failure('INPUT_INVALID', 'A dry run leaves no trace and has no idempotency key', {
       field: '/idempotencyKey',
     })
-  return { status: 200, body: await service.dryRun(tenant, request), type: json }
+  return { status: 200, body: await service.dryRun(tenant, request, bound), type: json }
 }
 
 const notariseRoute = (
@@ -109,7 +109,7 @@ const notariseRoute = (
         return notarised(await service.submit(principal, submission))
       }
       requireScope(principal, 'decisions:evaluate')
-      if (request.mode === 'dry_run') return dryRun(service, principal.tenant, request, key)
+      if (request.mode === 'dry_run') return dryRun(service, principal, request, key)
       return notarised(
         await evaluator.decide(principal, request, key ?? request.idempotencyKey ?? null),
       )

@@ -68,14 +68,24 @@ export async function listTenants(context: Context, flags: TenantFlags): Promise
   return exitCodes.done
 }
 
+/** Flags of `apikey create`. */
+export interface ApiKeyFlags {
+  readonly owner: string
+  readonly scope: readonly Scope[]
+  readonly policy?: readonly string[]
+  readonly environment?: string
+}
+
 /** `apikey create` */
 export async function createApiKey(
   context: Context,
-  flags: TenantFlags & { readonly owner: string; readonly scope: readonly Scope[] },
+  flags: TenantFlags & ApiKeyFlags,
 ): Promise<number> {
-  const { owner, scope, tenant } = flags
+  const { environment = null, owner, policy = [], scope, tenant } = flags
+  const bound =
+    policy.length === 0 && environment === null ? [] : [{ environment, policies: policy }]
   const made = await whileWriting(context, flags, (service) =>
-    service.createApiKey(tenant, owner, [...new Set(scope)], localCaller()),
+    service.createApiKey(tenant, owner, [...new Set(scope)], localCaller(), ...bound),
   )
   await context.out.write(flags.json === true ? jsonLine(made) : `${made.token}\n`)
   const { id, scopes } = made.apiKey

@@ -1,7 +1,8 @@
 import { Option, type Command } from 'commander'
-import { scopes, type Scope } from '../wire/decision.ts'
+import { scopes } from '../wire/decision.ts'
 import { wholeReason } from './action-commands.ts'
 import type { ReasonFlags } from './action.ts'
+import type { ApiKeyFlags } from './administer.ts'
 import {
   act,
   asJson,
@@ -82,12 +83,10 @@ function defineApiKey(program: Command, context: Context, outcome: Outcome): voi
     .addOption(
       new Option('--scope <scope...>', 'what it allows').choices(scopes).makeOptionMandatory(),
     )
-  act(
-    program,
-    create,
-    outcome,
-    async (options: TenantFlags & { owner: string; scope: readonly Scope[] }) =>
-      (await import('./administer.ts')).createApiKey(context, options),
+    .option('--policy <name...>', 'policies that decide on all it asks for, beside the others')
+    .option('--environment <name>', 'where it is used, whatever its requests say')
+  act(program, create, outcome, async (options: TenantFlags & ApiKeyFlags) =>
+    (await import('./administer.ts')).createApiKey(context, options),
   )
   const list = define(apikey, 'list', 'Lists the API keys of a tenant, without their tokens.', [
     'apikey list',

@@ -1,5 +1,6 @@
 // API keys: bearer tokens with an owner and scopes, each made and revoked by an entry of the tenant's log. The store keeps a hash; a token has 256
 // random bits, so one plain hash suffices.
+import { z } from 'zod'
 import { encodeHex, utf8 } from '../base/bytes.ts'
 import { decodeBase64Url, encodeBase64Url } from '../base/base64.ts'
 import { Failure } from '../base/failure.ts'
@@ -11,7 +12,7 @@ import { scopes, type ApiKeyView, type Scope } from '../wire/decision.ts'
 import { enterAdmin } from './admin-entry.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import type { Room } from './room.ts'
-import type { Principal } from './service.ts'
+import type { Bound, Principal } from './service.ts'
 
 const tokenPattern = /^csk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/
 
@@ -42,6 +43,18 @@ export interface LoggedKey {
   /** When the log says it was made, and revoked. */
   readonly createdAt: number
   readonly revokedAt: number | null
+  readonly bound: Bound | undefined
+}
+
+const boundSchema = z.looseObject({
+  policies: z.array(z.string()).default([]),
+  environment: z.string().nullable().default(null),
+})
+
+/** What an entry says a key is bound to; nothing where it says nothing. */
+function boundOf(detail: Readonly<Record<string, unknown>>): Bound | undefined {
+  const { environment, policies } = boundSchema.parse(detail)
+  return policies.length === 0 && environment === null ? undefined : { environment, policies }
 }
 
 /** What the admin entries say, by room: read once, and carried on at every act, of which only this process can be the author. */
@@ -53,7 +66,14 @@ function carryOn(book: Map<string, LoggedKey>, matter: Omit<AdminMatter, 'by'>):
   const { owner, scopes: granted, sha256: hash } = matter.detail
   const known = book.get(subject)
   if (action === 'apikey.create')
-    book.set(subject, { createdAt: time, owner, revokedAt: null, scopes: granted, sha256: hash })
+    book.set(subject, {
+      bound: boundOf(matter.detail),
+      createdAt: time,
+      owner,
+      revokedAt: null,
+      scopes: granted,
+      sha256: hash,
+    })
   else if (action === 'apikey.revoke' && known !== undefined)
     book.set(subject, { ...known, revokedAt: time })
 }
@@ -118,6 +138,7 @@ export async function authenticate(
       profile: room.tenant.profile,
       caller: { type: 'apiKey', id, owner: apiKey.owner },
       scopes: apiKey.scopes.filter(isScope),
+      ...(logged?.bound === undefined ? {} : { bound: logged.bound }),
     }
   })
 }
@@ -138,12 +159,13 @@ async function administer(
   if (book !== undefined) carryOn(book, matter)
 }
 
-/** Makes an API key; the token is given once and kept nowhere. */
+/** Makes an API key; the token is given once and kept nowhere. What it is bound to stands in the log alone, and for as long as it lives. */
 export async function createApiKey(
   room: Room,
   owner: string,
   granted: readonly Scope[],
   by: Caller,
+  { environment, policies }: Bound = { environment: null, policies: [] },
 ): Promise<{ readonly apiKey: ApiKeyView; readonly token: string }> {
   if (owner.length < 1 || owner.length > 256)
     throw new Failure('INPUT_INVALID', `Owner must have 1 to 256 characters: ${owner.length}`, {
@@ -161,7 +183,14 @@ export async function createApiKey(
     revokedAt: null,
   }
   const sha256 = encodeHex(apiKey.hash)
-  await administer(room, 'apikey.create', id, { owner, scopes: apiKey.scopes, sha256 }, by, apiKey)
+  const detail = {
+    owner,
+    scopes: apiKey.scopes,
+    sha256,
+    ...(policies.length === 0 ? {} : { policies: [...new Set(policies)] }),
+    ...(environment === null ? {} : { environment }),
+  }
+  await administer(room, 'apikey.create', id, detail, by, apiKey)
   return { apiKey: viewApiKey(apiKey), token }
 }
 

@@ -9,6 +9,7 @@ import type { DecisionRequest, EvaluationRequest } from '../wire/decision.ts'
 import type { ActivePolicy } from '../policy/select.ts'
 import { epochOf, readBook } from './policy-book.ts'
 import type { Room } from './room.ts'
+import type { Bound } from './service.ts'
 
 /** A decision that was made, by whoever sends it or here. */
 export interface MadeDecision extends Omit<DecisionRequest, 'confidence' | 'policies'> {
@@ -38,13 +39,19 @@ export const canonicalIntent = ({
 const reviewSeconds = (deadline: number): number =>
   Math.min(Math.max(deadline, escalationLimits.least / 1000), escalationLimits.most / 1000)
 
+/** What a caller is bound to that is bound to nothing. */
+const free: Bound = Object.freeze({ environment: null, policies: [] })
+
 function decideNow(
   active: readonly ActivePolicy[],
   { intent, supports }: Asked,
   time: number,
+  { environment, policies }: Bound = free,
 ): Decided {
   return decide({
     active,
+    boundRefs: policies,
+    facts: environment === null ? {} : { environment },
     request: intent,
     time,
     ...(supports === undefined ? {} : { supports }),
@@ -56,8 +63,9 @@ export function makeDecision(
   active: readonly ActivePolicy[],
   request: Asked,
   time: number,
+  bound?: Bound,
 ): MadeDecision & { readonly time: number } {
-  const { deadlineSeconds, ...decided } = decideNow(active, request, time)
+  const { deadlineSeconds, ...decided } = decideNow(active, request, time, bound)
   const { decideWithinSeconds, intent, links, maxUses, mode } = request
   const within =
     decideWithinSeconds ?? (deadlineSeconds === null ? undefined : reviewSeconds(deadlineSeconds))
@@ -85,19 +93,23 @@ export const staleSince =
       : new Failure('LOG_CONFLICT', 'Policies have changed meanwhile: try again')
 
 /** The decision on a request by the policies of now. @throws {@link Failure} STORE_CORRUPT */
-export async function evaluateRequest(room: Room, request: Asked): Promise<MadeDecision> {
+export async function evaluateRequest(
+  room: Room,
+  request: Asked,
+  bound?: Bound,
+): Promise<MadeDecision> {
   const read = readBook(room)
   const { active } = read instanceof Promise ? await read : read
   return {
-    ...makeDecision(active, request, room.clock()),
+    ...makeDecision(active, request, room.clock(), bound),
     refuseAt: staleSince(room, epochOf(room)),
   }
 }
 
 /** JSON text of what a decision would be now. @throws {@link Failure} STORE_CORRUPT */
-export async function dryRun(room: Room, request: Asked): Promise<string> {
+export async function dryRun(room: Room, request: Asked, bound?: Bound): Promise<string> {
   const { active } = await readBook(room)
-  const decided = decideNow(active, request, room.clock())
+  const decided = decideNow(active, request, room.clock(), bound)
   const { confidence, gates, obligations, overridable, policies, reasons, status, trace } = decided
   const told = { confidence, gates, obligations, overridable, policies, reasons, status, trace }
   return canonicalize({ ...told, dryRun: true })

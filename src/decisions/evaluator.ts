@@ -46,7 +46,7 @@ export class Evaluator {
     for (let attempt = 1; ; attempt++) {
       const known = this.#copyOf(principal.tenant)
       const copy = known instanceof Promise ? await known : known
-      const { time, ...made } = makeDecision(copy.active, request, this.#clock())
+      const { time, ...made } = makeDecision(copy.active, request, this.#clock(), principal.bound)
       const said = submissionOf(made, idempotencyKey)
       try {
         const evaluated = { asked, epoch: copy.epoch, said, time }

@@ -47,16 +47,14 @@ export const intentOf = ({
  * Decides by the policies of the tenant. Naming one adds it to those that decide anyhow; where none is active nothing is allowed. What the client cannot
  * carry out it is not asked to.
  */
-export const decideByPolicies: GatewayDecider = async (room, _principal, request) => {
+export const decideByPolicies: GatewayDecider = async (room, principal, request) => {
   const { tenant_policy_id: policy } = request
   const { active } = await readBook(room)
   if (policy == null && active.length === 0) return { refused: 'tenant_policy_id is required' }
   if (policy != null && !active.some(({ compiled }) => isNamed(policy, compiled)))
     return { refused: 'tenant_policy_id not found' }
-  const decided = await evaluateRequest(room, {
-    intent: intentOf(request),
-    supports: ['log_only'],
-  })
+  const asked = { intent: intentOf(request), supports: ['log_only' as const] }
+  const decided = await evaluateRequest(room, asked, principal.bound)
   return { decided }
 }
 

@@ -67,13 +67,7 @@ import { readStandingAction } from './action-reading.ts'
 import { enterAdmin } from './admin-entry.ts'
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
 import { readCheckedStream } from './checked.ts'
-import {
-  admitControl,
-  closeTenant,
-  endControl,
-  expectNotClosed,
-  viewControl,
-} from './closing.ts'
+import { admitControl, closeTenant, endControl, viewControl } from './closing.ts'
 import { exportSigstoreBundle } from './copies.ts'
 import { dryRun } from './evaluate.ts'
 import { erase } from './erasure.ts'
@@ -97,7 +91,7 @@ import {
 } from './policy-desk.ts'
 import { copyPolicies, type PolicyCopy } from './policy-book.ts'
 import { Reading, viewTenant } from './reading.ts'
-import type { Room } from './room.ts'
+import { expectNotClosed, type Room } from './room.ts'
 import { RoomOpening } from './room-opening.ts'
 import { Rooms } from './rooms.ts'
 import { applyRoster, readRoster } from './roster-desk.ts'
@@ -107,6 +101,7 @@ import { publishTrustRoot, readCheckedTrustRoot } from './trust.ts'
 import { addWebhook, listWebhooks, removeWebhook, testWebhook } from './webhook-desk.ts'
 import { Witnessing } from './witnessing.ts'
 import type {
+  Bound,
   DecisionView,
   DeliveryOutcome,
   ExportRecord,
@@ -576,8 +571,9 @@ export class LocalService implements Service {
     owner: string,
     scopes: readonly Scope[],
     by: Caller,
+    bound?: Bound,
   ): Promise<{ readonly apiKey: ApiKeyView; readonly token: string }> {
-    return this.#use(tenant, (room) => createApiKey(room, owner, scopes, by))
+    return this.#use(tenant, (room) => createApiKey(room, owner, scopes, by, bound))
   }
 
   async listApiKeys(tenant: string): Promise<readonly ApiKeyView[]> {
@@ -715,8 +711,8 @@ export class LocalService implements Service {
     return (this.#parts.dualControl ?? (this.#instance.dev ? 'none' : 'all')) === 'all'
   }
 
-  async dryRun(tenant: string, request: EvaluationRequest): Promise<string> {
-    return this.#use(tenant, (room) => dryRun(room, request))
+  async dryRun(tenant: string, request: EvaluationRequest, bound?: Bound): Promise<string> {
+    return this.#use(tenant, (room) => dryRun(room, request, bound))
   }
 
   async registerPolicy(tenant: string, record: string, by: Caller): Promise<PolicyView> {

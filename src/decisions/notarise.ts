@@ -193,7 +193,7 @@ export class Notariser {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.evaluate(room, principal, asked, key, () =>
-          evaluateRequest(room, request),
+          evaluateRequest(room, request, principal.bound),
         )
       } catch (error) {
         const raced = error instanceof Failure && error.code === 'LOG_CONFLICT'

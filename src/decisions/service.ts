@@ -12,7 +12,14 @@ import type {
   ActionView,
   ControlView,
 } from '../wire/actions.ts'
-import type { ApiKeyView, ClaimRequest, Claimed, DecisionPage, EvaluationRequest, Scope } from '../wire/decision.ts'
+import type {
+  ApiKeyView,
+  ClaimRequest,
+  Claimed,
+  DecisionPage,
+  EvaluationRequest,
+  Scope,
+} from '../wire/decision.ts'
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyOrder, KeyOrderDone, KeyStatus, KeyView } from '../wire/keys.ts'
 import type {
@@ -48,6 +55,15 @@ export interface Principal {
   readonly profile: Profile
   readonly caller: Caller
   readonly scopes: readonly Scope[]
+  readonly bound?: Bound
+}
+
+/** What an API key is bound to, whoever uses it. */
+export interface Bound {
+  /** Policies that decide on all it asks for, beside those that decide anyhow. */
+  readonly policies: readonly string[]
+  /** Where it asks from; stands over what its requests say. */
+  readonly environment: string | null
 }
 
 /** What can be told of one decision. */
@@ -159,8 +175,11 @@ export interface Service {
   readActivePolicies(tenant: string): Promise<PolicyCopy>
   /** As {@link submit}, of a decision that was made by such a copy. @throws LOG_CONFLICT when other policies count: decide again */
   submitEvaluated(principal: Principal, submission: EvaluatedSubmission): Promise<string>
-  /** What would be decided on an intent now; nothing of it is kept. Gives the JSON text of a `DryRun`. */
-  dryRun(tenant: string, request: EvaluationRequest): Promise<string>
+  /**
+   * What would be decided on an intent now; nothing of it is kept. Gives the JSON text of a `DryRun`.
+   * @param bound what the API key is bound to
+   */
+  dryRun(tenant: string, request: EvaluationRequest, bound?: Bound): Promise<string>
   /** @throws INPUT_NOT_CLAIMABLE, INPUT_CLAIMED */
   claim(principal: Principal, id: string, request: ClaimRequest): Promise<Claimed>
   /**
@@ -210,6 +229,7 @@ export interface Service {
     owner: string,
     scopes: readonly Scope[],
     by: Caller,
+    bound?: Bound,
   ): Promise<{ readonly apiKey: ApiKeyView; readonly token: string }>
   listApiKeys(tenant: string): Promise<readonly ApiKeyView[]>
   revokeApiKey(tenant: string, id: string, by: Caller): Promise<ApiKeyView>

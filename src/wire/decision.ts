@@ -299,6 +299,10 @@ export const apiKeyRequestSchema = z
   .strictObject({
     owner: z.string().min(1).max(256),
     scopes: z.array(z.enum(scopes)).min(1),
+    /** Policies that decide on all that is asked with it, beside those that decide anyhow: `id`, `id@version` or `sha256:DIGEST`. */
+    policies: z.array(z.string().min(1).max(256)).max(64).optional(),
+    /** Where it is used; stands over what requests say. */
+    environment: z.string().min(1).max(256).optional(),
   })
   .meta({ id: 'ApiKeyRequest' })
 

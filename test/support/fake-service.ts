@@ -216,13 +216,19 @@ export class FakeService implements Service {
   }
 
   /** Lets a token in. */
-  admit(token: string, tenant: string, granted: readonly Scope[]): void {
+  admit(
+    token: string,
+    tenant: string,
+    granted: readonly Scope[],
+    bound?: Principal['bound'],
+  ): void {
     const id = token.slice(4, 20)
     this.principals.set(token, {
       tenant,
       profile: 'checkpoint',
       caller: { type: 'apiKey', id, owner: 'owner@example.com' },
       scopes: granted,
+      ...(bound === undefined ? {} : { bound }),
     })
     const apiKey = { id, owner: 'owner@example.com', scopes: [...granted] }
     this.apiKeys.set(id, { ...apiKey, createdAt: 1, revokedAt: null })
@@ -584,8 +590,9 @@ export class FakeService implements Service {
     owner: string,
     granted: readonly Scope[],
     by: Principal['caller'],
+    bound?: Principal['bound'],
   ): Promise<{ apiKey: ApiKeyView; token: string }> {
-    this.#note('createApiKey', tenant, owner, granted, by)
+    this.#note('createApiKey', tenant, owner, granted, by, ...(bound === undefined ? [] : [bound]))
     const token = fakeToken(`new-${this.apiKeys.size}`)
     this.admit(token, tenant, granted)
     const apiKey = this.apiKeys.get(token.slice(4, 20))

@@ -37,6 +37,29 @@ describe('API keys over HTTP', () => {
     expect((await ask(path, { body: own, token })).status).toBe(201)
   })
 
+  it('are bound to policies and an environment, and to no less than the key that makes them', async () => {
+    const { ask, service } = createEdge()
+    const boundTo = async (token: string, more: object): Promise<unknown> => {
+      service.asked.length = 0
+      const body = { owner: 'o', scopes: ['apikeys:manage'], ...more }
+      const { status } = await ask(path, { body, token })
+      return status === 201 ? service.asked.at(-1)?.args[4] : status
+    }
+    const free = fakeToken('acme')
+    expect(await boundTo(free, {})).toBeUndefined()
+    const wanted = { policies: ['strict', 'strict'], environment: 'production' }
+    const bound = { policies: ['strict'], environment: 'production' }
+    expect(await boundTo(free, wanted)).toEqual(bound)
+    const token = fakeToken('bound')
+    service.admit(token, 'acme', ['apikeys:manage'], bound)
+    expect(await boundTo(token, {})).toEqual(bound)
+    expect(await boundTo(token, { policies: ['more'] })).toEqual({
+      ...bound,
+      policies: ['strict', 'more'],
+    })
+    expect(await boundTo(token, { environment: 'development' })).toBe(403)
+  })
+
   it.each([
     ['no owner', { scopes: ['log:read'] }, '/owner'],
     ['an empty owner', { owner: '', scopes: ['log:read'] }, '/owner'],

@@ -99,6 +99,15 @@ describe('apikey', () => {
     expect(around.closed).toBe(1)
   })
 
+  it('binds a token to policies and an environment', async () => {
+    const around = watched()
+    await run([...create, '--policy', 'strict', 'more', '--environment', 'production'], around)
+    expect(around.calls[0]?.[5]).toEqual({
+      environment: 'production',
+      policies: ['strict', 'more'],
+    })
+  })
+
   it('lists without tokens, and says what is revoked', async () => {
     const { stdout } = await run(['apikey', 'list'], watched())
     expect(stdout).toContain('5f2b9c0d1e3a4b57  pay\\u001bbot  valid ')

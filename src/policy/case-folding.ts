@@ -1,5 +1,6 @@
 // Which characters are the same to Python's `re` when it ignores case: those of one small letter, and small letters of one capital. RE2 folds in its
 // own way (not `İ` and `ı` with `i`, and a set such as `\w` as well), so a pattern is given to it with every case written out.
+import type { Flags } from './pattern-flags.ts'
 
 /** Code points from the first to the last. */
 export interface Span {
@@ -36,6 +37,22 @@ function readOrbits(): ReadonlyMap<number, readonly number[]> {
 
 // Read when the first pattern asks: it takes some milliseconds.
 let orbits: ReadonlyMap<number, readonly number[]> | undefined
+let extendedOrbits: ReadonlyMap<number, readonly number[]> | undefined
+
+// To `regex` the letters with and without a dot are no equals of each other, only of what they may be a case of.
+const turkicOrbits = [
+  [0x49, [0x49, 0x69, 0x131]],
+  [0x69, [0x49, 0x69, dotted]],
+  [dotted, [0x69, dotted]],
+  [0x131, [0x49, 0x131]],
+] as const
+
+function orbitsOf({ ascii, extended }: Flags): ReadonlyMap<number, readonly number[]> {
+  if (ascii) return asciiOrbits
+  orbits ??= readOrbits()
+  if (!extended) return orbits
+  return (extendedOrbits ??= new Map<number, readonly number[]>([...orbits, ...turkicOrbits]))
+}
 
 const asciiOrbits: ReadonlyMap<number, readonly number[]> = new Map(
   Array.from({ length: 26 }, (_, i) => [0x41 + i, 0x61 + i] as const).flatMap((orbit) =>
@@ -53,9 +70,9 @@ function merge(spans: readonly Span[]): readonly Span[] {
   return merged
 }
 
-/** These spans with every case of what is in them; only the cases of ASCII where that is asked. */
-export function foldSpans(spans: readonly Span[], ascii: boolean): readonly Span[] {
-  const known = ascii ? asciiOrbits : (orbits ??= readOrbits())
+/** These spans with every case of what is in them. */
+export function foldSpans(spans: readonly Span[], flags: Flags): readonly Span[] {
+  const known = orbitsOf(flags)
   const more = new Set<number>()
   for (const { from, to } of merge(spans)) {
     const wide = to - from > known.size

@@ -7,13 +7,16 @@ import type { Flags } from './pattern-flags.ts'
 /** A range of code points, or one of Python's sets by its letter. */
 export type ClassItem = Span | { readonly set: string }
 
-/** Inside of a class of everything that Python's `\w` matches. */
-export const wordSet = '\\p{L}\\p{N}_'
-
 const unicodeSets: Readonly<Record<string, string>> = {
   d: '\\p{Nd}',
-  w: wordSet,
+  w: '\\p{L}\\p{N}_',
   s: '\\x{9}-\\x{d}\\x{1c}-\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}',
+}
+// As Unicode defines words, with what joins them, and white space without separators.
+const extendedSets: Readonly<Record<string, string>> = {
+  d: '\\p{Nd}',
+  w: '\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{200c}\\x{200d}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}',
+  s: '\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}',
 }
 const asciiSets: Readonly<Record<string, string>> = {
   d: '0-9',
@@ -27,8 +30,8 @@ const spanText = ({ from, to }: Span): string =>
   from === to ? hex(from) : `${hex(from)}-${hex(to)}`
 
 /** The inside of a class of everything that these spans hold under these flags. */
-function spansText(spans: readonly Span[], { ascii, ignoreCase }: Flags): string {
-  return (ignoreCase ? foldSpans(spans, ascii) : spans).map(spanText).join('')
+function spansText(spans: readonly Span[], flags: Flags): string {
+  return (flags.ignoreCase ? foldSpans(spans, flags) : spans).map(spanText).join('')
 }
 
 /** A character as RE2 writes it. */
@@ -43,7 +46,7 @@ export function classText(
   negated: boolean,
   flags: Flags,
 ): { readonly text: string; readonly looksBehind: boolean } {
-  const sets = flags.ascii ? asciiSets : unicodeSets
+  const sets = flags.ascii ? asciiSets : flags.extended ? extendedSets : unicodeSets
   const spans: Span[] = []
   let included = ''
   const excluded: string[] = []

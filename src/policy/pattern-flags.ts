@@ -25,6 +25,8 @@ export interface Flags {
   readonly ascii: boolean
   /** White space and what stands behind `#` mean nothing. */
   readonly verbose: boolean
+  /** Not a flag, but everywhere: the engine is the second dialect's, `regex`, which has other sets and folds otherwise. */
+  readonly extended: boolean
 }
 
 /** Nothing switched on. */
@@ -34,6 +36,7 @@ export const noFlags: Flags = Object.freeze({
   dotAll: false,
   ascii: false,
   verbose: false,
+  extended: false,
 })
 
 const flagNames: Readonly<Record<string, keyof Flags>> = {

@@ -32,7 +32,7 @@ function boundedTest(re2: RE2JS): Pattern['test'] {
 function compileMarked(text: string, extended: boolean): Pattern['test'] {
   const test = boundedTest(compileRe2(translateMarked(text, extended), true))
   // A text too long is not laid out first.
-  return (subject) => (subject.length > mostSteps ? undefined : test(layOut(subject)))
+  return (subject) => (subject.length > mostSteps ? undefined : test(layOut(subject, extended)))
 }
 
 /**
@@ -47,6 +47,6 @@ export function compilePattern(text: string, extended: boolean): Pattern {
   const testMarked = compileMarked(text, extended)
   return {
     test: (subject) =>
-      subject === '' || hasForeignWords(subject) ? testMarked(subject) : test(subject),
+      subject === '' || hasForeignWords(subject, extended) ? testMarked(subject) : test(subject),
   }
 }

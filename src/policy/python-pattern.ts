@@ -36,6 +36,13 @@ const unmarked: Readonly<Record<Position, string>> = {
   noEdge: '\\B',
   asciiEdge: '\\b',
   noAsciiEdge: '\\B',
+  extendedNoEdge: '\\B',
+  extendedNoAsciiEdge: '\\B',
+}
+
+function noEdgeOf({ ascii, extended }: Flags): Position {
+  if (extended) return ascii ? 'extendedNoAsciiEdge' : 'extendedNoEdge'
+  return ascii ? 'noAsciiEdge' : 'noEdge'
 }
 
 const controls: Readonly<Record<string, number>> = {
@@ -105,7 +112,8 @@ class PatternReader {
   }
 
   whole(): string {
-    let flags = noFlags
+    const none: Flags = { ...noFlags, extended: this.#extended }
+    let flags = none
     let letters = ''
     // Global flags stand in front of everything, or Python refuses them.
     for (;;) {
@@ -114,7 +122,7 @@ class PatternReader {
       const found = /^\(\?([a-zA-Z]+)\)/.exec(text)
       if (found === null) break
       letters += found[1] ?? ''
-      flags = withFlags(noFlags, letters)
+      flags = withFlags(none, letters)
       this.#at += found[0].length
     }
     const { text } = this.#alternation(flags)
@@ -249,7 +257,7 @@ class PatternReader {
     if (found === null) throw invalid('Bad inline flags')
     const inside = withFlags(flags, found[1] ?? '', found[2])
     // CPython looks for where such a pattern may begin with the flags outside, and so misses matches.
-    if (inside.ascii !== flags.ascii && !this.#begun)
+    if (!this.#extended && inside.ascii !== flags.ascii && !this.#begun)
       throw unsupported('Flag a or u of a group in front')
     return this.#inside(inside)
   }
@@ -265,7 +273,7 @@ class PatternReader {
     if (char === 'A') return this.#position('start')
     if (char === 'Z') return this.#position('end')
     if (char === 'b') return this.#edge(flags.ascii ? 'asciiEdge' : 'edge')
-    if (char === 'B') return this.#edge(flags.ascii ? 'noAsciiEdge' : 'noEdge')
+    if (char === 'B') return this.#edge(noEdgeOf(flags))
     if (setLetters.includes(char)) return this.#class([{ set: char }], false, flags)
     if (this.#extended && (char === 'p' || char === 'P')) return this.#property(char, flags)
     if (char >= '1' && char <= '9') return this.#octalOrReference(char, flags)

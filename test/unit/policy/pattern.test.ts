@@ -172,6 +172,33 @@ describe('a Python pattern', () => {
     expect(problemOf('\\p{Nonsense}', true)).toMatch(/^unsupported/)
   })
 
+  it.each([
+    ['^\\w$', '\u0301', true],
+    ['^\\w$', '\u24b6', true],
+    ['^\\w$', '\u200d', true],
+    ['^\\w$', '\u203f', true],
+    ['^\\w$', '\xb2', false],
+    ['^\\s$', '\x1c', false],
+    ['^\\s$', '\x85', true],
+    ['^[^\\W\\d]$', '\u0301', true],
+    ['a\\b', 'a\u0301', false],
+    ['\\b\u0301', '-\u0301', true],
+    ['\\B', '', true],
+    ['(?a)\\B', '', true],
+    ['\\b', '', false],
+    ['(?i)i', 'İ', true],
+    ['(?i)i', 'ı', false],
+    ['(?i)I', 'ı', true],
+    ['(?i)I', 'İ', false],
+    ['(?i)ı', 'i', false],
+    ['(?i)[^İ]', 'I', true],
+    ['(?i)k', '\u212a', true],
+    ['(?i)\\p{Lu}', 'a', true],
+    ['(?a:\\W)', 'é', true],
+  ])('in the second dialect %j answers for %j as its engine does', (pattern, text, answer) => {
+    expect(compilePattern(pattern, true).test(text)).toBe(answer)
+  })
+
   it('is refused in the second dialect where its engine means something else', () => {
     expect(['a{e}', '[[:alpha:]]'].map((pattern) => problemOf(pattern, true))).toEqual([
       'unsupported: Brace that counts nothing',

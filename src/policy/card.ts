@@ -11,10 +11,17 @@ export const refuseCard = (message: string): Failure => new Failure('POLICY_INVA
 const isMembers = (value: unknown): value is Members =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** The member of a part of the card, with the engine's words when it is not there. */
+/** Checks for a member of a part of the card as the engine does, for which any text or list that holds the name will do at first. */
+function checkMember(part: unknown, where: string, name: string): void {
+  const found =
+    typeof part === 'string' || Array.isArray(part)
+      ? part.includes(name)
+      : isMembers(part) && Object.hasOwn(part, name)
+  if (!found) throw refuseCard(`Decision Card.${where} is missing required key ${repr(name)}`)
+}
+
 function memberOf(part: unknown, where: string, name: string): unknown {
-  if (!isMembers(part) || !Object.hasOwn(part, name))
-    throw refuseCard(`Decision Card.${where} is missing required key ${repr(name)}`)
+  if (!isMembers(part)) throw refuseCard(`Decision Card.${where} must be an object`)
   return part[name]
 }
 
@@ -115,6 +122,8 @@ export function bundleOfCard(card: unknown): Members {
     if (!Object.hasOwn(card, name))
       throw refuseCard(`Decision Card is missing required key ${repr(name)}`)
   const { conditions, decision_id: id } = card
+  checkMember(card['decision'], 'decision', 'status')
+  checkMember(card['subject'], 'subject', 'vendor_name')
   const status = memberOf(card['decision'], 'decision', 'status')
   const vendor = memberOf(card['subject'], 'subject', 'vendor_name')
   if (typeof status !== 'string') throw refuseCard('Decision Card.decision.status must be text')

@@ -151,6 +151,16 @@ describe('a card of dialect 0.1', () => {
   ])('is refused: %s', (_, card) => {
     expect(() => bundleOfCard(card)).toThrow(expect.objectContaining({ code: 'POLICY_INVALID' }))
   })
+
+  it.each([
+    [{ decision: 'approved', subject: 1 }, "decision is missing required key 'status'"],
+    [{ decision: 'a status', subject: {} }, "subject is missing required key 'vendor_name'"],
+    [{ decision: ['status'], subject: [] }, "subject is missing required key 'vendor_name'"],
+    [{ decision: ['status'], subject: ['vendor_name'] }, 'decision must be an object'],
+    [{ decision: {}, subject: {} }, "decision is missing required key 'status'"],
+  ])('looks for the names of its parts in the order of the original: %j', (parts, words) => {
+    expect(() => bundleOfCard({ ...first, ...parts })).toThrow(`Decision Card.${words}`)
+  })
 })
 
 describe('an attested card', () => {

@@ -43,7 +43,7 @@ function defineNotarise(program: Command, context: Context, outcome: Outcome): v
   const notarise = define(
     program,
     'notarise',
-    'Notarises decisions: one JSON document, or one on each line (NDJSON). Prints one line of JSON for each, in their order. A line that is refused is told on standard error with its number. When it was interrupted, run it again: idempotency keys keep anything from being done twice.',
+    'Notarises decisions, and decides on intents that have no status by the active policies: one JSON document, or one on each line (NDJSON). Prints one line of JSON for each, in their order. A line that is refused is told on standard error with its number. When it was interrupted, run it again: idempotency keys keep anything from being done twice.',
     ['notarise decision.json', 'notarise - < decisions.ndjson > answers.ndjson'],
   ).argument('<file>', 'file of decisions, - for standard input')
   ofTenant(writing(notarise))

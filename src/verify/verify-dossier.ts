@@ -280,6 +280,8 @@ const entryReport = ({ erased, index, leaf }: JudgedEntry): EntryReport => ({
  * Verifies a dossier offline.
  * @param file the dossier's bytes
  * @param trustFile the trust root's bytes, from a source you trust
+  if (decision?.source === 'evaluated')
+    notes.push('Whether the status follows from the policies cited is for reevaluate to say')
  */
 export function verifyDossier(
   file: Uint8Array,

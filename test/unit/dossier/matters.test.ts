@@ -73,6 +73,24 @@ const good: Readonly<Record<KnownKind, Draft>> = {
 const accepts = (kind: KnownKind, change: Draft): boolean =>
   matters[kind].safeParse({ ...good[kind], ...change }).success
 
+/** What an entry may say of who allowed it. */
+const controls: readonly [unknown[], unknown[]] = [
+  [
+    { action: `action-${id}`, sha256: hex(32) },
+    ...['no roster', 'not controlled', 'break-glass', 'rewrap'].map((waived) => ({ waived })),
+  ],
+  [
+    null,
+    {},
+    { action: id, sha256: hex(32) },
+    { action: `action-${id}`, sha256: hex(31) },
+    { action: `action-${id}` },
+    { action: `action-${id}`, sha256: hex(32), waived: 'rewrap' },
+    { waived: 'because' },
+    'no roster',
+  ],
+]
+
 /** What is just in bounds and what is just out of them, by member. */
 const bounds: Readonly<
   Record<KnownKind, Readonly<Record<string, readonly [inside: unknown[], outside: unknown[]]>>>
@@ -542,5 +560,20 @@ describe('the matter of', () => {
 
   it('other kinds is not known yet', () => {
     expect(kinds.filter(isKnownKind).sort()).toEqual(kindsKnown.sort())
+  })
+})
+
+describe('what an entry says of who allowed it', () => {
+  it.each(['admin', 'erasure', 'key'] as const)('may stand in one of kind %s', (kind) => {
+    const [inside, outside] = controls
+    for (const control of inside)
+      expect([control, accepts(kind, { control })]).toEqual([control, true])
+    for (const control of outside)
+      expect([control, accepts(kind, { control })]).toEqual([control, false])
+  })
+
+  it('stands nowhere else', () => {
+    for (const kind of ['decision', 'execution', 'roster', 'trust'] as const)
+      expect([kind, accepts(kind, { control: controls[0][0] })]).toEqual([kind, false])
   })
 })

@@ -37,6 +37,8 @@ const rosterVersion = (from: number): OriginSection['rosters'][number] => ({
   time: 0,
 })
 
+const controlPeriod = (i: number) => ({ from: 2 * i, to: 2 * i + 1 })
+
 describe('a trust root', () => {
   it('is read as it was written', () => {
     expect(parseTrustRoot(trustFile)).toEqual(trust)
@@ -141,6 +143,9 @@ describe('a trust root', () => {
       'a roster that counts from nowhere',
       (_, section) => (section.rosters = [{ ...rosterVersion(0), from: -1 }]),
     ],
+    ['no time under dual control', (_, section) => (section.control = [])],
+    ['65 times under dual control', (_, section) => (section.control = many(65, controlPeriod))],
+    ['a time that begins nowhere', (_, section) => (section.control = [{ from: -1, to: null }])],
     ['too long a policy', (_, section) => (section.witnesses = 'x'.repeat(262_145))],
   ])('is refused with %s', (_what, change) => {
     expect(parsed(change)).toMatch(/^Not a v1 trust root: \//)
@@ -162,6 +167,7 @@ describe('a trust root', () => {
       (_, { logKeys }) => first(logKeys, { vkey: 'v'.repeat(8192) }),
     ],
     ['256 rosters', (_, section) => (section.rosters = many(256, rosterVersion))],
+    ['64 times under dual control', (_, section) => (section.control = many(64, controlPeriod))],
     ['a policy as long as may be', (_, section) => (section.witnesses = 'x'.repeat(262_144))],
   ])('may have %s', (_what, change) => {
     expect(parsed(change)).toBeTypeOf('object')

@@ -66,15 +66,16 @@ function place({ file, head, sha256, tally, to }: Summarised): string {
 
 function noted({ noted: entries, notedCount }: PeriodTally): string {
   if (entries.length === 0) return paragraph('None.')
-  const rows = entries.map(({ index, kind, stream, time }) => [
+  const rows = entries.map(({ event, index, kind, stream, time }) => [
     String(index),
     date(time),
     kind,
+    event ?? '',
     stream,
   ])
   const more = notedCount - entries.length
   return (
-    table(['Index', 'Time', 'Kind', 'Stream'], rows) +
+    table(['Index', 'Time', 'Kind', 'What', 'Stream'], rows) +
     (more > 0 ? paragraph(`And ${counted(more)} more, which the index names.`) : '')
   )
 }

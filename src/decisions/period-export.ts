@@ -81,8 +81,9 @@ class PeriodExport {
     const lines: Uint8Array[] = []
     const rows: PeriodRow[] = []
     for (const entry of entries) {
-      this.#go({ tally: tallied(this.#state.tally, entry) })
-      rows.push(await this.#look(entry, lines))
+      const row = await this.#look(entry, lines)
+      rows.push(row)
+      this.#go({ tally: tallied(this.#state.tally, entry, row.event) })
     }
     this.#go({ next: end })
     return { lines, rows, state: this.#state }

@@ -10,6 +10,8 @@ export interface NotedEntry {
   readonly time: number
   readonly kind: Kind
   readonly stream: string
+  /** What it says has happened, of a stream that was selected. */
+  readonly event?: string | null
 }
 
 /** What an export has come across so far. */
@@ -96,6 +98,7 @@ export const plus = (
 export function tallied(
   tally: PeriodTally,
   { index, kind, stream, time }: StoredEntry,
+  event: string | null,
 ): PeriodTally {
   const plain = kind === 'decision' || kind === 'execution'
   return {
@@ -104,7 +107,7 @@ export function tallied(
     noted:
       plain || tally.noted.length === mostNoted
         ? tally.noted
-        : [...tally.noted, { index, kind, stream, time }],
+        : [...tally.noted, { event, index, kind, stream, time }],
     notedCount: tally.notedCount + (plain ? 0 : 1),
     times: { first: tally.times?.first ?? time, last: time },
   }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -329,6 +329,10 @@ describe('reviewers at the command line', () => {
     expect(await done('verify', 'all.period.jsonl', '--trust', 'trust.json')).toContain(
       '1 escalation approved, 1 escalation open',
     )
+    const page = readFileSync(join(cwd, 'all.period.jsonl.html'), 'utf8')
+    expect(page).toContain(`<td>escalation</td><td>approved</td><td>${id}</td>`)
+    const index = readFileSync(join(cwd, 'all.period.jsonl.csv'), 'utf8')
+    expect(index).toMatch(new RegExp(`,escalation,${id},2,.*,approved\r\n`))
     await done('log', 'fsck')
   }, 60_000)
 })

@@ -408,7 +408,7 @@ describe('the summary of an export', () => {
       tally: {
         dossiers: 1,
         kinds: { [evil]: 1 },
-        noted: [{ index: 0, kind: 'admin', stream: evil, time: 0 }],
+        noted: [{ event: evil, index: 0, kind: 'admin', stream: evil, time: 0 }],
         notedCount: 2,
         statuses: { [evil]: 1 },
         times: null,

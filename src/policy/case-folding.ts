@@ -21,6 +21,9 @@ function toSmall(code: number): number {
   return small.length === String.fromCodePoint(first).length ? first : code
 }
 
+/** Whether this is a capital that CPython overlooks among others in a class: it folds the text, but the class only up to U+FFFF. */
+export const isOverlooked = (code: number): boolean => code > 0xffff && toSmall(code) !== code
+
 function readOrbits(): ReadonlyMap<number, readonly number[]> {
   const byCapital = new Map<string, number[]>()
   for (let code = 0; code < afterCased; code++) {

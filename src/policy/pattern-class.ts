@@ -1,8 +1,8 @@
 // A character class of Python in RE2's words. RE2 has no intersection, so a class that excludes an excluded set (`[^\W\d]`) takes one character
 // of the first set and looks behind itself for the rest.
 
-import { foldSpans, type Span } from './case-folding.ts'
-import type { Flags } from './pattern-flags.ts'
+import { foldSpans, isOverlooked, type Span } from './case-folding.ts'
+import { unsupported, type Flags } from './pattern-flags.ts'
 
 /** A range of code points, or one of Python's sets by its letter. */
 export type ClassItem = Span | { readonly set: string }
@@ -40,7 +40,7 @@ export function characterText(code: number, flags: Flags): string {
   return text === hex(code) ? text : `[${text}]`
 }
 
-/** The class as RE2 writes it, and whether it looks behind. */
+/** The class as RE2 writes it, and whether it looks behind. @throws {@link PatternProblem} */
 export function classText(
   items: readonly ClassItem[],
   negated: boolean,
@@ -58,6 +58,9 @@ export function classText(
       else excluded.push(set)
     }
   }
+  if (flags.ignoreCase && !flags.ascii && !flags.extended && items.length > 1)
+    if (spans.some(({ from, to }) => from === to && isOverlooked(from)))
+      throw unsupported('Capital beyond U+FFFF in a class without case')
   included += spansText(spans, flags)
   const [first] = excluded
   if (first === undefined) return { text: `[${negated ? '^' : ''}${included}]`, looksBehind: false }

@@ -34,11 +34,31 @@ function isAsTold(standing: StoredStanding, entries: readonly StoredEntry[]): bo
   )
 }
 
-/** That every standing is the one of its decision, and that none is missing. */
-export async function checkStandings(
+/** That every decision that was held is listed as held: one that is forgotten would wait past its deadline until somebody asks. */
+async function checkHeld(
   { signal, store, tenant }: FsckRequest,
   found: Found,
+  listed: ReadonlySet<string>,
 ): Promise<void> {
+  for (const status of ['ESCALATE', 'REVIEW_REQUIRED'])
+    for (let before = Number.MAX_SAFE_INTEGER; ;) {
+      await breathe(signal)
+      const rows = await store.listDecisions(tenant, { before, limit: page, status })
+      for (const { index, stream } of rows) {
+        if (listed.has(`escalation ${stream}`)) continue
+        const entries = await store.readStream(tenant, stream)
+        if (entries.some(({ kind }) => kind === 'escalation'))
+          row(found, index, 'Decision is not listed as one that was held for a reviewer')
+      }
+      const last = rows.at(-1)
+      if (last === undefined || last.index >= before) break
+      before = last.index
+    }
+}
+
+/** That every standing is the one of its decision, and that none is missing. */
+export async function checkStandings(request: FsckRequest, found: Found): Promise<void> {
+  const { signal, store, tenant } = request
   const listed = new Set<string>()
   for (let after = -1; ;) {
     await breathe(signal)
@@ -54,6 +74,7 @@ export async function checkStandings(
     after = rows.length < page ? last.index : last.index - 1
     if (rows.length < page) break
   }
+  await checkHeld(request, found, listed)
   for (let before = Number.MAX_SAFE_INTEGER; ;) {
     await breathe(signal)
     const rows = await store.listOverrides(tenant, before, page)

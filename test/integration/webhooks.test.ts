@@ -1,11 +1,13 @@
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { OutgoingDelivery } from '../../src/decisions/service.ts'
 import { isPublicAddress } from '../../src/webhook-address.ts'
 import { sendOnce, WebhookSender } from '../../src/webhook-sender.ts'
+import { createCertificate } from '../support/certificate.ts'
 import { runHere } from '../support/cli-here.ts'
 import { foundServed, startServed, type Served, type ServedPlace } from '../support/served.ts'
 
@@ -109,6 +111,23 @@ describe('sending an announcement', () => {
     })
     expect(nobody).toEqual({ gone: false, ok: false, said: 'ECONNREFUSED' })
     expect(JSON.stringify(await send('/500'))).not.toContain('secret of the receiver')
+  })
+
+  it('believes no certificate that nobody vouches for', async () => {
+    const server = createHttpsServer(createCertificate(), (_, response) => {
+      response.end()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => {
+      server.close()
+    })
+    const { port } = server.address() as AddressInfo
+    const secured = delivery(`https://127.0.0.1:${port}/200`)
+    expect(await sendOnce(secured, { allowPrivate: true, version: '1' })).toMatchObject({
+      ok: false,
+      said: 'DEPTH_ZERO_SELF_SIGNED_CERT',
+    })
   })
 
   it('goes to no private address and not over http unless that is allowed', async () => {

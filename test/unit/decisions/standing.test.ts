@@ -165,6 +165,19 @@ describe('what a decision is now', () => {
     expect(await findings(at)).toEqual([])
   })
 
+  it('is found out where a decision that was held is not listed as held', async () => {
+    const { at } = await founded()
+    await at.notarise(requestOf(1, { status: 'ESCALATE' }))
+    await at.notarise(requestOf(2, { status: 'REVIEW_REQUIRED' }))
+    await at.service.close()
+    expect(await findings(at)).toEqual([])
+    const db = new Database(join(at.directory, 'data', 'countersign.db'))
+    db.exec('DELETE FROM standings')
+    db.close()
+    const missing = 'Decision is not listed as one that was held for a reviewer'
+    expect(await findings(at)).toEqual([missing, missing])
+  })
+
   it('is made from the entries where a database is of version 3', async () => {
     const { at, clock } = await founded()
     const all = [await opened(at), await opened(at), await opened(at), await opened(at)]

@@ -118,10 +118,14 @@ class Deciding {
   #ask(request: PolicyRequest): readonly Opinion[] {
     const { active, time } = this.#input
     const facts = this.#facts
-    const chosen = selectPolicies({ request, facts, active, boundRefs: this.#boundRefs })
+    const boundRefs = this.#boundRefs
+    const isChanged = this.#passes.length > 0
+    const chosen = selectPolicies({ request, facts, active, boundRefs, isChanged })
     const context = contextOf(request, facts)
     const found = chosen.problems.map(({ code, text }) => problem(code, text))
     for (const policy of chosen.concerned) this.#cite(policy, 'error')
+    // Told although they said nothing: who decides again must find what was named.
+    for (const policy of chosen.passedOver) this.#cite(policy, 'not_applicable')
     const traces: BundleTrace[] = []
     for (const policy of chosen.selected) {
       const outcomes = askBundle(policy.compiled, context, time)

@@ -445,6 +445,24 @@ describe('any decision', () => {
     )
   })
 
+  it('can be made again though a policy that was named had nothing to say', () => {
+    const all = [
+      active(bundle('open', [rule('allow')])),
+      active(bundle('refunds', [rule('deny')], { scope: { actions: ['refund'] } })),
+    ]
+    const input = { request: request(), time: 1, boundRefs: ['refunds'] }
+    const one = decide({ ...input, active: all })
+    expect(one.status).toBe('ALLOW')
+    expect(one.policies.map(({ effect, id }) => [id, effect])).toEqual([
+      ['refunds', 'not_applicable'],
+      ['open', 'allow'],
+    ])
+    const cited = all.filter(({ compiled: { digest } }) =>
+      one.policies.some(({ sha256 }) => sha256 === digest),
+    )
+    expect(decide({ ...input, active: cited.toReversed() })).toEqual(one)
+  })
+
   it('never throws, whatever is asked', () => {
     fc.assert(
       fc.property(fc.anything({ withBigInt: true, withNullPrototype: true }), (anything) => {

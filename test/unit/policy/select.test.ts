@@ -20,7 +20,11 @@ const active = (id: string, scope?: object, version = '1'): ActivePolicy => ({
 const select = (
   policies: readonly ActivePolicy[],
   more: Partial<PolicyRequest> = {},
-  { boundRefs = [], facts = {} }: { boundRefs?: string[]; facts?: object } = {},
+  {
+    boundRefs = [],
+    facts = {},
+    isChanged = false,
+  }: { boundRefs?: string[]; facts?: object; isChanged?: boolean } = {},
 ): Selection =>
   selectPolicies({
     request: {
@@ -33,6 +37,7 @@ const select = (
     facts: facts as Record<string, unknown>,
     active: policies,
     boundRefs,
+    isChanged,
   })
 const names = ({ selected }: Selection): readonly string[] =>
   selected.map(({ compiled }) => compiled.bundle.id).toSorted()
@@ -126,5 +131,26 @@ describe('references', () => {
     const selection = select([other, loud], { policyRefs: ['other'] })
     expect([names(selection), codes(selection)]).toEqual([['loud'], ['POLICY_REF_OUT_OF_SCOPE']])
     expect(selection.concerned).toEqual([other])
+  })
+
+  it('pass over what the key is bound to where it is for other requests, and what a changed request named', () => {
+    const other = active('other', { actions: ['refund'], select: 'referenced' })
+    const bound = select([other, loud], {}, { boundRefs: ['other'] })
+    expect([names(bound), codes(bound), bound.passedOver]).toEqual([['loud'], [], [other]])
+    const both = select([other, loud], { policyRefs: ['other'] }, { boundRefs: ['other'] })
+    expect(codes(both)).toEqual(['POLICY_REF_OUT_OF_SCOPE'])
+    const changed = select([other, loud], { policyRefs: ['other'] }, { isChanged: true })
+    expect([codes(changed), changed.passedOver]).toEqual([[], [other]])
+    const refund = { action: { type: 'refund' } }
+    expect(names(select([other, loud], refund, { boundRefs: ['other'] }))).toEqual([
+      'loud',
+      'other',
+    ])
+  })
+
+  it('are in doubt too where the environment is left out', () => {
+    const scoped = active('a', { environments: ['prod'], select: 'referenced' })
+    const bound = select([scoped], { context: {} }, { boundRefs: ['a'] })
+    expect(codes(bound)).toEqual(['POLICY_SCOPE_UNKNOWN'])
   })
 })

@@ -10,6 +10,7 @@ export interface Span {
 
 /** Behind the last character that has a case. */
 const afterCased = 0x20000
+const rowLength = 256
 const dotted = 0x130
 
 /** The small letter of a character, as one code point. */
@@ -24,9 +25,20 @@ function toSmall(code: number): number {
 /** Whether this is a capital that CPython overlooks among others in a class: it folds the text, but the class only up to U+FFFF. */
 export const isOverlooked = (code: number): boolean => code > 0xffff && toSmall(code) !== code
 
+/** All characters with a case, and some more: rows without any are passed over at once. */
+function listCased(): readonly number[] {
+  const cased: number[] = []
+  for (let start = 0; start < afterCased; start += rowLength) {
+    const row = Array.from({ length: rowLength }, (_, i) => start + i)
+    const text = String.fromCodePoint(...row)
+    if (text.toLowerCase() !== text || text.toUpperCase() !== text) cased.push(...row)
+  }
+  return cased
+}
+
 function readOrbits(): ReadonlyMap<number, readonly number[]> {
   const byCapital = new Map<string, number[]>()
-  for (let code = 0; code < afterCased; code++) {
+  for (const code of listCased()) {
     const capital = String.fromCodePoint(toSmall(code)).toUpperCase()
     const found = byCapital.get(capital)
     if (found === undefined) byCapital.set(capital, [code])

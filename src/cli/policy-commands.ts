@@ -15,6 +15,7 @@ import {
   type Outcome,
   type TenantFlags,
 } from './command.ts'
+import type { CardFlags } from './policy-card.ts'
 import type { DiffFlags } from './policy-diff.ts'
 import type { GatesFlags } from './policy-gates.ts'
 import type { ActivateFlags, PushFlags, RetireFlags } from './policy.ts'
@@ -31,6 +32,7 @@ export function definePolicy(program: Command, context: Context, outcome: Outcom
   defineEval(defining)
   defineTools(defining)
   defineGates(defining)
+  defineCard(defining)
   defineLife(defining)
   defineReading(defining)
   defineDiff(defining)
@@ -149,6 +151,33 @@ function defineGates({ context, outcome, policy, program }: Defining<'policy'>):
 }
 
 const policyArgument = 'policy: id, id@version, or the beginning of its SHA-256'
+
+function defineCard({ context, outcome, policy, program }: Defining<'policy'>): void {
+  const card = define(
+    policy,
+    'card',
+    'Prints the bundle that a Decision Card means, to be pushed. In native it holds within the card’s window, for its vendor and the actions that are named; an attestation is verified by the buyer’s key. What is not an approval denies everything. Whether conditions hold is never the requester’s to say.',
+    [
+      'policy card card.json --use use > vendor.json',
+      'policy card card.json --attestation att.json --buyer acme --key KEY --key-url https://acme.example/key',
+    ],
+  )
+    .argument('<card>', 'Decision Card, JSON, - for standard input')
+    .addOption(
+      new Option('--dialect <name>', 'dialect of the bundle')
+        .choices(['0.1', '0.2', 'native'])
+        .default('native'),
+    )
+    .option('--use <action...>', 'what the vendor may be used for', ['use'])
+    .option('--at <time>', 'time of the conversion (default: now)', instant)
+    .option('--attestation <file>', 'attestation of the buyer')
+    .option('--buyer <id>', 'buyer whose key it is')
+    .option('--key <base64>', 'Ed25519 key of the buyer')
+    .option('--key-url <url>', 'address of the key, as the attestation names it')
+  act(program, card, outcome, async (flags: CardFlags, [file]) =>
+    (await import('./policy-card.ts')).convertCard(context, String(file), flags),
+  )
+}
 
 function defineLife({ context, outcome, policy, program }: Defining<'policy'>): void {
   const push = define(

@@ -159,7 +159,7 @@ function defineCard({ context, outcome, policy, program }: Defining<'policy'>): 
     'Prints the bundle that a Decision Card means, to be pushed. In native it holds within the card’s window, for its vendor and the actions that are named; an attestation is verified by the buyer’s key. What is not an approval denies everything. Whether conditions hold is never the requester’s to say.',
     [
       'policy card card.json --use use > vendor.json',
-      'policy card card.json --attestation att.json --buyer acme --key KEY --key-url https://acme.example/key',
+      'policy card card.json --attestation a.json --buyer acme --key KEY --key-url URL',
     ],
   )
     .argument('<card>', 'Decision Card, JSON, - for standard input')

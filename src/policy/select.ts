@@ -65,60 +65,84 @@ const wantsName = ({ compiled, scope }: ActivePolicy): boolean =>
 const byDigest = (a: ActivePolicy, b: ActivePolicy): number =>
   a.compiled.digest < b.compiled.digest ? -1 : Number(a.compiled.digest > b.compiled.digest)
 
-/** Chooses the policies that decide on a request. */
-export function selectPolicies(input: SelectionInput): Selection {
-  const { active, boundRefs, facts, isChanged, request } = input
-  const environment = environmentOf(request, facts)
-  const id = request.resource?.['id']
-  const resource = typeof id === 'string' ? id : ''
-  const action = request.action.type
-  const cover = (policy: ActivePolicy): Coverage => {
-    const own = coverageOf(policy.compiled.bundle.applies, action, resource, environment)
-    return own === 'covers' ? coverageOf(policy.scope, action, resource, environment) : own
+type Found = Map<string, ActivePolicy>
+
+const put = (found: Found, policy: ActivePolicy): unknown =>
+  found.set(policy.compiled.digest, policy)
+
+/** Chooses for one request. */
+class Selecting {
+  readonly #input: SelectionInput
+  readonly #environment: string | undefined
+  readonly #resource: string
+  readonly #selected: Found = new Map()
+  readonly #concerned: Found = new Map()
+  readonly #passedOver: Found = new Map()
+  readonly #problems: Reason[] = []
+
+  constructor(input: SelectionInput) {
+    this.#input = input
+    this.#environment = environmentOf(input.request, input.facts)
+    const id = input.request.resource?.['id']
+    this.#resource = typeof id === 'string' ? id : ''
   }
-  const selected = new Map<string, ActivePolicy>()
-  const concerned = new Map<string, ActivePolicy>()
-  const passedOver = new Map<string, ActivePolicy>()
-  const problems: Reason[] = []
-  const add = (policy: ActivePolicy): void => {
-    selected.set(policy.compiled.digest, policy)
+
+  choose(): Selection {
+    const { active, boundRefs, isChanged, request } = this.#input
+    for (const policy of active) if (!wantsName(policy)) this.#take(policy, () => undefined)
+    const refs = request.policyRefs ?? []
+    const wanted = new Set(isChanged ? [] : refs)
+    for (const ref of new Set([...boundRefs, ...refs])) this.#name(ref, wanted.has(ref))
+    return {
+      selected: [...this.#selected.values()].sort(byDigest),
+      problems: this.#problems,
+      concerned: this.#unselected(this.#concerned),
+      passedOver: this.#unselected(this.#passedOver),
+    }
   }
-  const blame = (code: Reason['code'], text: string, policies: readonly ActivePolicy[]): void => {
-    problems.push({ code, text })
-    for (const policy of policies) concerned.set(policy.compiled.digest, policy)
-  }
-  const noEnvironment = 'The request does not say its environment'
-  for (const policy of active) {
-    if (wantsName(policy)) continue
-    const coverage = cover(policy)
-    if (coverage === 'covers') add(policy)
-    else if (coverage === 'unknown') blame('POLICY_SCOPE_UNKNOWN', noEnvironment, [policy])
-  }
-  const wanted = new Set(isChanged ? [] : request.policyRefs)
-  for (const ref of new Set([...boundRefs, ...(request.policyRefs ?? [])])) {
-    const named = active.filter(({ compiled }) => isNamed(ref, compiled))
+
+  #name(ref: string, isWanted: boolean): void {
+    const named = this.#input.active.filter(({ compiled }) => isNamed(ref, compiled))
     const [only] = named
     if (only === undefined || named.length > 1) {
-      blame(
-        'POLICY_REF_UNKNOWN',
-        `${only === undefined ? 'No active policy' : 'More than one active policy'}: ${ref}`,
-        named,
-      )
-      continue
-    }
-    const coverage = cover(only)
-    if (coverage === 'covers') add(only)
-    else if (coverage === 'unknown') blame('POLICY_SCOPE_UNKNOWN', noEnvironment, [only])
-    else if (wanted.has(ref))
-      blame('POLICY_REF_OUT_OF_SCOPE', `Policy is not for such requests: ${ref}`, [only])
-    else passedOver.set(only.compiled.digest, only)
+      const what = only === undefined ? 'No active policy' : 'More than one active policy'
+      this.#blame('POLICY_REF_UNKNOWN', `${what}: ${ref}`, named)
+    } else
+      this.#take(only, () => {
+        if (!isWanted) put(this.#passedOver, only)
+        else
+          this.#blame('POLICY_REF_OUT_OF_SCOPE', `Policy is not for such requests: ${ref}`, named)
+      })
   }
-  const unselected = (policies: ReadonlyMap<string, ActivePolicy>): readonly ActivePolicy[] =>
-    [...policies.values()].filter(({ compiled }) => !selected.has(compiled.digest)).sort(byDigest)
-  return {
-    selected: [...selected.values()].sort(byDigest),
-    problems,
-    concerned: unselected(concerned),
-    passedOver: unselected(passedOver),
+
+  #take(policy: ActivePolicy, otherwise: () => void): void {
+    const coverage = this.#coverage(policy)
+    if (coverage === 'covers') put(this.#selected, policy)
+    else if (coverage === 'outside') otherwise()
+    else this.#blame('POLICY_SCOPE_UNKNOWN', 'The request does not say its environment', [policy])
+  }
+
+  #coverage({ compiled, scope }: ActivePolicy): Coverage {
+    const action = this.#input.request.action.type
+    const both = [compiled.bundle.applies, scope].map((one) =>
+      coverageOf(one, action, this.#resource, this.#environment),
+    )
+    return (
+      both.find((one) => one === 'outside') ?? both.find((one) => one === 'unknown') ?? 'covers'
+    )
+  }
+
+  #blame(code: Reason['code'], text: string, policies: readonly ActivePolicy[]): void {
+    this.#problems.push({ code, text })
+    for (const policy of policies) put(this.#concerned, policy)
+  }
+
+  #unselected(found: Found): readonly ActivePolicy[] {
+    return [...found.values()]
+      .filter(({ compiled }) => !this.#selected.has(compiled.digest))
+      .sort(byDigest)
   }
 }
+
+/** Chooses the policies that decide on a request. */
+export const selectPolicies = (input: SelectionInput): Selection => new Selecting(input).choose()

@@ -91,6 +91,8 @@ describe('scopes', () => {
     }
     expect(names(select([narrowed]))).toEqual([])
     expect(names(select([narrowed], { resource: { id: 'vault:7' } }))).toEqual(['a'])
+    const elsewhere = { ...narrowed, ...active('a', { environments: ['prod'] }) }
+    expect(codes(select([elsewhere], { context: {} }))).toEqual([])
   })
 })
 

@@ -10,7 +10,7 @@ import type { DeliveryOutcome, OutgoingDelivery } from './service.ts'
 import { openWebhook, readWebhook } from './webhook-desk.ts'
 
 const secondMs = 1000
-/** When the next attempt is, by how many there were: 5 s, three times as long each time, and some seven hours at the end; a day in all. */
+/** When the next attempt is, by how many there were: 5 s, three times as long each time, nine hours at the end; some 14 in all. */
 const retry = Object.freeze({ attempts: 10, factor: 3, firstMs: 5000, jitter: 0.2 })
 /** How long an attempt may be on its way before another begins. */
 const leaseMs = 60_000

@@ -189,6 +189,8 @@ export class KeyDesk {
     drop: (kind: KekKind) => boolean,
     by: Caller,
   ): Promise<KeyOrderDone> {
+    // Nobody can be asked when a safe is opened; that it was is told.
+    this.#parts.report('keys.break-glass', { by: by.owner, tenant: room.tenant.name })
     const done = await this.#serially(room, by, 'slots', (work) => {
       work.leave = waived('break-glass')
       return putSlots(work, add, drop)

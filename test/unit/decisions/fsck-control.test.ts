@@ -173,10 +173,33 @@ it('what took two keys is held against its action, and what needed none against 
   }
 })
 
+function pretendHsm() {
+  const bytes = Uint8Array.from({ length: 32 }, (_, i) => 120 + i)
+  return disguise(createEnvironmentKek(new Secret(utf8(encodeBase64Url(bytes)))), 'hsm')
+}
+
+it('opening by hand waits for nobody, and is told and counted', async () => {
+  const at = await foundTestService({ dualControl: 'all' })
+  await foundRoster(at)
+  expect(await at.service.readControl('default')).toMatchObject({ breakGlass: 0 })
+  await at.service.putSlots('default', [pretendHsm()], () => false, founder)
+  expect(await at.service.readControl('default')).toMatchObject({
+    breakGlass: 1,
+    dualControl: 'all',
+  })
+  expect(at.events.join()).toContain('keys.break-glass')
+  const store = await openSqliteStore({ mode: 'read', path: join(at.directory, 'data') })
+  expect(await findings(store, await guardedOf(store))).toEqual([])
+  const spared = await guardedOf(store, ({ matter }) =>
+    matter['event'] === 'slots' ? { ...matter, control: { waived: 'not controlled' } } : matter,
+  )
+  expect((await findings(store, spared)).join()).toContain('Two leads must sign')
+  await store.close()
+})
+
 it('a migration that was cut off goes on under its action, and under none that is older', async () => {
   let fails = true
-  const bytes = Uint8Array.from({ length: 32 }, (_, i) => 120 + i)
-  const hsm = disguise(createEnvironmentKek(new Secret(utf8(encodeBase64Url(bytes)))), 'hsm')
+  const hsm = pretendHsm()
   const at = await foundTestService({
     dualControl: 'all',
     openInFreshProcess: () =>

@@ -363,6 +363,17 @@ describe('obligations', () => {
     expect(decided.trace.steps.map(({ kind }) => kind)).toEqual(['transform_input'])
   })
 
+  it('route away from a policy that the request names', () => {
+    const named = bundle('pay', [on('pay', 'allow', to('hold'))], {
+      scope: { actions: ['pay'], select: 'referenced' },
+    })
+    const policies = [named, bundle('hold', [on('hold', 'allow')])]
+    const asked = request({ policyRefs: ['pay'] })
+    expect(ask(policies, { request: asked }).status).toBe('ALLOW')
+    const held = request({ policyRefs: ['pay'], action: { type: 'hold' } })
+    expect(codes(ask(policies, { request: held }))).toEqual(['POLICY_REF_OUT_OF_SCOPE'])
+  })
+
   it('are an error where routes part, come back, or are too long', () => {
     const parted = ask([bundle('b', [on('pay', 'allow', to('one'), to('two')), rule('allow')])])
     expect(codes(parted)).toEqual(['ROUTE_CONFLICT'])

@@ -349,7 +349,10 @@ describe('deciding again from the dossier', () => {
     const same = await again(test, id, nothing, (matter) => {
       matter['record'] = record
     })
-    expect(same.outcome).toBe('different')
+    expect(same).toMatchObject({
+      outcome: 'different',
+      reason: 'Policy in the dossier is not the one that decided: payments',
+    })
     const sha256 = encodeHex(digestSha256(utf8(recordTextOf('1', 98))))
     const consistent = await again(
       test,

@@ -57,4 +57,15 @@ it('builds what is published, declarations included, and it starts', () => {
     encoding: 'utf8',
   })
   expect([used.status, used.stdout.trim()]).toEqual([0, 'invalid'])
+  const embed = `import { compileBundle, decide, definePredicate, gatherPredicates } from ${JSON.stringify(join(outDir, 'policy/index.js'))}
+    import { AegisConfig } from ${JSON.stringify(join(outDir, 'aegis/aegis.js'))}
+    const small = definePredicate('small', ({ data }) => data.intent.action.amount < 10)
+    const bundle = { bundle_id: 'b', policies: [{ id: 'p', rules: [{ id: 'r', effect: 'allow', when: { kind: 'predicate', predicate: 'small' } }] }] }
+    const active = [{ compiled: compileBundle(bundle, 'native', gatherPredicates([small])), index: null }]
+    const ask = (amount) => decide({ active, request: { actor: { id: 'a' }, action: { type: 'pay', amount } }, time: 0 }).status
+    console.log(ask(9), ask(10), AegisConfig.default().settings.novelty_threshold)`
+  const embedded = spawnSync(process.execPath, ['--input-type=module', '-e', embed], {
+    encoding: 'utf8',
+  })
+  expect([embedded.status, embedded.stdout.trim()]).toEqual([0, 'ALLOW BLOCK 0.6'])
 })

@@ -14,7 +14,7 @@ import { expect, it, onTestFinished } from 'vitest'
 
 const root = resolve(import.meta.dirname, '../..')
 
-it('builds what is published, declarations included, and it starts', () => {
+it('builds what is published, declarations included, and it starts', { timeout: 180_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'countersign-build-'))
   onTestFinished(() => {
     rmSync(directory, { recursive: true })

@@ -9,9 +9,14 @@ import { matters, type KnownKind } from '../dossier/matters.ts'
 import { parseStatement } from '../dossier/statement.ts'
 import { leafHash } from '../merkle/hash.ts'
 import { inclusionProof, verifyInclusion } from '../merkle/proof.ts'
+import type { OpenHead } from '../log/log.ts'
+import { expectEnd } from '../log/stream-ends.ts'
 import { loadNodes } from '../log/tree-reading.ts'
 import type { LogHead, StoredEntry, StoreReader } from '../store/store.ts'
 import type { z } from 'zod'
+
+/** A head, and where streams end, as far as that is known: of a log that is open it is. */
+type KnownHead = LogHead & Partial<Pick<OpenHead, 'streams'>>
 
 const corrupt = (entry: StoredEntry, what: string): Failure =>
   new Failure(
@@ -66,18 +71,19 @@ async function checkInclusion(
 }
 
 /**
- * All entries of a stream, each held against its leaf and the leaf against the head.
+ * All entries of a stream, each held against its leaf and the leaf against the head; of a stream whose end is kept it is seen that none is missing.
  * @throws {@link Failure} STORE_CORRUPT naming the first index that is wrong
  */
 export async function readCheckedStream(
   store: StoreReader,
   tenant: string,
   stream: string,
-  head: LogHead,
+  head: KnownHead,
 ): Promise<readonly StoredEntry[]> {
   const entries = (await store.readStream(tenant, stream)).filter(({ index }) => index < head.size)
-  if (entries.length === 0) return entries
   checkChain(entries, stream)
+  expectEnd(head.streams, stream, entries.at(-1))
+  if (entries.length === 0) return entries
   await checkInclusion(store, tenant, entries, head)
   return entries
 }

@@ -32,9 +32,11 @@ import type {
   Store,
   StoredCheckpoint,
   StoredTile,
+  StreamHead,
 } from '../store/store.ts'
-import type { PinStore } from './pin.ts'
+import type { PinStore, StreamEnds } from './pin.ts'
 import { checkPinnedHead, rollback } from './pinned-head.ts'
+import { advanceEnds, expectEnd, isSameEnds, openEnds } from './stream-ends.ts'
 import { loadRightEdge } from './tree-reading.ts'
 
 /** An entry that is signed and wants its place. */
@@ -113,12 +115,17 @@ const nobody: Pick<Waiting, 'reject' | 'resolve'> = {
   resolve: () => undefined,
 }
 
+/** The head of a log that is open, and where the streams end whose ends are kept. */
+export interface OpenHead extends LogHead {
+  readonly streams: StreamEnds
+}
+
 /** The sequencer of one log. `append` resolves only when the entry is durable, provable and pinned. */
 export class Log {
   readonly #parts: LogParts
   readonly #tiles = new Map<string, Uint8Array>()
   #tree: TileTree
-  #head: LogHead
+  #head: OpenHead
   #checkpoint: StoredCheckpoint | undefined
   #queue: Waiting[] = []
   /** Entries that were handed over while they are still being signed. */
@@ -134,7 +141,7 @@ export class Log {
 
   private constructor(parts: LogParts, head: LogHead, edge: ReadonlyMap<string, Uint8Array>) {
     this.#parts = parts
-    this.#head = head
+    this.#head = { ...head, streams: {} }
     for (const [name, hashes] of edge) this.#tiles.set(name, hashes)
     this.#tree = this.#makeTree()
   }
@@ -162,7 +169,7 @@ export class Log {
     return log
   }
 
-  get head(): LogHead {
+  get head(): OpenHead {
     return this.#head
   }
 
@@ -324,8 +331,10 @@ export class Log {
     if (keepCheckpoint) this.#lastKept = time
     // The keys that were stored along are not yet the ones this process uses, but from here on nothing older may be.
     const epochs = effects.map((effect) => (effect.type === 'keys' ? effect.epoch : 0))
-    await this.#writePin(root, size, Math.max(epoch(), ...epochs))
-    this.#head = { root, size, time }
+    const streams = advanceEnds(expected.streams, entries)
+    const head = { root, size, streams, time }
+    await this.#writePin(head, Math.max(epoch(), ...epochs))
+    this.#head = head
     this.#checkpoint = { note, root, size, time }
     for (const [i, { resolve }] of admitted.entries()) {
       const entry = entries[i]
@@ -361,7 +370,7 @@ export class Log {
         last === undefined
           ? seq === 0 && prev === null
           : seq === last.seq + 1 && prev === encodeHex(last.leafHash)
-      const refusal = waiting.entry.refuseAt?.(time)
+      const refusal = this.#endProblem(stream, last) ?? waiting.entry.refuseAt?.(time)
       if (refusal !== undefined) refuse(waiting, refusal)
       else if (!follows || inBatch.has(stream))
         refuse(waiting, new Failure('LOG_CONFLICT', `Another entry took step ${seq} of ${stream}`))
@@ -371,6 +380,16 @@ export class Log {
       }
     }
     return spoilt.size === 0 ? admitted : admitted.filter((waiting) => !isSpoilt(waiting, spoilt))
+  }
+
+  /** Behind rows that are gone an entry would take a step that is taken. */
+  #endProblem(stream: string, last: StreamHead | undefined): Failure | undefined {
+    try {
+      expectEnd(this.#head.streams, stream, last)
+      return undefined
+    } catch (error) {
+      return asFailure(error)
+    }
   }
 
   /** Those admitted, each with the entry that it wants right behind it. */
@@ -402,11 +421,11 @@ export class Log {
     return Math.max(now, time)
   }
 
-  async #writePin(root: Uint8Array, size: number, epoch: number): Promise<void> {
+  async #writePin({ root, size, streams }: OpenHead, epoch: number): Promise<void> {
     const { origin, pin } = this.#parts
     const from = performance.now()
     try {
-      await pin.write({ epoch, origin, root, size })
+      await pin.write({ epoch, origin, root, size, streams })
       const isSlow = performance.now() - from > slowPinMs
       this.#mostInBatch = isSlow ? limits.batchEntries : batchEntries
     } catch (cause) {
@@ -422,10 +441,17 @@ export class Log {
     await this.#checkOwnCheckpoint()
     const pinned = await pin.read()
     const { size, root } = this.#head
-    await checkPinnedHead({ head: this.#head, origin, store, tenant }, pinned)
+    const log = { head: this.#head, origin, store, tenant }
+    await checkPinnedHead(log, pinned)
+    const streams = await openEnds(log, pinned)
+    this.#head = { ...this.#head, streams }
     // The empty log is pinned before it grows: a crash behind the first commit must not look like a lost pin.
-    const isBehind = pinned === undefined || pinned.size < size || pinned.epoch < epoch()
-    if (isBehind) await pin.write({ epoch: epoch(), origin, root, size })
+    const isBehind =
+      pinned === undefined ||
+      pinned.size < size ||
+      pinned.epoch < epoch() ||
+      !isSameEnds(streams, pinned.streams)
+    if (isBehind) await pin.write({ epoch: epoch(), origin, root, size, streams })
   }
 
   /** The head must be one that we signed ourselves, with both keys: the database alone could have grown by another hand. */

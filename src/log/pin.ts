@@ -17,6 +17,9 @@ import { encodeHex, utf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { sha256 } from '../crypto/hash.ts'
 
+/** Hex leaf hash of the last entry of each stream whose end is kept; one that has none is empty. */
+export type StreamEnds = Readonly<Partial<Record<string, string>>>
+
 /** What is pinned of one log. */
 export interface Pin {
   readonly origin: string
@@ -25,6 +28,8 @@ export interface Pin {
   readonly root: Uint8Array
   /** Epoch of the key manifest. */
   readonly epoch: number
+  /** See stream-ends.ts; pins of before ends were kept have none. */
+  readonly streams?: StreamEnds | undefined
 }
 
 /** Where a log's pin is kept. When `write` resolves, the pin is durable; a crash during it leaves the old or the new one, never neither. */
@@ -44,6 +49,7 @@ const schema = z.strictObject({
   origin: z.string(),
   root: z.string(),
   size: z.int().min(0),
+  streams: z.record(z.string().max(64), z.string().regex(/^[0-9a-f]{64}$/)).optional(),
   writer: z.string().optional(),
 })
 
@@ -57,9 +63,11 @@ export interface PinRecord {
 
 /** A pin as text with a checksum, two lines. */
 export function formatPinRecord({ count, pin, writer }: PinRecord): Uint8Array {
-  const { epoch, origin, size } = pin
+  const { epoch, origin, size, streams } = pin
   const by = writer === undefined ? {} : { writer }
-  const text = canonicalize({ ...by, count, epoch, origin, root: encodeBase64(pin.root), size })
+  const ends = streams === undefined ? {} : { streams }
+  const root = encodeBase64(pin.root)
+  const text = canonicalize({ ...by, ...ends, count, epoch, origin, root, size })
   return utf8(`${text}\n${encodeHex(sha256(utf8(text)))}\n`)
 }
 
@@ -79,8 +87,9 @@ export function parsePinRecord(bytes: Uint8Array): PinRecord | undefined {
   const parsed = schema.safeParse(tryParse(text)).data
   const root = parsed === undefined ? undefined : decodeBase64(parsed.root)
   if (parsed === undefined || root?.length !== 32) return undefined
-  const { count, epoch, origin, size, writer } = parsed
-  return { count, pin: { epoch, origin, root, size }, writer }
+  const { count, epoch, origin, size, streams, writer } = parsed
+  const ends = streams === undefined ? {} : { streams }
+  return { count, pin: { epoch, origin, root, size, ...ends }, writer }
 }
 
 function formatSlot(record: PinRecord): Uint8Array {

@@ -20,6 +20,11 @@ import {
   escalationDecidingSchema,
   escalationListQuerySchema,
 } from './wire/escalations.ts'
+import {
+  proposalActSchema,
+  proposalListQuerySchema,
+  proposalOpeningSchema,
+} from './wire/proposals.ts'
 import { rosterProposalSchema } from './wire/roster.ts'
 import { webhookRequestSchema } from './wire/webhooks.ts'
 
@@ -87,6 +92,13 @@ const offered: Partial<Readonly<Record<keyof Service, z.ZodType<unknown[]>>>> = 
   actOnAction: z.tuple([principal, name, actionActSchema]),
   readAction: z.tuple([name, name]),
   listActions: z.tuple([name, actionListQuerySchema.extend({ limit: z.int().min(1).max(1000) })]),
+  openProposal: z.tuple([principal, proposalOpeningSchema]),
+  actOnProposal: z.tuple([principal, name, proposalActSchema]),
+  readProposal: z.tuple([name, name]),
+  listProposals: z.tuple([
+    name,
+    proposalListQuerySchema.extend({ limit: z.int().min(1).max(1000) }),
+  ]),
   readControl: z.tuple([name]),
   closeTenant: z.tuple([name, text, caller, name.optional()]),
   endControl: z.tuple([name, text, caller, name.optional()]),

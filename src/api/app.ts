@@ -21,6 +21,7 @@ import { openApiRoute } from './openapi.ts'
 import { overrideRoutes } from './overrides.ts'
 import { policyRoutes } from './policies.ts'
 import { problem } from './problems.ts'
+import { proposalRoutes } from './proposals.ts'
 import { PublicTenants } from './public-tenants.ts'
 import type { Log } from './request-log.ts'
 import { routerPath, toResponse, type Reply, type Route } from './route.ts'
@@ -56,6 +57,7 @@ export function createRoutes(options: AppOptions): readonly Route[] {
     ...keyRoutes(service, admit, maxBytes),
     ...overrideRoutes(service, admit, maxBytes),
     ...actionRoutes(service, admit, maxBytes),
+    ...proposalRoutes(service, admit, maxBytes),
     ...escalationRoutes(service, admit, maxBytes),
     ...gatewayRoutes(service, admit, maxBytes),
     ...policyRoutes(service, admit, maxBytes),

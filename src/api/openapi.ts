@@ -11,6 +11,7 @@ import * as keys from '../wire/keys.ts'
 import * as log from '../wire/log.ts'
 import * as overrides from '../wire/overrides.ts'
 import * as policies from '../wire/policies.ts'
+import * as proposals from '../wire/proposals.ts'
 import { reportSchema } from '../wire/report.ts'
 import * as roster from '../wire/roster.ts'
 import * as webhooks from '../wire/webhooks.ts'
@@ -56,6 +57,11 @@ const components: readonly z.ZodType[] = [
   actions.actionViewSchema,
   actions.actionPageSchema,
   actions.controlViewSchema,
+  proposals.proposalOpeningSchema,
+  proposals.proposalVoteSchema,
+  proposals.proposalReasonSchema,
+  proposals.proposalViewSchema,
+  proposals.proposalPageSchema,
   policies.policyRequestSchema,
   policies.policyActivationSchema,
   policies.policyRetirementSchema,

@@ -56,6 +56,7 @@ export const failureCodes = Object.freeze({
   ACTION_REFUSED: row(409, 1, false, 'This may not happen to the action'),
   TENANT_CLOSED: row(409, 1, false, 'The tenant is closed'),
   ESCALATION_REFUSED: row(409, 1, false, 'This may not happen to the escalation'),
+  PROPOSAL_REFUSED: row(409, 1, false, 'This may not happen to the proposal'),
   ROSTER_REFUSED: row(409, 1, false, 'The roster may not follow the one that counts'),
   POLICY_INVALID: row(422, 2, false, 'The policy is not one that can be evaluated'),
   POLICY_RAISED: row(422, 1, false, 'The policy gave no answer'),

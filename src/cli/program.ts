@@ -15,6 +15,7 @@ import { defineLog } from './log-commands.ts'
 import { defineMonitor } from './monitor-commands.ts'
 import { defineOverride } from './override-commands.ts'
 import { definePolicy } from './policy-commands.ts'
+import { defineProposal } from './proposal-commands.ts'
 import { defineRoster } from './roster-commands.ts'
 import { defineWebhooks } from './webhook-commands.ts'
 import { defineWitness } from './witness-commands.ts'
@@ -65,6 +66,7 @@ export function createProgram(context: Context, version: string, outcome: Outcom
   definePolicy(program, context, outcome)
   defineOverride(program, context, outcome)
   defineAction(program, context, outcome)
+  defineProposal(program, context, outcome)
   defineEscalation(program, context, outcome)
   defineRoster(program, context, outcome)
   defineLog(program, context, outcome)

@@ -14,6 +14,7 @@ import { checkControl, guardedEntry, type GuardedEntry } from './fsck-control.ts
 import { checkDecisions, checkIdempotency } from './fsck-decisions.ts'
 import { row, type Counted, type Found } from './fsck-findings.ts'
 import { checkKeyLife, checkKeyStore } from './fsck-keys.ts'
+import { checkProposals, proposalMark, type ProposalMark } from './fsck-proposals.ts'
 import { checkStandings } from './fsck-standings.ts'
 import { checkWebhooks } from './fsck-webhooks.ts'
 
@@ -183,10 +184,14 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
   }
   const counted: Counted = { decisions: 0, erased: 0 }
   const guarded: GuardedEntry[] = []
+  const proposed: ProposalMark[] = []
   const unsure: string[] = []
   const options: Omit<FsckOptions, 'mayBeOlder' | 'section'> = {
-    entry: ({ index, payload }, leaf, statement) => {
+    entry: (entry, leaf, statement) => {
+      const { index, payload } = entry
       const { kind } = leaf
+      const mark = proposalMark(entry, leaf, statement)
+      if (mark !== undefined) proposed.push(mark)
       const one = guardedEntry(index, leaf, statement)
       if (one !== undefined) guarded.push(one)
       if (kind === 'decision') counted.decisions++
@@ -225,6 +230,7 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
   await part(found, signal, () => checkKeyLife(request, tenant, found))
   await part(found, signal, () => checkRows(request, tenant, instance, found))
   await part(found, signal, () => checkControl(request, tenant, instance, guarded, found))
+  await part(found, signal, () => checkProposals(request, tenant, instance, proposed, found))
   const unchecked = [...unsure]
   if (request.unseal === undefined)
     unchecked.push(

@@ -55,6 +55,13 @@ import {
   type PolicyRetirement,
   type PolicyView,
 } from '../wire/policies.ts'
+import type {
+  ProposalAct,
+  ProposalListRequest,
+  ProposalOpening,
+  ProposalPage,
+  ProposalView,
+} from '../wire/proposals.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
 import type {
   WebhookCreated,
@@ -64,6 +71,7 @@ import type {
 } from '../wire/webhooks.ts'
 import { expectScope, listActions, openAction, readAction, stepAction } from './action-desk.ts'
 import { readStandingAction } from './action-reading.ts'
+import { actOnProposal, listProposals, openProposal, readProposal } from './proposal-desk.ts'
 import { enterAdmin } from './admin-entry.ts'
 import { authenticate, createApiKey, revokeApiKey } from './api-keys.ts'
 import { readCheckedStream } from './checked.ts'
@@ -645,6 +653,23 @@ export class LocalService implements Service {
     return this.#use(tenant, (room) => listActions(room, request))
   }
 
+  async openProposal(principal: Principal, opening: ProposalOpening): Promise<ProposalView> {
+    return this.#sign(principal.tenant, (room) => openProposal(room, principal, opening))
+  }
+
+  async actOnProposal(principal: Principal, id: string, act: ProposalAct): Promise<ProposalView> {
+    const producer = { name: 'countersign', version: this.#parts.version }
+    return this.#sign(principal.tenant, (room) => actOnProposal(room, principal, producer, id, act))
+  }
+
+  async readProposal(tenant: string, id: string): Promise<ProposalView> {
+    return this.#use(tenant, (room) => readProposal(room, id))
+  }
+
+  async listProposals(tenant: string, request: ProposalListRequest): Promise<ProposalPage> {
+    return this.#use(tenant, (room) => listProposals(room, request))
+  }
+
   async readControl(tenant: string): Promise<ControlView> {
     return this.#use(tenant, viewControl)
   }
@@ -684,8 +709,8 @@ export class LocalService implements Service {
       case 'control.none':
         return at(await endControl(room, effect.reason, caller, id))
       case 'policy.activate': {
-        const { bundle, scope } = effect
-        const activation = policyActivationSchema.safeParse({ action: id, scope })
+        const { bundle, rollback, scope } = effect
+        const activation = policyActivationSchema.safeParse({ action: id, rollback, scope })
         if (!activation.success)
           throw new Failure('ACTION_REFUSED', 'Scope is none that policies have')
         await activatePolicy(room, bundle, activation.data, caller)

@@ -38,6 +38,13 @@ import type {
   OverrideView,
 } from '../wire/overrides.ts'
 import type { PolicyActivation, PolicyRetirement, PolicyView } from '../wire/policies.ts'
+import type {
+  ProposalAct,
+  ProposalListRequest,
+  ProposalOpening,
+  ProposalPage,
+  ProposalView,
+} from '../wire/proposals.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
 import type {
   WebhookCreated,
@@ -255,6 +262,13 @@ export interface Service {
   actOnAction(principal: Principal, id: string, act: ActionAct): Promise<ActionView>
   readAction(tenant: string, id: string): Promise<ActionView>
   listActions(tenant: string, request: OverrideListRequest): Promise<ActionPage>
+  /** Lets people of the roster vote on an intent before it becomes a decision. @throws PROPOSAL_REFUSED, INPUT_TOO_LARGE, TENANT_CLOSED */
+  openProposal(principal: Principal, opening: ProposalOpening): Promise<ProposalView>
+  /** Votes, withdraws or closes; the vote that settles a proposal closes it. @throws PROPOSAL_REFUSED, INPUT_NOT_FOUND, TENANT_CLOSED */
+  actOnProposal(principal: Principal, id: string, act: ProposalAct): Promise<ProposalView>
+  /** @throws INPUT_NOT_FOUND */
+  readProposal(tenant: string, id: string): Promise<ProposalView>
+  listProposals(tenant: string, request: ProposalListRequest): Promise<ProposalPage>
   /** Whether two leads are demanded, and whether the tenant is closed. */
   readControl(tenant: string): Promise<ControlView>
   /** Closes a tenant for ever: its log can be read, and nothing is decided any more. @throws TENANT_CLOSED, ACTION_REQUIRED, ACTION_REFUSED */

@@ -1,6 +1,7 @@
 // What a decision is now, besides what it was made as: an override or an escalation may have made it something else. Lists have it from the database,
 // which each step tells in the transaction that appends it; one decision's from its own stream.
 import { leadRoles, parseChallenge, type Challenge } from '../dossier/challenge.ts'
+import { isOverrideEvent } from '../dossier/override-events.ts'
 import type { Effect, Standing, StandingWay, StoredEntry } from '../store/store.ts'
 import type { EscalationStatus } from '../verify/escalation-story.ts'
 import type { RequestStatus } from '../verify/two-key-story.ts'
@@ -101,7 +102,7 @@ function overrideOf(entries: readonly StoredEntry[]): (Standing & { step: number
         : entry.kind === 'approval'
           ? matterOf(entry, 'approval')
           : undefined
-    if (matter === undefined) continue
+    if (matter === undefined || !isOverrideEvent(matter)) continue
     if (matter.event === 'opened') [challenge, signed] = [parseChallenge(matter.challenge), 0]
     if (matter.event === 'signed') signed++
     if (typeof challenge === 'string') continue

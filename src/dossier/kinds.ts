@@ -66,6 +66,19 @@ export const isActionStream = (stream: string): boolean =>
 /** The id of the action of a stream. */
 export const actionOfStream = (stream: string): string => stream.slice(actionPrefix.length)
 
+const proposalPrefix = 'proposal-'
+const proposalKinds: readonly Kind[] = Object.freeze(['approval'] as const)
+
+/** The stream of a proposal, by its id (a UUID). */
+export const proposalStreamOf = (id: string): string => `${proposalPrefix}${id}`
+
+/** Whether a stream is a proposal's. */
+export const isProposalStream = (stream: string): boolean =>
+  stream.startsWith(proposalPrefix) && isUuid(stream.slice(proposalPrefix.length))
+
+/** The id of the proposal of a stream. */
+export const proposalOfStream = (stream: string): string => stream.slice(proposalPrefix.length)
+
 const decisionKinds: readonly Kind[] = Object.freeze([
   'decision',
   'execution',
@@ -79,8 +92,9 @@ const decisionKinds: readonly Kind[] = Object.freeze([
 const isSystemStream = (stream: string): stream is SystemStream =>
   Object.hasOwn(streamKinds, stream)
 
-/** The kinds that may stand in a stream; every stream that is neither the system's nor an action's is a decision's. */
+/** The kinds that may stand in a stream; every stream that is neither the system's nor an action's nor a proposal's is a decision's. */
 export function kindsOfStream(stream: string): readonly Kind[] {
   if (isSystemStream(stream)) return streamKinds[stream]
-  return isActionStream(stream) ? actionKinds : decisionKinds
+  if (isActionStream(stream)) return actionKinds
+  return isProposalStream(stream) ? proposalKinds : decisionKinds
 }

@@ -8,6 +8,7 @@ import { controlSchema } from './control.ts'
 import type { Kind } from './kinds.ts'
 import { overrideEvents } from './override-events.ts'
 import { policyEvents } from './policy-events.ts'
+import { proposalEvents } from './proposal-events.ts'
 import { endorsementSchema, mostEndorsements, rosterSchema } from './roster.ts'
 
 const count = z.int().min(0)
@@ -195,7 +196,14 @@ const override = z.discriminatedUnion('event', [
   executed.extend(told),
 ])
 
-const approval = signed.extend(told)
+const approval = z.discriminatedUnion('event', [
+  signed.extend(told),
+  // It asks on behalf of an intent, which stands in the decision too.
+  proposalEvents.proposed.extend({ ...told, intent: intentSchema }),
+  proposalEvents.voted.extend(told),
+  proposalEvents.withdrawn.extend(told),
+  proposalEvents.closed.extend(told),
+])
 
 const escalation = z.discriminatedUnion('event', [
   // With its decision it is opened by the service alone, and nobody lets it time out.
@@ -232,6 +240,8 @@ export type KnownKind = keyof typeof matters
 export type DecisionMatter = z.infer<typeof decision>
 /** The matter of an execution. */
 export type ExecutionMatter = z.infer<typeof execution>
+/** The matter of a signature of two leads, or of a step of a proposal. */
+export type ApprovalMatter = z.infer<typeof approval>
 /** The matter of an erasure. */
 export type ErasureMatter = z.infer<typeof erasure>
 /** The matter of a key event. */

@@ -38,3 +38,8 @@ export const overrideEvents = Object.freeze({
 
 /** Something that happens to a request. */
 export type OverrideEvent = z.infer<(typeof overrideEvents)[keyof typeof overrideEvents]>
+
+/** Whether what is told happens to a request; steps of proposals are approvals too, and are none. */
+export const isOverrideEvent = <T extends { readonly event: string }>(
+  told: T,
+): told is Extract<T, OverrideEvent> => Object.hasOwn(overrideEvents, told.event)

@@ -13,8 +13,10 @@ const openingSchema = z
   .strictObject({
     id: name,
     proposer: name,
-    /** Who may vote, each once. The proposer may not. */
+    /** Who may vote, each once. */
     voters: z.array(name).min(1).max(100),
+    /** Whether the proposer may be one of them; not unless said. */
+    proposerMayVote: z.boolean().exactOptional(),
     /** Votes that must be cast, abstentions among them. */
     quorum: z.int().min(1),
     /** Share of approvals among approvals and rejections, at least: this many in so many. */
@@ -25,7 +27,11 @@ const openingSchema = z
     deadline: time,
   })
   .refine(({ voters }) => new Set(voters).size === voters.length, 'Each voter once')
-  .refine(({ proposer, voters }) => !voters.includes(proposer), 'Proposer must not vote')
+  .refine(
+    ({ proposer, proposerMayVote, voters }) =>
+      proposerMayVote === true || !voters.includes(proposer),
+    'Proposer must not vote',
+  )
   .refine(({ quorum, voters }) => quorum <= voters.length, 'Quorum beyond voters')
   .refine(({ threshold: { approvals, of } }) => approvals <= of, 'Threshold beyond 1')
   // At a share of one half both sides could have it.

@@ -165,6 +165,16 @@ export class SqliteReader implements port.StoreReader {
     return this.#of(tenant, 'list actions', [], (id) => this.#reads.actions.all(id, before, limit))
   }
 
+  listProposals(
+    tenant: string,
+    before: string | undefined,
+    limit: number,
+  ): Promise<readonly string[]> {
+    return this.#of(tenant, 'list proposals', [], (id) =>
+      this.#reads.proposals.all(id, before ?? 'proposal.', limit).map(({ stream }) => stream),
+    )
+  }
+
   readTile(tenant: string, level: number, n: number): Promise<Uint8Array | undefined> {
     return this.#of(tenant, 'read a tile', undefined, (id) =>
       map(this.#reads.tile.get(id, level, n), rows.ownBytes),

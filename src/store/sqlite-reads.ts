@@ -58,6 +58,14 @@ export const prepareReads = (db: Preparing) => ({
     `SELECT stream, max(idx) AS "index" FROM entries WHERE kind = 'override' AND tenant = ? AND stream GLOB 'action-*'
      GROUP BY stream HAVING max(idx) < ? ORDER BY max(idx) DESC LIMIT ?`,
   ),
+  proposals: db.prepare<
+    [tenant: number, before: string, limit: number],
+    { readonly stream: string }
+  >(
+    // A range of names, which the unique index on them serves; `.` is the character behind `-`.
+    `SELECT stream FROM entries WHERE tenant = ? AND stream > 'proposal-' AND stream < 'proposal.' AND stream < ? AND seq = 0
+     ORDER BY stream DESC LIMIT ?`,
+  ),
   standings: db.prepare<[tenant: number, after: number, limit: number], rows.StandingRow>(
     'SELECT * FROM standings WHERE tenant = ? AND idx > ? ORDER BY idx, way LIMIT ?',
   ),

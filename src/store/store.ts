@@ -325,6 +325,12 @@ export interface StoreReader {
     before: number,
     limit: number,
   ): Promise<readonly Pick<DecisionRow, 'index' | 'stream'>[]>
+  /** Streams of proposals (their names begin with `proposal-`), by name from behind, those in front of one where it is given. */
+  listProposals(
+    tenant: string,
+    before: string | undefined,
+    limit: number,
+  ): Promise<readonly string[]>
   /** Standings of all decisions by the index of their decision, those behind `after` first. */
   listStandings(tenant: string, after: number, limit: number): Promise<readonly StoredStanding[]>
   /** What waits in one way, of all tenants, what waits for the shortest time first. */

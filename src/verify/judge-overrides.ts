@@ -2,7 +2,7 @@
 // and under the roster that counted at its index.
 import { parseChallenge } from '../dossier/challenge.ts'
 import { matters, type Caller, type DecisionMatter } from '../dossier/matters.ts'
-import type { OverrideEvent } from '../dossier/override-events.ts'
+import { isOverrideEvent, type OverrideEvent } from '../dossier/override-events.ts'
 import { rosterDigest } from '../dossier/roster.ts'
 import type { OriginSection } from '../dossier/trust-root.ts'
 import { isLaterRoster, rosterAt } from './check-rosters.ts'
@@ -24,7 +24,7 @@ export function readOverrideStep(kind: string, matter: unknown): OverrideStep | 
     kind === 'approval' ? matters.approval.safeParse(matter) : matters.override.safeParse(matter)
   if (!parsed.success) return undefined
   const { by, ...told } = parsed.data
-  return { by, event: told }
+  return isOverrideEvent(told) ? { by, event: told } : undefined
 }
 
 /** All requests about one decision, by their nonces, in the order in which they were opened. */

@@ -14,6 +14,7 @@ import { obligationTypes } from '../policy/obligations.ts'
 import { compileRecord } from '../policy/open-record.ts'
 import type { ActivePolicy } from '../policy/select.ts'
 import { compileScope, scopeSchema } from '../policy/terms.ts'
+import { readProposalTrace } from './judge-proposal.ts'
 
 /** What making a decision again came to. */
 export interface Reevaluation {
@@ -111,6 +112,9 @@ const compared = [
 function decideAgain(dossier: Dossier, decision: DecisionMatter): Decided {
   if (decision.source !== 'evaluated')
     throw unknown(`Status was submitted by ${decision.caller.owner}, not evaluated`)
+  const proposed = readProposalTrace(decision)
+  if (proposed !== undefined)
+    throw unknown(`Decision follows from the votes that stand in ${proposed.proposal.stream}`)
   const parsed = traceSchema.safeParse(decision.trace)
   if (!parsed.success) throw unknown('Decision does not say how it was made')
   const { boundRefs, engine, facts, gates, predicates, scopes, supports, time } = parsed.data

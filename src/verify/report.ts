@@ -63,6 +63,23 @@ export interface ActionReport extends OverrideReport {
   readonly effect: ActionEffect
 }
 
+/** What came of a proposal on which people of the roster voted. */
+export interface ProposalReport {
+  readonly status: 'open' | 'approved' | 'rejected' | 'no-quorum' | 'withdrawn'
+  /** Owner of the key of whoever proposed. */
+  readonly proposer: string
+  readonly voters: readonly string[]
+  /** In the order in which they voted, by the word of the service, which knew who called. */
+  readonly votes: readonly { readonly voter: string; readonly vote: string }[]
+  readonly quorum: number
+  /** Share of approvals among approvals and rejections that approves, at least. */
+  readonly threshold: { readonly approvals: number; readonly of: number }
+  /** Log time before which votes count, ms since 1970. */
+  readonly deadline: number
+  /** Id of the decision that it came to; null while there is none. */
+  readonly decision: string | null
+}
+
 /** The result of verifying a dossier. */
 export interface Report {
   readonly verdict: Verdict
@@ -80,6 +97,8 @@ export interface Report {
   readonly escalation: EscalationReport | null
   /** Null where the stream is not an action's, or that could not be judged. */
   readonly action: ActionReport | null
+  /** Null where the stream is not a proposal's, or that could not be judged. */
+  readonly proposal: ProposalReport | null
   readonly treeSize: number | null
   readonly entries: readonly EntryReport[]
   /** Who vouches that everybody sees the same log: the operator alone, or k witnesses. */

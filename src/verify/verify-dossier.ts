@@ -16,6 +16,7 @@ import {
 import { judgeEntry, type JudgedEntry } from './verify-entry.ts'
 import { judgeCitedPolicies } from './judge-policies.ts'
 import { actionsNamed } from './judge-control.ts'
+import { readProposalTrace } from './judge-proposal.ts'
 import { judgeStream } from './verify-stream.ts'
 import {
   Checks,
@@ -23,6 +24,7 @@ import {
   type EscalationReport,
   type ActionReport,
   type OverrideReport,
+  type ProposalReport,
   type Report,
 } from './report.ts'
 
@@ -47,6 +49,7 @@ interface Findings {
   override: OverrideReport | null
   escalation: EscalationReport | null
   action: ActionReport | null
+  proposal: ProposalReport | null
   complete: Report['complete']
 }
 
@@ -121,6 +124,7 @@ interface Content {
   readonly override: OverrideReport | null
   readonly escalation: EscalationReport | null
   readonly action: ActionReport | null
+  readonly proposal: ProposalReport | null
   /** Whether the rules of the stream could be held against it. */
   readonly whole: boolean
 }
@@ -135,6 +139,7 @@ export function judgeContent(
   // Before any signature of an entry is looked at, for the same entry is as easily named ten thousand times as once.
   const unread = {
     action: null,
+    proposal: null,
     decision: undefined,
     escalation: null,
     override: null,
@@ -190,6 +195,7 @@ function inspect(
   found.override = content.override
   found.escalation = content.escalation
   found.action = content.action
+  found.proposal = content.proposal
   if (!content.whole) return
   if (options.leaves !== undefined)
     found.complete = judgeCompleteness(
@@ -240,6 +246,12 @@ function noteOnAction({ approveBy, effect, executeBy, signatures, status }: Acti
   return `Action ${effect.action} is ${status}, signed by ${signed || 'nobody'}; approve by ${isoOf(approveBy)}, execute by ${isoOf(executeBy)}, judged by the log’s clock, which is the operator’s`
 }
 
+/** Who voted, by whose word, until when they might, and by whose clock. */
+function noteOnProposal({ deadline, proposer, status, votes }: ProposalReport): string {
+  const cast = votes.map(({ vote, voter }) => `${voter} (${vote})`).join(', ')
+  return `Proposal by ${proposer} is ${status}, votes: ${cast || 'none'}, by the word of the service, which knew who called; deadline ${isoOf(deadline)}, judged by the log’s clock, which is the operator’s`
+}
+
 function notesOf(found: Findings): string[] {
   const { trustRoot, section, judged, decision, complete, entries, escalation, override } = found
   const notes: string[] = []
@@ -256,12 +268,20 @@ function notesOf(found: Findings): string[] {
   if (override !== null) notes.push(noteOnOverride(override))
   if (escalation !== null) notes.push(noteOnEscalation(escalation))
   if (found.action !== null) notes.push(noteOnAction(found.action))
+  if (found.proposal !== null) notes.push(noteOnProposal(found.proposal))
+  const proposed = decision && readProposalTrace(decision)
+  if (proposed !== undefined)
+    notes.push(
+      `Follows from ${proposed.proposal.stream}: who voted stands in the dossier of that stream`,
+    )
   for (const stream of actionsNamed(entries))
     notes.push(
       `Names ${stream}: whether two leads have signed for this stands in the dossier of that stream`,
     )
   if (decision?.source === 'submitted')
     notes.push(`Status was submitted by ${decision.caller.owner}, not evaluated by Countersign`)
+  if (decision?.source === 'evaluated')
+    notes.push('Whether the status follows from the policies cited is for reevaluate to say')
   if (entries.some(({ index }) => index >= section.asOf.size))
     notes.push(`Trust root knows of revocations up to size ${section.asOf.size} only`)
   return notes
@@ -280,8 +300,6 @@ const entryReport = ({ erased, index, leaf }: JudgedEntry): EntryReport => ({
  * Verifies a dossier offline.
  * @param file the dossier's bytes
  * @param trustFile the trust root's bytes, from a source you trust
-  if (decision?.source === 'evaluated')
-    notes.push('Whether the status follows from the policies cited is for reevaluate to say')
  */
 export function verifyDossier(
   file: Uint8Array,
@@ -299,6 +317,7 @@ export function verifyDossier(
     override: null,
     escalation: null,
     action: null,
+    proposal: null,
     complete: 'no',
   }
   try {
@@ -324,6 +343,7 @@ export function verifyDossier(
     override: found.override,
     escalation: found.escalation,
     action: found.action,
+    proposal: found.proposal,
     treeSize: found.judged?.checkpoint.size ?? null,
     entries: found.entries.map(entryReport),
     assurance:

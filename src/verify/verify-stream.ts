@@ -1,6 +1,6 @@
 // The rules of a stream as a whole: no gap, no fork, time never backwards, and what each kind may do after what. Proofs show that entries are in the
 // log; these rules show that together they are one story.
-import { isActionStream, kindsOfStream } from '../dossier/kinds.ts'
+import { isActionStream, isProposalStream, kindsOfStream } from '../dossier/kinds.ts'
 import { matters, type DecisionMatter, type ExecutionMatter } from '../dossier/matters.ts'
 import type { OriginSection } from '../dossier/trust-root.ts'
 import { judgeEscalation, type JudgedEscalation } from './judge-escalation.ts'
@@ -8,8 +8,15 @@ import { judgeAction } from './judge-action.ts'
 import { judgeControls, judgeControlStream } from './judge-control.ts'
 import { judgeOverrides, type JudgedOverrides } from './judge-overrides.ts'
 import { judgePolicyStream } from './judge-policies.ts'
+import { judgeProposal, judgeProposed } from './judge-proposal.ts'
 import { judgeRosterStream } from './judge-roster-stream.ts'
-import type { ActionReport, Checks, EscalationReport, OverrideReport } from './report.ts'
+import type {
+  ActionReport,
+  Checks,
+  EscalationReport,
+  OverrideReport,
+  ProposalReport,
+} from './report.ts'
 import type { JudgedEntry } from './verify-entry.ts'
 
 function judgeChain(checks: Checks, stream: string, entries: readonly JudgedEntry[]): void {
@@ -163,6 +170,7 @@ interface JudgedStream {
   readonly override: OverrideReport | null
   readonly escalation: EscalationReport | null
   readonly action: ActionReport | null
+  readonly proposal: ProposalReport | null
 }
 
 /** Judges the entries of a stream together; gives the decision when there is one to read. */
@@ -180,13 +188,23 @@ export function judgeStream(
     if (kinds.includes('policy')) judgePolicyStream(checks, entries)
     if (stream === 'control') judgeControlStream(checks, section, entries)
     const action = isActionStream(stream) ? judgeAction(checks, section, stream, entries) : null
+    const proposal = isProposalStream(stream)
+      ? judgeProposal(checks, section, stream, entries)
+      : null
     judgeErasures(checks, stream, entries)
-    return { action, decision: undefined, escalation: null, override: null }
+    return { action, decision: undefined, escalation: null, override: null, proposal }
   }
   const decision = judgeDecision(checks, stream, entries)
+  judgeProposed(checks, decision)
   const overrides = judgeOverrides(checks, section, entries, decision)
   const escalation = judgeEscalation(checks, section, entries, decision)
   judgeExecutions(checks, stream, decision, overrides, escalation, entries)
   judgeErasures(checks, stream, entries)
-  return { action: null, decision, escalation: escalation.report, override: overrides.report }
+  return {
+    action: null,
+    decision,
+    escalation: escalation.report,
+    override: overrides.report,
+    proposal: null,
+  }
 }

@@ -138,6 +138,7 @@ export function verifyTlogProof(
     ok: checks.verdict === 'valid',
     origin: section?.origin ?? null,
     action: null,
+    proposal: null,
     escalation: null,
     override: null,
     status: null,

@@ -41,6 +41,17 @@ const escalationReportSchema = z.strictObject({
     .nullable(),
 })
 
+const proposalReportSchema = z.strictObject({
+  status: z.enum(['open', 'approved', 'rejected', 'no-quorum', 'withdrawn']),
+  proposer: z.string(),
+  voters: z.array(z.string()),
+  votes: z.array(z.strictObject({ voter: z.string(), vote: z.string() })),
+  quorum: z.int(),
+  threshold: z.strictObject({ approvals: z.int(), of: z.int() }),
+  deadline: z.int(),
+  decision: z.string().nullable(),
+})
+
 /** The result of verifying a dossier. Only `valid` is a yes. */
 export const reportSchema = z
   .strictObject({
@@ -56,6 +67,7 @@ export const reportSchema = z
     action: overrideReportSchema
       .extend({ effect: z.looseObject({ action: z.string() }) })
       .nullable(),
+    proposal: proposalReportSchema.nullable(),
     treeSize: z.int().nullable(),
     entries: z.array(entryReportSchema),
     /** `operator`, or `witnessed(k)`. */

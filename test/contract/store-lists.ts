@@ -133,5 +133,25 @@ export function listContract(db: StoreCase): void {
       expect(await db.store.listActions('nobody', 100, 10)).toEqual([])
       expect(await db.store.listOverrides('acme', 100, 10)).toEqual([{ index: 1, stream: 'a' }])
     })
+
+    it('gives proposals by name from behind, and nothing else', async () => {
+      await db.create()
+      await db.create('other')
+      const [one, two] = ['proposal-1', 'proposal-2']
+      await append(db.store, 'other', [{ kind: 'approval', seq: 0, stream: 'proposal-3' }])
+      await append(db.store, 'acme', [
+        { kind: 'approval', seq: 0, stream: two },
+        { kind: 'approval', seq: 0, stream: one },
+        { kind: 'approval', seq: 1, stream: two },
+        { kind: 'override', seq: 0, stream: 'action-1' },
+        { kind: 'decision', seq: 0, stream: 'proposal' },
+        { kind: 'decision', seq: 0, stream: 'q' },
+      ])
+      expect(await db.store.listProposals('acme', undefined, 10)).toEqual([two, one])
+      expect(await db.store.listProposals('acme', undefined, 1)).toEqual([two])
+      expect(await db.store.listProposals('acme', two, 10)).toEqual([one])
+      expect(await db.store.listProposals('acme', one, 10)).toEqual([])
+      expect(await db.store.listProposals('nobody', undefined, 10)).toEqual([])
+    })
   })
 }

@@ -48,6 +48,7 @@ it('keeps its codes: a code may be added, never renamed or given another meaning
       "ACTION_REFUSED 409 1",
       "TENANT_CLOSED 409 1",
       "ESCALATION_REFUSED 409 1",
+      "PROPOSAL_REFUSED 409 1",
       "ROSTER_REFUSED 409 1",
       "POLICY_INVALID 422 2",
       "POLICY_RAISED 422 1",

@@ -36,6 +36,13 @@ POST /v1/actions/{id}/sign
 POST /v1/actions/{id}/reject
 POST /v1/actions/{id}/revoke
 POST /v1/actions/{id}/execute
+POST /v1/proposals
+GET /v1/proposals
+GET /v1/proposals/{id}
+GET /v1/proposals/{id}/dossier
+POST /v1/proposals/{id}/vote
+POST /v1/proposals/{id}/withdraw
+POST /v1/proposals/{id}/close
 GET /v1/escalations
 GET /v1/escalations/{id}
 GET /v1/escalations/{id}/challenge

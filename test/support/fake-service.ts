@@ -64,12 +64,38 @@ import type {
   OverrideView,
 } from '../../src/wire/overrides.ts'
 import type { PolicyActivation, PolicyRetirement, PolicyView } from '../../src/wire/policies.ts'
+import type {
+  ProposalAct,
+  ProposalListRequest,
+  ProposalOpening,
+  ProposalPage,
+  ProposalView,
+} from '../../src/wire/proposals.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../../src/wire/roster.ts'
 import type { Report } from '../../src/verify/report.ts'
 
 const notFound = (what: string): Failure => new Failure('INPUT_NOT_FOUND', `No such ${what}`)
 const unused = (): never => {
   throw new Failure('BUG', 'The HTTP edge never asks for this')
+}
+
+/** What is told of every proposal. */
+const fakeProposal: ProposalView = {
+  deadline: 2,
+  decision: null,
+  dossierUrl: '/v1/proposals/0197a9d0-0000-7000-8000-000000000003/dossier',
+  due: null,
+  index: 7,
+  intent: { action: { type: 'pay' }, actor: { id: 'bot' } },
+  note: null,
+  openedAt: 1,
+  proposal: '0197a9d0-0000-7000-8000-000000000003',
+  proposer: 'carl',
+  quorum: 1,
+  status: 'open',
+  threshold: { approvals: 2, of: 3 },
+  voters: ['ann'],
+  votes: [],
 }
 
 /** A token of the real shape, whose parts say nothing. */
@@ -100,6 +126,7 @@ const fakePolicy: PolicyView = {
 
 const report: Report = {
   action: null,
+  proposal: null,
   assurance: 'operator',
   checks: [{ name: 'dossier.format', ok: false, outcome: 'fail', reason: 'Not a dossier' }],
   complete: 'no',
@@ -349,7 +376,7 @@ export class FakeService implements Service {
   // eslint-disable-next-line @typescript-eslint/require-await
   async exportDossier(tenant: string, stream: string): Promise<Uint8Array> {
     this.#note('exportDossier', tenant, stream)
-    if (!stream.startsWith('action-')) this.#decision(stream)
+    if (!/^(action|proposal)-/.test(stream)) this.#decision(stream)
     return Buffer.from('{"dossier":true}')
   }
 
@@ -415,6 +442,26 @@ export class FakeService implements Service {
   readAction(tenant: string, id: string): Promise<ActionView> {
     this.#note('readAction', tenant, id)
     return Promise.resolve({ ...fakeAction, action: id })
+  }
+
+  openProposal(principal: Principal, opening: ProposalOpening): Promise<ProposalView> {
+    this.#note('openProposal', principal, opening)
+    return Promise.resolve(fakeProposal)
+  }
+
+  actOnProposal(principal: Principal, id: string, act: ProposalAct): Promise<ProposalView> {
+    this.#note('actOnProposal', principal, id, act)
+    return Promise.resolve(fakeProposal)
+  }
+
+  readProposal(tenant: string, id: string): Promise<ProposalView> {
+    this.#note('readProposal', tenant, id)
+    return Promise.resolve(fakeProposal)
+  }
+
+  listProposals(tenant: string, request: ProposalListRequest): Promise<ProposalPage> {
+    this.#note('listProposals', tenant, request)
+    return Promise.resolve({ cursor: null, proposals: [] })
   }
 
   listActions(tenant: string, request: OverrideListRequest): Promise<ActionPage> {

@@ -1,0 +1,144 @@
+// Proposals at the command line. Whoever is at it proposes and votes by the name that the operating system gives; the log says that it was so.
+import type { Principal, Service } from '../decisions/service.ts'
+import {
+  proposalOpeningSchema,
+  proposalPageSchema,
+  proposalViewSchema,
+  type ProposalAct,
+  type ProposalView,
+} from '../wire/proposals.ts'
+import { parseValue } from '../wire/decision.ts'
+import { parseStrictJson } from '../base/strict-json.ts'
+import { whileWriting } from './administer.ts'
+import type { Context, TenantFlags } from './command.ts'
+import { exitCodes } from './complain.ts'
+import { readText } from './policy-offline.ts'
+import { localPrincipal } from './principal.ts'
+import { formatTable, jsonLine, printable } from './terminal.ts'
+
+/** Flags of `proposal open`. */
+export interface OpenFlags extends TenantFlags {
+  readonly voter?: readonly string[]
+  readonly quorum?: number
+  readonly threshold?: readonly [approvals: number, of: number]
+  readonly within?: number
+  readonly proposerMayVote?: boolean
+  readonly note?: string
+}
+
+const date = (ms: number): string => new Date(ms).toISOString()
+
+function formatView(view: ProposalView): string {
+  const { deadline, decision, due, index, intent, note, proposal, proposer, quorum } = view
+  const { status, threshold, voters, votes } = view
+  const cast = votes.map(({ vote, voter }) => `${printable(voter)} (${vote})`)
+  return formatTable([
+    ['proposal', proposal],
+    ['actor', printable(intent.actor.id)],
+    ['action', printable(intent.action.type)],
+    ['proposed by', printable(proposer)],
+    ...(note === null ? [] : [['note', printable(note)]]),
+    ['status', due === null ? status : `${status}, comes to ${due}`],
+    ['voters', voters.map(printable).join(', ')],
+    ['votes', cast.join(', ') || 'none'],
+    ['quorum', `${quorum} of ${voters.length}`],
+    ['threshold', `${threshold.approvals}/${threshold.of}`],
+    ['deadline', date(deadline)],
+    ...(decision === null ? [] : [['decision', decision]]),
+    ['last step', `index ${index}`],
+  ])
+}
+
+async function tell(context: Context, flags: TenantFlags, view: ProposalView): Promise<number> {
+  await context.out.write(flags.json === true ? jsonLine(view) : formatView(view))
+  if (view.due !== null) context.err.note('Nobody has closed it: countersign proposal close ID\n')
+  else if (view.status === 'open')
+    context.err.note('Votes are wanted: countersign proposal vote ID approve|reject|abstain\n')
+  return exitCodes.done
+}
+
+/** Does something as whoever is at the command line. */
+const whileActing = (
+  context: Context,
+  flags: TenantFlags,
+  work: (service: Service, principal: Principal) => Promise<ProposalView>,
+): Promise<ProposalView> =>
+  whileWriting(context, flags, async (service) =>
+    proposalViewSchema.parse(await work(service, await localPrincipal(service, flags.tenant))),
+  )
+
+/** `proposal open FILE` */
+export async function openProposal(
+  context: Context,
+  file: string,
+  flags: OpenFlags,
+): Promise<number> {
+  const { note, proposerMayVote, quorum, threshold, voter, within } = flags
+  const intent = parseStrictJson(await readText(context, file))
+  const opening = parseValue(proposalOpeningSchema, {
+    intent,
+    ...(note === undefined ? {} : { note }),
+    ...(proposerMayVote === undefined ? {} : { proposerMayVote }),
+    ...(quorum === undefined ? {} : { quorum }),
+    ...(threshold === undefined
+      ? {}
+      : { threshold: { approvals: threshold[0], of: threshold[1] } }),
+    ...(voter === undefined ? {} : { voters: [...voter] }),
+    ...(within === undefined ? {} : { withinSeconds: within }),
+  })
+  const view = await whileActing(context, flags, (service, principal) =>
+    service.openProposal(principal, opening),
+  )
+  return tell(context, flags, view)
+}
+
+/** `proposal show ID` */
+export async function showProposal(
+  context: Context,
+  id: string,
+  flags: TenantFlags,
+): Promise<number> {
+  const view = await whileActing(context, flags, (service) =>
+    service.readProposal(flags.tenant, id),
+  )
+  return tell(context, flags, view)
+}
+
+const usualRows = 50
+
+/** `proposal list` */
+export async function listProposals(
+  context: Context,
+  flags: TenantFlags & { readonly limit?: number },
+): Promise<number> {
+  const { json, limit = usualRows, tenant } = flags
+  const { cursor, proposals } = await whileWriting(context, flags, async (service) =>
+    proposalPageSchema.parse(await service.listProposals(tenant, { limit })),
+  )
+  const rows = proposals.map(({ deadline, decision, due, proposal, proposer, status }) => [
+    proposal,
+    printable(proposer),
+    due === null ? status : `${status}, comes to ${due}`,
+    date(deadline),
+    decision ?? '',
+  ])
+  const head = ['proposal', 'proposed by', 'status', 'deadline', 'decision']
+  await context.out.write(
+    json === true ? jsonLine(proposals) : rows.length === 0 ? '' : formatTable([head, ...rows]),
+  )
+  if (cursor !== null) context.err.note('There are more: --limit\n')
+  return exitCodes.done
+}
+
+/** `proposal vote|withdraw|close ID` */
+export async function actOnProposal(
+  context: Context,
+  id: string,
+  act: ProposalAct,
+  flags: TenantFlags,
+): Promise<number> {
+  const view = await whileActing(context, flags, (service, principal) =>
+    service.actOnProposal(principal, id, act),
+  )
+  return tell(context, flags, view)
+}

@@ -130,6 +130,7 @@ export const activatePolicy = (
       action: 'policy.activate',
       bundle: (await find(service, tenant, name)).sha256,
       scope,
+      ...(rollback === undefined ? {} : { rollback }),
     }),
     async (action) => {
       const view = await whileWriting(context, flags, async (service) => {

@@ -88,6 +88,7 @@ const isPolicyDoneBy =
       return (
         effect.action === 'policy.activate' &&
         effect.bundle === matter.sha256 &&
+        (effect.rollback === true) === matter.rollback &&
         canonicalize(effect.scope) === canonicalize(matter.scope)
       )
     return (

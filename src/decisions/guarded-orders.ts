@@ -68,8 +68,24 @@ export function orderOfEffect(effect: ActionEffect): KeyOrder | undefined {
   }
 }
 
+/** What an activation does that two leads sign: whether it goes back to an older bundle is theirs to say. */
+export const effectOfActivation = ({
+  bundle,
+  rollback = false,
+  scope,
+}: Pick<
+  Extract<ActionWish, { action: 'policy.activate' }>,
+  'bundle' | 'rollback' | 'scope'
+>): Extract<ActionEffect, { action: 'policy.activate' }> => ({
+  action: 'policy.activate',
+  bundle,
+  scope,
+  ...(rollback ? { rollback } : {}),
+})
+
 /** What a wish comes to, in the state of now. @throws {@link Failure} INPUT_NOT_FOUND, INPUT_INVALID where nobody need sign it */
 export function effectOfWish(room: Pick<Room, 'keyring'>, wish: ActionWish): ActionEffect {
+  if (wish.action === 'policy.activate') return effectOfActivation(wish)
   const order = orderOfWish(wish)
   if (order === undefined) return wish as ActionEffect
   const effect = effectOfOrder(room, order)

@@ -18,6 +18,7 @@ import { announce } from './announce.ts'
 import { forgetBook, readBook } from './policy-book.ts'
 import type { PolicyRecord } from './service.ts'
 import { enterAllowed, requireApprovedAction } from './control.ts'
+import { effectOfActivation } from './guarded-orders.ts'
 import { enterNow, type Draft, type Room } from './room.ts'
 
 /** Largest record of a bundle: it stands in a statement with all that is said of it. */
@@ -186,7 +187,7 @@ export function activatePolicy(
       sha256,
       time: room.clock(),
     }
-    const effect: ActionEffect = { action: 'policy.activate', bundle: sha256, scope }
+    const effect = effectOfActivation({ bundle: sha256, rollback: older, scope })
     return viewPolicy(await enterStep(room, story, matter, { action, by, effect }))
   })
 }

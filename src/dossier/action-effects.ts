@@ -51,6 +51,8 @@ const effectSchema = z.discriminatedUnion('action', [
     bundle: hex32,
     /** Where it is to decide, as the entry that activates it says it. */
     scope: z.looseObject({}),
+    /** There where it goes back to a bundle older than one that was active. */
+    rollback: z.literal(true).optional(),
   }),
   // What denied may allow once it is gone.
   z.strictObject({ action: z.literal('policy.retire'), bundle: hex32, reason }),

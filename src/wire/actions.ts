@@ -36,6 +36,8 @@ export const wishSchema = z
       action: z.literal('policy.activate'),
       bundle: z.string().regex(/^[0-9a-f]{64}$/),
       scope: z.looseObject({}),
+      /** That it goes back to a bundle older than one that was active. */
+      rollback: z.boolean().optional(),
     }),
     z.strictObject({
       action: z.literal('policy.retire'),

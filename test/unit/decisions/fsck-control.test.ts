@@ -16,6 +16,7 @@ import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { StoreReader } from '../../../src/store/store.ts'
 import type { ActionView, ActionWish } from '../../../src/wire/actions.ts'
 import { disguise } from '../../support/disguised-kek.ts'
+import { digestOf, recordTextOf } from '../../support/forge-policy.ts'
 import { blockedRequest, foundRoster, requester, signing } from '../../support/leads.ts'
 import { foundTestService, founder, type TestService } from '../../support/service.ts'
 
@@ -228,4 +229,31 @@ it('a migration that was cut off goes on under its action, and under none that i
     code: 'ACTION_REFUSED',
     message: expect.stringContaining('is over') as string,
   })
+})
+
+it('going back to an older policy is held against what was signed of that', async () => {
+  const at = await foundTestService({ dualControl: 'all' })
+  const { service } = at
+  await foundRoster(at)
+  const activate = (version: string, rollback: boolean): Promise<ActionView> =>
+    executed(at, { action: 'policy.activate', bundle: digestOf(version), rollback, scope: {} })
+  for (const version of ['1', '2'])
+    await service.registerPolicy('default', recordTextOf(version), founder)
+  await activate('1', false)
+  await activate('2', false)
+  await activate('1', true)
+  await service.close()
+  const store = await openSqliteStore({ mode: 'read', path: join(at.directory, 'data') })
+  try {
+    expect(await findings(store, await guardedOf(store))).toEqual([])
+    const turned = await guardedOf(store, ({ matter }) =>
+      matter['event'] === 'activated'
+        ? { ...matter, rollback: matter['rollback'] !== true }
+        : matter,
+    )
+    const found = await findings(store, turned)
+    expect(found.filter((what) => what.includes('signed something else'))).toHaveLength(3)
+  } finally {
+    await store.close()
+  }
 })

@@ -67,6 +67,34 @@ it('an approval is used once', async () => {
   ).rejects.toMatchObject({ code: 'ACTION_REFUSED' })
 })
 
+it('an approval of going on is none of going back, and the other way round', async () => {
+  const test = await controlled()
+  const first = await approved(test, activation('1'))
+  const spare = await approved(test, activation('1'))
+  const second = await approved(test, activation('2'))
+  const backwards = await approved(test, { ...activation('1'), rollback: true } as ActionWish)
+  const signedForElse = {
+    code: 'ACTION_REFUSED',
+    message: expect.stringContaining('signed for something else') as string,
+  }
+  await expect(activate(test, '1', backwards.action)).rejects.toMatchObject(signedForElse)
+  await activate(test, '1', first.action)
+  await activate(test, '2', second.action)
+  const back = (action: string) =>
+    test.service.activatePolicy('default', digestOf('1'), { action, rollback: true }, founder)
+  await expect(back(spare.action)).rejects.toMatchObject({
+    ...signedForElse,
+    message: expect.stringContaining('by its rollback') as string,
+  })
+  expect(backwards.challenge).toContain('"rollback":true')
+  const done = await test.service.actOnAction(requester, backwards.action, { act: 'execute' })
+  expect(done.status).toBe('executed')
+  const states = (await test.service.listPolicies('default')).map(({ state }) => state)
+  expect(states).toEqual(['active', 'replaced'])
+  expect(await verdictOf(test, 'policies')).toBe('valid')
+  expect(await verdictOf(test, `action-${backwards.action}`)).toBe('valid')
+})
+
 it('one lead alone lets nothing decide', async () => {
   const test = await controlled()
   const { action, challenge } = await test.service.openAction(requester, {

@@ -12,6 +12,7 @@ import { scopes, type ApiKeyView, type Scope } from '../wire/decision.ts'
 import { enterAdmin } from './admin-entry.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import type { Room } from './room.ts'
+import { readRosterStory } from './roster-story.ts'
 import type { Bound, Principal } from './service.ts'
 
 const tokenPattern = /^csk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/
@@ -159,7 +160,37 @@ async function administer(
   if (book !== undefined) carryOn(book, matter)
 }
 
-/** Makes an API key; the token is given once and kept nowhere. What it is bound to stands in the log alone, and for as long as it lives. */
+/** A name as people read it: another spelling is no other person. */
+const asRead = (name: string): string => name.normalize('NFKC').trim().toLowerCase()
+
+/**
+ * Sees that nobody gets the name of somebody in the roster through an API key: who reviews and rejects is told by the owner of one, and who asked is held
+ * against those who sign.
+ */
+async function expectOwnName(
+  room: Room,
+  owner: string,
+  { owner: asker, type }: Caller,
+): Promise<void> {
+  const people = (await readRosterStory(room)).versions.at(-1)?.roster.people ?? []
+  const namesake = people.find(({ id }) => asRead(id) === asRead(owner))
+  if (namesake === undefined) return
+  if (namesake.id !== owner)
+    throw new Failure('INPUT_INVALID', `Owner is another spelling of a person in the roster`, {
+      field: 'owner',
+    })
+  if (type === 'apiKey' && asker !== owner)
+    throw new Failure(
+      'AUTH_SCOPE',
+      'Owner is a person in the roster: the command line makes a key for them, or a key of theirs',
+      { field: 'owner' },
+    )
+}
+
+/**
+ * Makes an API key; the token is given once and kept nowhere. What it is bound to stands in the log alone, and for as long as it lives.
+ * @throws {@link Failure} INPUT_INVALID, AUTH_SCOPE where the owner is somebody in the roster who does not ask
+ */
 export async function createApiKey(
   room: Room,
   owner: string,
@@ -171,6 +202,7 @@ export async function createApiKey(
     throw new Failure('INPUT_INVALID', `Owner must have 1 to 256 characters: ${owner.length}`, {
       field: 'owner',
     })
+  await expectOwnName(room, owner, by)
   const id = encodeHex(randomBytes(8))
   const token = `csk_${id}_${encodeBase64Url(randomBytes(32))}`
   const apiKey: StoredApiKey = {

@@ -114,8 +114,12 @@ class Telling {
       return true
     }
     const step = readOverrideStep(leaf.kind, matter)
-    // What is there and cannot be read has failed already.
-    if (step === undefined) return false
+    if (step === undefined) {
+      // What is there and cannot be read has failed already.
+      if (matters.approval.safeParse(matter).success)
+        this.stop = { outcome: 'fail', reason: `Step ${leaf.seq} is of a proposal` }
+      return false
+    }
     this.stop = this.#happen(entry, step)
     return this.stop === undefined
   }

@@ -1,4 +1,5 @@
 // The story of an override: what is asked of a decision, before its request is opened and when it comes to pass, besides what takes two keys anyhow.
+import { canonicalize } from '../base/canonical-json.ts'
 import type { DecisionMatter } from '../dossier/matters.ts'
 import type { OverrideEvent } from '../dossier/override-events.ts'
 import {
@@ -19,8 +20,8 @@ export interface OverrideScene extends TwoKeyScene {
 /** The gate that nobody may overrule. */
 const floorGate = 'complexity'
 
-const failedGates = ({ gates }: DecisionMatter): string =>
-  gates.flatMap(({ name: gate, passed }) => (passed ? [] : [gate])).join('\n')
+const failedGates = ({ gates }: DecisionMatter): readonly string[] =>
+  gates.flatMap(({ name: gate, passed }) => (passed ? [] : [gate]))
 
 const opening: Guards<OverrideScene>['opened'] = {
   'no other request is open': ({ scene: { rivals } }) =>
@@ -62,7 +63,9 @@ const opening: Guards<OverrideScene>['opened'] = {
     ),
   'challenge names the gates that failed': ({ challenge, scene: { decision } }) =>
     unless(
-      decision === undefined || challenge.failedGates.join('\n') === failedGates(decision.matter),
+      // A name may hold any separator.
+      decision === undefined ||
+        canonicalize(challenge.failedGates) === canonicalize(failedGates(decision.matter)),
       'Challenge names other gates than those that failed',
     ),
   'requesters are named': ({ challenge: { requesters }, scene: { decision, owner } }) =>

@@ -131,6 +131,19 @@ describe('a decision that was overruled', () => {
   })
 })
 
+describe('a gate whose name holds a line break', () => {
+  const named = (gates: readonly string[], failedGates: readonly string[]): Report => {
+    const log = decidedLog({ gates: gates.map((name) => ({ name, passed: false })) })
+    return verify(overruledLog(log, challengeOf(log, { failedGates: [...failedGates] })))
+  }
+
+  it('is one gate, not two, to who signs', () => {
+    expect(named(['risk\ndrift'], ['risk\ndrift']).verdict).toBe('valid')
+    expect(worst(named(['risk\ndrift'], ['risk', 'drift']))).toContain('other gates')
+    expect(worst(named(['risk', 'drift'], ['risk\ndrift']))).toContain('other gates')
+  })
+})
+
 describe('a bound value that was changed, all being sealed anew', () => {
   const other = (change: Partial<Challenge>): string =>
     formatChallenge(challengeOf(decided, change))

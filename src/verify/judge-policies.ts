@@ -29,14 +29,14 @@ export function judgeCitedPolicies(
   cited: readonly JudgedEntry[],
 ): void {
   for (const { index, leaf, statement } of cited) {
-    const named = decision?.policies.find((policy) => policy.index === index)
+    const named = decision?.policies.filter((policy) => policy.index === index) ?? []
     const { data: matter } = matters.policy.safeParse(statement?.predicate.matter)
-    if (named === undefined || matter === undefined) continue
+    if (named.length === 0 || matter === undefined) continue
     const alone =
       matter.event === 'registered'
         ? advancePolicies(noPolicies, { index, matter, time: leaf.time })
         : 'A decision cites the entry that registered a policy'
-    const isNamed = named.sha256 === undefined || matter.sha256 === named.sha256
+    const isNamed = named.every(({ sha256 = matter.sha256 }) => sha256 === matter.sha256)
     const same = isNamed && typeof alone !== 'string'
     checks.expect(
       'cited.policy',

@@ -439,6 +439,22 @@ function ofCitations(world: World): Forgery[] {
     refused('a policy cited that is another than the one named', 'cited.policy', () =>
       citing((draft, cite) => draft.cited.push(cite(first)), [first], [registrationOf('3')]),
     ),
+    refused('a policy named twice at one index, by another digest too', 'cited.policy', () =>
+      attack(world, 'each', rich, {
+        dossier(draft, log) {
+          draft.cited.push(entryOf(log, first))
+        },
+        holds: operatorHolds,
+        steps(steps) {
+          stepAt(steps, rich).matter['policies'] = ['1', '2'].map((version) => ({
+            id: 'payments',
+            index: first,
+            sha256: digestOf(version),
+          }))
+          append(steps, 'policy', 'policies', registrationOf('1'))
+        },
+      }),
+    ),
     refused('a policy cited whose record has another digest', 'cited.policy', () =>
       citing(
         (draft, cite) => draft.cited.push(cite(first)),

@@ -15,7 +15,12 @@ import {
 } from '../dossier/matters.ts'
 import type { Statement } from '../dossier/statement.ts'
 import type { Instance, Tenant } from '../store/store.ts'
-import { controlProblem, isGuardedKeyEvent, notControlled } from '../verify/control-story.ts'
+import {
+  controlProblem,
+  isGuardedKeyEvent,
+  notControlled,
+  rewrapProblem,
+} from '../verify/control-story.ts'
 import { readStandingAction } from './action-reading.ts'
 import { readControl, type StandingControl } from './control-reading.ts'
 import type { FsckRequest } from './fsck.ts'
@@ -129,9 +134,6 @@ export function guardedEntry(
   return { ...none, control: matter.control, isDoneBy: isAdminDoneBy(matter) }
 }
 
-const isSameSet = (a: readonly string[], b: readonly string[]): boolean =>
-  canonicalize([...new Set(a)].sort()) === canonicalize([...new Set(b)].sort())
-
 /** Why a waiver is none, where it is one that does not depend on the roster; undefined where it holds, null where it is no such waiver. */
 function freeWaiver(
   { control, providers }: GuardedEntry,
@@ -140,9 +142,7 @@ function freeWaiver(
   if (control === undefined || !('waived' in control) || providers === undefined) return null
   if (control.waived === 'break-glass') return undefined
   if (control.waived !== 'rewrap') return null
-  return before === undefined || isSameSet(before, providers)
-    ? undefined
-    : 'It says that the providers are those of before, and they are others'
+  return rewrapProblem(before, providers)
 }
 
 /** Why the action that an entry names did not allow it. */

@@ -19,6 +19,7 @@ const setting = z.strictObject({
   dualControl: z.enum(['all', 'none']),
   reason: z.string().min(1).max(2048).optional(),
 })
+const closing = z.strictObject({ reason: z.string().min(1).max(2048) })
 
 /** By what right something guarded is done that is told in a place, or why it lacks one; `hasRoster` says whether a roster counts there. */
 export function controlProblem(
@@ -43,6 +44,7 @@ export function advanceControl(
 ): ControlStory | string {
   if (action === 'tenant.close') {
     if (story.closedAt !== undefined) return 'Tenant was closed already'
+    if (!closing.safeParse(detail).success) return 'Why the tenant was closed cannot be read'
     return controlProblem(story, hasRoster, control) ?? { ...story, closedAt: index }
   }
   if (action !== 'control.set') return `Not an act of this stream: ${action}`
@@ -54,6 +56,18 @@ export function advanceControl(
       : 'Log is under dual control already'
   if (story.from === undefined) return 'Log is not under dual control'
   return controlProblem(story, hasRoster, control) ?? { ...story, from: undefined }
+}
+
+/** Why slots that say `rewrap` are none of that, or undefined: `before` are the kinds of provider that opened the master key until then, where that is told. */
+export function rewrapProblem(
+  before: readonly string[] | undefined,
+  now: readonly string[],
+): string | undefined {
+  const same =
+    before === undefined ||
+    (before.every((provider) => now.includes(provider)) &&
+      now.every((provider) => before.includes(provider)))
+  return same ? undefined : 'It says that the providers are those of before, and they are others'
 }
 
 /** Whether what an entry of the stream `keys` tells is guarded: it takes two keys, or a word why it takes none. */

@@ -8,6 +8,7 @@ import {
   controlProblem,
   isGuardedKeyEvent,
   notControlled,
+  rewrapProblem,
   type ControlStory,
 } from './control-story.ts'
 import type { Checks } from './report.ts'
@@ -47,6 +48,22 @@ function demandProblem({ control = [] }: OriginSection, entry: JudgedEntry): str
   return controlProblem({ closedAt: undefined, from: period.from }, true, said)
 }
 
+/** Holds slots that say that the providers stay the same against those before. */
+function judgeRewraps(checks: Checks, entries: readonly JudgedEntry[]): void {
+  let before: readonly string[] | undefined
+  for (const entry of entries) {
+    const { leaf, statement } = entry
+    const told = leaf.kind === 'key' && matters.key.safeParse(statement?.predicate.matter).data
+    if (!told || told.slots === undefined) continue
+    const now = told.slots.map(({ provider }) => provider)
+    const said = controlOf(entry)
+    const isRewrap = said !== undefined && 'waived' in said && said.waived === 'rewrap'
+    const why = isRewrap ? rewrapProblem(before, now) : undefined
+    if (why !== undefined) checks.add('stream.control', 'fail', `Step ${leaf.seq}: ${why}`)
+    before = now
+  }
+}
+
 /** Judges what the entries of any stream say of who allowed them. */
 export function judgeControls(
   checks: Checks,
@@ -68,6 +85,7 @@ export function judgeControls(
     const why = demandProblem(section, entry)
     if (why !== undefined) checks.add('stream.control', 'fail', `Step ${entry.leaf.seq}: ${why}`)
   }
+  judgeRewraps(checks, entries)
 }
 
 /** The actions that entries name, for whoever reads the report. */

@@ -216,6 +216,15 @@ describe('the stream control', () => {
     expect(worst(verify(other, 'control'))).toContain('Not an act of this stream')
   })
 
+  it('is refused where a closing does not say why', () => {
+    const closed = (detail: Draft) =>
+      verify(grown(decided, ['admin', 'control', act('tenant.close', detail)]), 'control')
+    expect(closed({ reason: 'Merged' }).verdict).toBe('valid')
+    expect(worst(closed({}))).toContain('Why the tenant was closed')
+    expect(worst(closed({ reason: '' }))).toContain('Why the tenant was closed')
+    expect(worst(closed({ reason: 'Merged', refund: true }))).toContain('Why the tenant was closed')
+  })
+
   it('does not let an erasure say that there was no roster behind one', () => {
     const erasing = (control: Draft) =>
       grown(decided, [
@@ -231,6 +240,47 @@ describe('the stream control', () => {
       'stream.control',
     )
     expect(verify(gone(erasing(allowed)), overruled).verdict).toBe('erased')
+  })
+})
+
+describe('slots in the stream keys', () => {
+  const slots = (providers: readonly string[], control: Draft): Draft => ({
+    algorithm: 'X-Wing',
+    control,
+    event: 'slots',
+    from: null,
+    keyId: overruled,
+    keyid: null,
+    publicKey: '',
+    purpose: 'master',
+    slots: providers.map((provider) => ({
+      id: overruled,
+      kekId: 'kek',
+      mechanism: 'RSA-OAEP',
+      provider,
+    })),
+    time: 1,
+    version: 1,
+    vkeys: [],
+  })
+  const allowed = { action: stream, sha256: 'ab'.repeat(32) }
+  const rewrapped = (...providers: readonly string[]): Report =>
+    verify(
+      grown(
+        decided,
+        ['key', 'keys', slots(['kms', 'hsm'], allowed)],
+        ['key', 'keys', slots(providers, { waived: 'rewrap' })],
+      ),
+      'keys',
+    )
+
+  it('that say that they were made again are of the providers before, in any order', () => {
+    expect(rewrapped('kms', 'hsm').verdict).toBe('valid')
+    expect(rewrapped('hsm', 'kms').verdict).toBe('valid')
+    for (const others of [['kms'], ['kms', 'hsm', 'environment'], ['kms', 'environment']])
+      expect(worst(rewrapped(...others))).toContain('they are others')
+    const first = grown(decided, ['key', 'keys', slots(['kms'], { waived: 'rewrap' })])
+    expect(verify(first, 'keys').verdict).toBe('valid')
   })
 })
 

@@ -45,11 +45,13 @@ describe('the service across a message port', () => {
 
   it('forwards every method of the port', async () => {
     const test = await foundTestService()
-    const names = Object.getOwnPropertyNames(Object.getPrototypeOf(test.service) as object).filter(
+    const faces = [test.service, Object.getPrototypeOf(test.service) as object]
+    const names = faces.flatMap(Object.getOwnPropertyNames).filter(
       // Those that only a command in the same process may use are not of the port.
       (name) =>
         !['constructor', 'instance', 'putSlots', 'checkProviders', 'recordAct'].includes(name),
     )
+    expect(names).toEqual(expect.arrayContaining(['notarise', 'readTile', 'close']))
     const { remote } = connect(test.service)
     expect(names.filter((name) => !(name in remote))).toEqual([])
   })

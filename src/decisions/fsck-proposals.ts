@@ -4,7 +4,9 @@ import { isProposalStream, proposalOfStream } from '../dossier/kinds.ts'
 import { matters } from '../dossier/matters.ts'
 import type { ProposalOutcome } from '../dossier/proposal-events.ts'
 import type { Statement } from '../dossier/statement.ts'
-import { encodeHex } from '../base/bytes.ts'
+import { encodeHex, utf8 } from '../base/bytes.ts'
+import { canonicalize } from '../base/canonical-json.ts'
+import { sha256 } from '../crypto/hash.ts'
 import { asFailure } from '../base/failure.ts'
 import type { Instance, StoredEntry, Tenant } from '../store/store.ts'
 import { claimsProposal, readProposalStep, readProposalTrace } from '../verify/judge-proposal.ts'
@@ -30,8 +32,16 @@ export type ProposalMark =
       readonly stream: string
       /** What it follows from; undefined where it does not say. */
       readonly from: ReturnType<typeof readProposalTrace>
+      /** Digest of what it takes over from its proposal. */
+      readonly asked: string
     }
   | { readonly is: 'erased decision'; readonly index: number; readonly stream: string }
+
+/** Digest of what a decision takes over from its proposal: its id, who asked, and for what. */
+const askedDigest = (
+  parents: readonly string[] | undefined,
+  ...asked: readonly unknown[]
+): string => encodeHex(sha256(utf8(canonicalize([parents ?? [], ...asked]))))
 
 /** What an entry is to proposals; undefined where it is nothing to them, or cannot be read, which is told elsewhere. */
 export function proposalMark(
@@ -44,7 +54,9 @@ export function proposalMark(
     if (payload === null) return { index, is: 'erased decision', stream }
     const matter = matters.decision.safeParse(said).data
     if (matter === undefined || !claimsProposal(matter)) return undefined
-    return { from: readProposalTrace(matter), index, is: 'decision', stream }
+    const { caller, intent, links } = matter
+    const asked = askedDigest(links.parents, caller, intent)
+    return { asked, from: readProposalTrace(matter), index, is: 'decision', stream }
   }
   if (!isProposalStream(stream)) return undefined
   const step = readProposalStep(said)
@@ -79,6 +91,24 @@ function problemOf(
   return follows ? undefined : 'Decision follows from a vote that does not stand in front of it'
 }
 
+/** What is wrong with a proposal as a whole, or with what its decision took over from it, if anything. */
+async function storyProblem(
+  log: ReadableLog,
+  mark: ProposalMark,
+  after: ProposalMark | undefined,
+): Promise<string | undefined> {
+  if (mark.is !== 'proposal' && mark.is !== 'closing') return undefined
+  try {
+    const { id, opening } = await readStandingProposal(log, proposalOfStream(mark.stream))
+    if (mark.is === 'proposal' || after?.is !== 'decision') return undefined
+    return after.asked === askedDigest([id], opening.by, opening.intent)
+      ? undefined
+      : `Decision is not on what was proposed: ${after.stream}`
+  } catch (error) {
+    return asFailure(error).message
+  }
+}
+
 /** Checks every proposal, and what follows from it. */
 export async function checkProposals(
   { signal, store }: FsckRequest,
@@ -90,14 +120,8 @@ export async function checkProposals(
   const log: ReadableLog = { instance, log: tenant, store, tenant }
   for (const [i, mark] of marks.entries()) {
     await breathe(signal)
-    const { index } = mark
-    const what = problemOf(mark, marks[i - 1], marks[i + 1])
-    if (what !== undefined) found({ index, part: 'entry', what })
-    if (mark.is === 'proposal')
-      try {
-        await readStandingProposal(log, proposalOfStream(mark.stream))
-      } catch (error) {
-        found({ index, part: 'entry', what: asFailure(error).message })
-      }
+    const what =
+      problemOf(mark, marks[i - 1], marks[i + 1]) ?? (await storyProblem(log, mark, marks[i + 1]))
+    if (what !== undefined) found({ index: mark.index, part: 'entry', what })
   }
 }

@@ -1,8 +1,15 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../../src/base/failure.ts'
+import {
+  checkProposals,
+  proposalMark,
+  type ProposalMark,
+} from '../../../src/decisions/fsck-proposals.ts'
 import { fsck } from '../../../src/decisions/fsck.ts'
 import type { Principal } from '../../../src/decisions/service.ts'
+import { parseLeaf } from '../../../src/dossier/leaf.ts'
+import { parseStatement } from '../../../src/dossier/statement.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import { verifyDossier } from '../../../src/verify/index.ts'
 import { reevaluateDossier } from '../../../src/verify/reevaluate.ts'
@@ -447,4 +454,92 @@ describe('a vote of three', () => {
     expect(seen.size).toBeGreaterThan(40)
     expect(await findingsOf(at)).toEqual([])
   }, 60_000)
+})
+
+describe('the check of proposals', () => {
+  type Marks = readonly ProposalMark[]
+
+  /** What the check finds in a log with one proposal that was approved, once its marks are changed. */
+  async function found(change: (marks: Marks) => Marks): Promise<readonly string[]> {
+    const { at } = await founded()
+    const opened = await open(at)
+    await vote(at, opened, 'ann')
+    await vote(at, opened, 'bob')
+    await at.service.close()
+    const store = await openSqliteStore({ mode: 'read', path: join(at.directory, 'data') })
+    try {
+      const tenant = await store.readTenant('default')
+      const instance = await store.readInstance()
+      if (tenant === undefined || instance === undefined) throw new Error('Nothing was founded')
+      const marks = (await store.readEntries('default', 0, tenant.head.size)).flatMap((entry) => {
+        const leaf = parseLeaf(entry.leaf)
+        const statement = parseStatement(entry.payload ?? new Uint8Array())
+        if (typeof leaf === 'string' || typeof statement === 'string') throw new Error('Unreadable')
+        return proposalMark(entry, leaf, statement) ?? []
+      })
+      expect(marks.map(({ is }) => is)).toEqual(['proposal', 'closing', 'decision'])
+      const what: string[] = []
+      const request = {
+        pin: undefined,
+        progress: () => undefined,
+        signatures: true,
+        store,
+        tenant: 'default',
+        trustFile: undefined,
+      }
+      await checkProposals(request, tenant, instance, change(marks), (one) => what.push(one.what))
+      return what
+    } finally {
+      await store.close()
+    }
+  }
+
+  const changed =
+    (is: ProposalMark['is'], change: Readonly<Record<string, unknown>>) =>
+    (marks: Marks): Marks =>
+      marks.map((mark) => (mark.is === is ? { ...mark, ...change } : mark))
+
+  it('finds nothing in one that is as it should be, nor where its decision was erased', async () => {
+    expect(await found((marks) => marks)).toEqual([])
+    const erased = (marks: Marks): Marks =>
+      marks.map(({ index, stream, ...mark }) =>
+        mark.is === 'decision'
+          ? { index, is: 'erased decision', stream }
+          : { index, stream, ...mark },
+      )
+    expect(await found(erased)).toEqual([])
+  })
+
+  it.each<[string, (marks: Marks) => Marks, string]>([
+    ['closing without its decision', (marks) => marks.slice(0, 2), 'without its decision'],
+    [
+      'closing that names another decision',
+      changed('closing', { decision: 'another' }),
+      'without its decision',
+    ],
+    [
+      'decision without a closing',
+      (marks) => marks.filter(({ is }) => is !== 'closing'),
+      'does not stand in front',
+    ],
+    [
+      'decision of another outcome than its closing',
+      changed('closing', { outcome: 'REJECTED' }),
+      'does not stand in front',
+    ],
+    ['decision of another leaf', changed('closing', { leaf: 'ab' }), 'does not stand in front'],
+    ['decision that says nothing', changed('decision', { from: undefined }), 'not stand in front'],
+    [
+      'decision on another intent',
+      changed('decision', { asked: 'ab' }),
+      'not on what was proposed',
+    ],
+    [
+      'decision further behind',
+      (marks) => marks.map((mark) => (mark.is === 'decision' ? { ...mark, index: 999 } : mark)),
+      'without its decision',
+    ],
+  ])('finds a %s', async (_, change, why) => {
+    expect((await found(change)).join('; ')).toContain(why)
+  })
 })

@@ -93,12 +93,26 @@ describe('dossier refresh', () => {
     expect([code, stderr]).toEqual([0, expect.stringContaining('content: entries 1\n')])
   })
 
-  it('knows no other logs, and makes no citations', async () => {
+  it('cites the policies again, unless they are not those of the log', async () => {
+    const cited = [entry(1)]
+    const old = dossier({ cited })
+    const refused = [3, expect.stringContaining('Entry 1 is not the policy of the log')]
+    const told = async (fresh: Dossier): Promise<unknown[]> => {
+      const { code, stderr } = await refresh(old, fresh)
+      return [code, stderr]
+    }
+    expect((await told({ ...later, cited }))[0]).toBe(0)
+    expect(await told(later)).toEqual(refused)
+    expect(await told({ ...later, cited: [entry(1, { leaf: utf8('other') })] })).toEqual(refused)
+    const erased = [entry(3, { payload: null }), entry(5), entry(12)]
+    expect((await told({ ...later, entries: erased }))[0], 'cited by what is erased').toBe(0)
+  })
+
+  it('knows no other logs', async () => {
     const elsewhere = await refresh(dossier({ checkpoint: 'else.where/x\n9\n' }), later)
     expect([elsewhere.code, elsewhere.stderr]).toEqual([
       1,
       expect.stringContaining('not here: else.where/x'),
     ])
-    expect((await refresh(dossier({ cited: [entry(1)] }), later)).code).toBe(2)
   })
 })

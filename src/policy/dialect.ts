@@ -40,8 +40,10 @@ export interface Dialect {
   readonly exactIntegers: boolean
   /** Whether a matcher that Python cannot even parse or apply is refused at once or raises when it is reached. */
   readonly refusesEarly: boolean
-  /** Longest text that a pattern is held against, in code points; a longer one does not match. */
+  /** Longest text that a pattern is held against, in code points. */
   readonly subject: number
+  /** Whether a longer one raises; else it does not match, and a rule that denies is escaped by writing more. */
+  readonly raisesOnLong: boolean
   readonly bounds: BundleBounds
 }
 
@@ -79,6 +81,7 @@ const second: Omit<Dialect, 'name'> = {
   exactIntegers: false,
   refusesEarly: true,
   subject: 4096,
+  raisesOnLong: false,
   bounds: closed,
 }
 
@@ -88,6 +91,7 @@ const native: Omit<Dialect, 'name'> = {
   member: strictEqual,
   openDefault: true,
   terms: true,
+  raisesOnLong: true,
   bounds: Object.freeze({ ...closed, policies: 256, rules: 1024 }),
 }
 
@@ -104,6 +108,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = Object.freeze({
     exactIntegers: true,
     refusesEarly: false,
     subject: Infinity,
+    raisesOnLong: true,
     bounds: open,
   }),
   '0.2': Object.freeze({ ...second, name: '0.2' }),

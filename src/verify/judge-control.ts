@@ -1,8 +1,9 @@
 // By what right something guarded was done, as far as one dossier tells: nobody says that there was no roster where the trust root names one, and the
 // stream `control` holds by its own rules. Whether an action that an entry names was approved stands in the dossier of that action.
+import { canonicalize } from '../base/canonical-json.ts'
 import { controlSchema, type Control } from '../dossier/control.ts'
 import { matters } from '../dossier/matters.ts'
-import type { OriginSection } from '../dossier/trust-root.ts'
+import type { ControlPeriod, OriginSection } from '../dossier/trust-root.ts'
 import {
   advanceControl,
   controlProblem,
@@ -98,6 +99,20 @@ export const actionsNamed = (entries: readonly JudgedEntry[]): readonly string[]
   ),
 ]
 
+/** Whether the trust root names the times that the stream tells, as far as both know the log. */
+function isNamed(
+  { asOf, control = [] }: OriginSection,
+  told: readonly ControlPeriod[],
+  last: number,
+): boolean {
+  const known = Math.min(asOf.size, last + 1)
+  const knownOf = (periods: readonly ControlPeriod[]): readonly ControlPeriod[] =>
+    periods
+      .filter(({ from }) => from < known)
+      .map(({ from, to }) => ({ from, to: to !== null && to < known ? to : null }))
+  return canonicalize(knownOf(told)) === canonicalize(knownOf(control))
+}
+
 /** Judges the entries of the stream `control`. */
 export function judgeControlStream(
   checks: Checks,
@@ -106,6 +121,7 @@ export function judgeControlStream(
 ): void {
   const name = 'stream.control'
   let story: ControlStory = notControlled
+  const told: ControlPeriod[] = []
   for (const { index, leaf, statement } of entries) {
     const matter = matters.admin.safeParse(statement?.predicate.matter).data
     // What could not be read has failed already.
@@ -115,8 +131,18 @@ export function judgeControlStream(
       checks.add(name, 'fail', `Step ${leaf.seq} (${matter.action}): ${next}`)
       return
     }
+    if (next.from !== undefined && story.from === undefined)
+      told.push({ from: next.from, to: null })
+    if (next.from === undefined && story.from !== undefined)
+      told.splice(-1, 1, { from: story.from, to: index })
     story = next
   }
+  checks.expect(
+    'stream.control.named',
+    isNamed(section, told, entries.at(-1)?.index ?? 0),
+    'Trust root names the times under dual control that stand here',
+    'Trust root names other times under dual control than stand here',
+  )
   const demanded =
     story.from === undefined ? 'Nobody need sign' : `Two leads must sign from index ${story.from}`
   const ended = story.closedAt === undefined ? '' : `, closed at index ${story.closedAt}`

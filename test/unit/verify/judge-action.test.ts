@@ -34,6 +34,40 @@ import { stepAt } from './forgery.ts'
 
 type Periods = OriginSection['control']
 
+/** A trust root that knows everything of a log, and these times. */
+const trustingControl = (
+  log: ForgedLog,
+  control: Periods,
+  asOf = sectionOf(log).asOf,
+): Uint8Array =>
+  formatTrustRoot({
+    dev: false,
+    origins: [
+      {
+        ...sectionOf(log),
+        asOf,
+        rosters: rostersOf(log).filter(({ from }) => from < asOf.size),
+        ...(control === undefined ? {} : { control }),
+      },
+    ],
+    previous: null,
+    v: 1,
+    version: 1,
+  })
+
+/** The times under dual control that a log tells of. */
+function periodsOf({ sealed }: ForgedLog): { from: number; to: number | null }[] {
+  const periods: { from: number; to: number | null }[] = []
+  for (const [index, { step }] of sealed.entries()) {
+    if (step.stream !== 'control' || step.matter['action'] !== 'control.set') continue
+    const set = (step.matter['detail'] as Draft)['dualControl']
+    const open = periods.find(({ to }) => to === null)
+    if (set === 'all' && open === undefined) periods.push({ from: index, to: null })
+    if (set === 'none' && open !== undefined) open.to = index
+  }
+  return periods
+}
+
 const decided = decidedLog()
 const stream = actionStreamOf(actionIdOf(nonce))
 
@@ -59,8 +93,11 @@ const signedLog = (text = actionOf(), name = stream): ForgedLog =>
   )
 const genuine = signedLog()
 
-const verify = (log: ForgedLog, name = stream): Report =>
-  verifyDossier(formatDossier(dossierOf(published(log), name)), trusting(log))
+const verify = (log: ForgedLog, name = stream, control = periodsOf(log)): Report =>
+  verifyDossier(
+    formatDossier(dossierOf(published(log), name)),
+    control.length === 0 ? trusting(log) : trustingControl(log, control),
+  )
 
 const worst = ({ checks }: Report, outcome = 'fail'): string => {
   const found = checks.find((check) => check.outcome === outcome)
@@ -214,6 +251,41 @@ describe('the stream control', () => {
     expect(worst(verify(twice, 'control'))).toContain('already')
     const other = grown(begun, ['admin', 'control', act('apikey.create', {})])
     expect(worst(verify(other, 'control'))).toContain('Not an act of this stream')
+  })
+
+  it('is refused under a trust root that names other times', () => {
+    const from = begun.size - 1
+    const ended = ending(allowed)
+    const named = (log: ForgedLog, control: { from: number; to: number | null }[]): string =>
+      worst(verify(log, 'control', control))
+    expect(worst(verify(ended, 'control', []))).toContain('other times')
+    for (const periods of [
+      [{ from, to: null }],
+      [{ from: from - 1, to: from + 1 }],
+      [{ from: from - 2, to: from - 1 }],
+      [
+        { from: from - 2, to: from - 1 },
+        { from, to: from + 1 },
+      ],
+    ])
+      expect(named(ended, periods)).toContain('stream.control.named')
+    expect(named(ended, [{ from, to: from + 1 }])).toBe(': ')
+  })
+
+  it('is not held against times that a trust root, or a dossier, is too old to know', () => {
+    const from = begun.size - 1
+    const ended = ending(allowed)
+    const old = (size: number, control: Periods): string =>
+      verifyDossier(
+        formatDossier(dossierOf(published(ended), 'control')),
+        trustingControl(ended, control, sectionOf(ended, [], size).asOf),
+      ).verdict
+    expect(old(from + 1, [{ from, to: null }])).toBe('valid')
+    expect(old(from + 2, [{ from, to: null }])).toBe('invalid')
+    expect(old(from, undefined)).toBe('valid')
+    expect(old(from + 1, undefined)).toBe('invalid')
+    const later = grown(begun, ['admin', 'admin', act('apikey.create', {})])
+    expect(verify(later, 'control', [{ from, to: from + 1 }]).verdict).toBe('valid')
   })
 
   it('is refused where a closing does not say why', () => {

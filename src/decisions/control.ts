@@ -20,6 +20,7 @@ import { rosterDigest } from '../dossier/roster.ts'
 import { advanceAction } from '../verify/action-story.ts'
 import { announce } from './announce.ts'
 import { readStandingAction, type StandingAction } from './action-reading.ts'
+import { matterOf, readCheckedStream } from './checked.ts'
 import { readControl } from './control-reading.ts'
 import { nextPlace } from './follow-up.ts'
 import { enterTogether, type Draft, type Entered, type Room } from './room.ts'
@@ -78,6 +79,24 @@ async function readFor(room: Room, effect: ActionEffect, id: string): Promise<St
   throw refused(`Action was signed for something else, by its ${other}: ${id}`)
 }
 
+/** Where that stands which is guarded, but for the content of decisions, which is erased once anyhow. */
+const guarded = [
+  ['control', 'admin'],
+  ['keys', 'key'],
+  ['policies', 'policy'],
+] as const
+
+/** Whether an entry has come by an action: the action's own last step may be gone from the database, but not the ends of these streams. */
+async function isUsed({ log, store, tenant }: Room, action: string): Promise<boolean> {
+  for (const [stream, kind] of guarded)
+    for (const entry of await readCheckedStream(store, tenant.name, stream, log.head)) {
+      const matter = matterOf(entry, kind)
+      const control = matter !== undefined && 'control' in matter ? matter.control : undefined
+      if (control !== undefined && 'action' in control && control.action === action) return true
+    }
+  return false
+}
+
 /** The step by which an approved action is used up. @throws {@link Failure} ACTION_REFUSED */
 function executedDraft(room: Room, standing: StandingAction, by: Caller): Draft {
   const { entries, id, request, roster, stream } = standing
@@ -130,6 +149,8 @@ export async function requireApprovedAction(
     const standing = await readFor(room, effect, action)
     const isBegun = standing.request.status === 'executed'
     if (isBegun && (await mayResume(standing.stream))) return []
+    if (!isBegun && (await isUsed(room, standing.stream)))
+      throw refused(`Action was used already: ${action}`)
     return [executedDraft(room, standing, by)]
   }
   await using()

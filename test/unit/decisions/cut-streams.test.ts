@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { Failure } from '../../../src/base/failure.ts'
 import { PinFile, type Pin, type PinStore } from '../../../src/log/pin.ts'
 import { recordTextOf } from '../../support/forge-policy.ts'
-import { foundRoster, requester } from '../../support/leads.ts'
+import { foundRoster, requester, signing } from '../../support/leads.ts'
 import { foundTestService, founder, requestOf, type TestService } from '../../support/service.ts'
 
 const outcomeOf = async (promise: Promise<unknown>): Promise<string> =>
@@ -73,6 +73,34 @@ describe('whoever takes rows away from the end of a stream', () => {
     edit(test, `UPDATE entries SET stream = substr(stream, 5) WHERE stream LIKE 'not-%'`)
     expect(await outcomeOf(closing(test))).toMatch(/^ACTION_REQUIRED /)
     expect((await test.notarise(requestOf(1), undefined, requester)).status).toBe('ALLOW')
+  })
+
+  it('does not have an approval used twice by taking away that it was', async () => {
+    const test = await controlled()
+    const wish = { action: 'control.none' as const, reason: 'Asked for' }
+    const { action, challenge } = await test.service.openAction(requester, {
+      justification: 'Asked for',
+      wish,
+    })
+    for (const act of [
+      signing('ann', 'risk_lead', challenge),
+      signing('bob', 'security_lead', challenge),
+      { act: 'execute' as const },
+    ])
+      await test.service.actOnAction(requester, action, act)
+    expect((await test.service.readControl('default')).dualControl).toBe('none')
+    await test.service.close()
+    edit(
+      test,
+      `UPDATE entries SET stream = 'not-it' WHERE stream = ? AND seq = ${last}`,
+      `action-${action}`,
+    )
+    // The installation demands two leads again as soon as it is opened.
+    const after = await test.reopen({ dualControl: 'all' })
+    expect((await after.service.readAction('default', action)).status).toBe('approved')
+    const again = after.service.actOnAction(requester, action, { act: 'execute' })
+    expect(await outcomeOf(again)).toBe(`ACTION_REFUSED Action was used already: ${action}`)
+    expect((await after.service.readControl('default')).dualControl).toBe('all')
   })
 
   it('gains nothing from a crash between a commit and its pin', async () => {

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { canonicalize } from '../../../src/base/canonical-json.ts'
 import { Failure } from '../../../src/base/failure.ts'
 import {
   checkProposals,
@@ -247,6 +248,18 @@ describe('a proposal', () => {
     await expect(open(at)).rejects.toMatchObject(refused('no roster'))
     await at.service.closeTenant('default', 'Merged', founder)
     await expect(open(at)).rejects.toMatchObject({ code: 'TENANT_CLOSED' })
+  })
+
+  it('has an intent that leaves room for what its decision says beside it', async () => {
+    const { at } = await founded()
+    const wide = { ...intent, context: { text: '' } }
+    const most = 262_144 - 64 * 1024 - canonicalize(wide).length
+    const of = (length: number) => ({ intent: { ...wide, context: { text: 'x'.repeat(length) } } })
+    await expect(open(at, of(most + 1))).rejects.toMatchObject({ code: 'INPUT_TOO_LARGE' })
+    const opened = await open(at, of(most))
+    await vote(at, opened, 'ann')
+    const { decision } = await vote(at, opened, 'bob')
+    expect(await reportOf(at, decision ?? '')).toMatchObject({ status: 'ALLOW', verdict: 'valid' })
   })
 
   it('lives through a restart between votes', async () => {

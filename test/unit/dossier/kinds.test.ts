@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest'
 import {
   actionOfStream,
   actionStreamOf,
+  isProposalStream,
+  proposalOfStream,
+  proposalStreamOf,
   fastKinds,
   kinds,
   kindsOfStream,
@@ -58,4 +61,13 @@ describe('a stream', () => {
     const placed = new Set([...systemStreams.flatMap(kindsOfStream), ...decisions])
     expect(kinds.filter((kind) => !placed.has(kind))).toEqual([])
   })
+})
+
+it('gives a proposal a stream of its own, by its id', () => {
+  const id = '0197a9d0-0000-7000-8000-000000000003'
+  expect(proposalStreamOf(id)).toBe(`proposal-${id}`)
+  expect(proposalOfStream(proposalStreamOf(id))).toBe(id)
+  expect(kindsOfStream(proposalStreamOf(id))).toEqual(['approval'])
+  for (const other of [id, 'proposal-', 'proposal-1', `proposal-${id}0`, `action-${id}`])
+    expect([other, isProposalStream(other)]).toEqual([other, false])
 })

@@ -190,3 +190,12 @@ describe('a vote', () => {
     expect(refusal(replayConsensus(null, [], 0))).toBe('malformed')
   })
 })
+
+it('has its proposer among the voters only where that is said', () => {
+  const voters = ['ada', 'bob']
+  expect(refusal(openConsensus({ ...opening, voters }))).toBe('malformed')
+  expect(refusal(openConsensus({ ...opening, proposerMayVote: false, voters }))).toBe('malformed')
+  const opened = taken(openConsensus({ ...opening, proposerMayVote: true, voters }))
+  expect(taken(castVote(opened, vote('ada', 'APPROVE'))).votes).toHaveLength(1)
+  expect(refusal(castVote(opened, vote('cy', 'APPROVE')))).toBe('not_a_voter')
+})

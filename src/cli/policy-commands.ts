@@ -67,15 +67,15 @@ function defineEval({ context, outcome, policy, program }: Defining<'policy'>): 
   const evaluate = define(
     policy,
     'eval',
-    'Evaluates a bundle against a context, offline. Prints the EvaluationResult; exit 1 on deny, or where the policy raises. With --batch each line is {"bundle", "context"} or {"card"}, and one result or {"error"} is printed for each, in order; exit 0 when all lines were answered.',
+    'Evaluates a bundle against a context, offline. A request {"intent"} stands for the context that the service makes of it. Prints the EvaluationResult; exit 1 on deny, or where the policy raises. With --batch each line is {"bundle", "context"} or {"card"}, and one result or {"error"} is printed for each, in order; exit 0 when all lines were answered.',
     [
-      'policy eval bundle.yaml context.json',
+      'policy eval bundle.yaml request.json',
       'policy eval --batch cases.ndjson',
-      'policy eval --explain bundle.yaml context.json',
+      'policy eval --explain bundle.yaml request.json',
     ],
   )
     .argument('[bundle]', bundleArgument)
-    .argument('[context]', 'context, JSON, - for standard input')
+    .argument('[context]', 'context, or a request with its intent, JSON, - for standard input')
     .option('--batch <file>', 'file of lines to answer, - for standard input')
     .option('--at <time>', 'time of the evaluation (default: now)', instant)
     .option('--explain', 'print why, as text')
@@ -93,7 +93,7 @@ function defineTools({ context, outcome, policy, program }: Defining<'policy'>):
   const validate = define(
     policy,
     'validate',
-    'Checks that bundles can be evaluated, and prints the digest by which decisions cite each. Exit 2 where one is refused, naming the place.',
+    'Checks that bundles can be evaluated, and prints the digest by which decisions cite each. Exit 2 where one is refused, naming file and place; the others are told all the same.',
     ['policy validate bundle.yaml', 'policy validate policies/*.yaml --json'],
   ).argument('<bundle...>', bundleArgument)
   inDialect(asJson(validate))
@@ -119,7 +119,7 @@ function defineTools({ context, outcome, policy, program }: Defining<'policy'>):
   const test = define(
     policy,
     'test',
-    'Runs the cases beside a bundle: bundle.cases.yaml or .json next to bundle.yaml. Tells which rules no case has matched. Exit 1 where a case fails, or rules are unmatched and --all-rules is given.',
+    'Runs the cases beside a bundle: bundle.cases.yaml or .json next to bundle.yaml, each a name, an intent and what is expected. Tells which rules no case has matched. Exit 1 where a case fails, or rules are unmatched and --all-rules is given.',
     ['policy test bundle.yaml', 'policy test bundle.yaml --cases more.cases.yaml --all-rules'],
   )
     .argument('<bundle>', 'bundle of policies, JSON or YAML')

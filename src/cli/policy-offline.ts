@@ -8,15 +8,15 @@ import { Failure } from '../base/failure.ts'
 import { answerLine } from '../policy/batch.ts'
 import { readCases, runCases, type CasesReport } from '../policy/cases.ts'
 import type { CompiledBundle } from '../policy/compile.ts'
-import { parseContext } from '../policy/context.ts'
 import type { DialectName } from '../policy/dialect.ts'
 import { evaluate } from '../policy/evaluate.ts'
 import { explain } from '../policy/explain.ts'
-import { mostText } from '../policy/policy-text.ts'
+import { mostText, parsePolicyJson } from '../policy/policy-text.ts'
+import { readAsked } from '../policy/request.ts'
 import { compileSource, formatOfBundle, formatOfName } from '../policy/source.ts'
 import { traceEvaluation } from '../policy/trace.ts'
 import type { Context } from './command.ts'
-import { exitCodes, Usage } from './complain.ts'
+import { complain, exitCodes, Usage } from './complain.ts'
 import { expectReadable, readBounded } from './files.ts'
 import { listenForInterrupt, signalExit } from './interrupt.ts'
 import { readLines, type Line } from './lines.ts'
@@ -80,7 +80,15 @@ export async function loadBundle(
   name: string,
   { dialect }: SourceFlags,
 ): Promise<CompiledBundle> {
-  return compileSource(await readText(context, name), dialect, formatOfBundle(name))
+  const text = await readText(context, name)
+  try {
+    return compileSource(text, dialect, formatOfBundle(name))
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    const { code, field, message } = error
+    const file = name === '-' ? 'standard input' : name
+    throw new Failure(code, `${message} in ${file}`, { cause: error, field })
+  }
 }
 
 /** The bundle of which rules alone are asked; who tries one with gates is told. */
@@ -113,13 +121,15 @@ export async function evaluatePolicy(
     if (files.length > 0) throw new Usage('Either a bundle and a context, or --batch')
     return answerBatch(context, batch, flags.dialect, now)
   }
+  if (flags.explain === true && flags.json === true)
+    throw new Usage('Either --explain, which is text, or --json')
   const [bundleFile, contextFile] = files
   if (bundleFile === undefined || contextFile === undefined)
     throw new Usage('A bundle and a context are wanted, or --batch FILE')
   if (bundleFile === '-' && contextFile === '-')
     throw new Usage('Only one of bundle and context can be standard input')
   const compiled = await loadRules(context, bundleFile, flags)
-  const asked = parseContext(await readText(context, contextFile), compiled.dialect)
+  const asked = readAsked(parsePolicyJson(await readText(context, contextFile), compiled.dialect))
   const result = evaluate(compiled, asked, now)
   if (flags.explain === true) {
     const trace = traceEvaluation(compiled, asked, now, () => true)
@@ -184,8 +194,15 @@ export async function validatePolicies(
   flags: SourceFlags,
 ): Promise<number> {
   const checked = []
+  let exit: number = exitCodes.done
   for (const file of files) {
-    const { bundle, dialect, digest, policies } = await loadBundle(context, file, flags)
+    const compiled = await loadBundle(context, file, flags).catch((error: unknown) => {
+      // The author of many learns of all that is wrong at once.
+      exit = complain(error, context.err, false)
+      if (exit !== exitCodes.usage) throw error
+    })
+    if (compiled === undefined) continue
+    const { bundle, dialect, digest, policies } = compiled
     const rules = policies.reduce((sum, policy) => sum + policy.rules.length, 0)
     checked.push({
       file,
@@ -205,7 +222,7 @@ export async function validatePolicies(
     sha256,
   ])
   await context.out.write(flags.json === true ? checked.map(jsonLine).join('') : formatTable(rows))
-  return exitCodes.done
+  return exit
 }
 
 async function casesBeside({ io }: Context, file: string): Promise<readonly string[]> {

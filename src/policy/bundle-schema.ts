@@ -123,11 +123,14 @@ export function schemas(dialect: Dialect): Schemas {
   return found
 }
 
+const isAbsence = (message: string): boolean => message.endsWith('received undefined')
+
 /** A value that fits a schema. @throws {@link Failure} POLICY_INVALID naming the place */
 export function fit<T>(schema: z.ZodType<T>, value: unknown, at: string): T {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   const place = [at, ...(issue?.path.map(String) ?? [])].join('/')
-  throw refuse(issue?.message ?? 'Not a bundle', place === '' ? '/' : place)
+  const what = issue?.message ?? 'Not a bundle'
+  throw refuse(isAbsence(what) ? 'Missing' : what, place === '' ? '/' : place)
 }

@@ -4,9 +4,10 @@ import { z } from 'zod'
 import { asFailure, Failure } from '../base/failure.ts'
 import { parsePolicyText } from './bundle.ts'
 import type { CompiledBundle, PolicyDecision } from './compile.ts'
-import { readContext } from './context.ts'
+import type { EvaluationContext } from './context.ts'
 import { evaluate } from './evaluate.ts'
 import { parseInstant } from './instant.ts'
+import { readAsked } from './request.ts'
 
 const answers = ['allow', 'deny', 'escalate', 'review', 'not_applicable', 'error'] as const
 
@@ -25,7 +26,9 @@ const casesSchema = z.strictObject({
     .array(
       z.strictObject({
         name: z.string().min(1).max(256),
-        context: z.unknown(),
+        context: z.unknown().optional(),
+        /** A request's intent, in place of the context that is made of it. */
+        intent: z.unknown().optional(),
         /** The time of the evaluation, where the bundle has a window. */
         at: z.string().optional(),
         expect: expected,
@@ -96,6 +99,12 @@ function timeOf({ at, name }: PolicyCase): number {
   throw new Failure('INPUT_INVALID', `Time of a case must be a date and time with a zone: ${name}`)
 }
 
+function askedOf({ context, intent, name }: PolicyCase): EvaluationContext {
+  if ((context === undefined) === (intent === undefined))
+    throw new Failure('INPUT_INVALID', `A case has either a context or an intent: ${name}`)
+  return readAsked(intent === undefined ? context : { intent })
+}
+
 function runCase(
   compiled: CompiledBundle,
   one: PolicyCase,
@@ -104,7 +113,7 @@ function runCase(
   const { decision, policy, rule } = one.expect
   const wanted = describeAnswer(decision, policy, rule)
   try {
-    const result = evaluate(compiled, readContext(one.context), timeOf(one))
+    const result = evaluate(compiled, askedOf(one), timeOf(one))
     for (const each of result.policy_decisions) matched.add(each)
     const { kind, matched_policy_id: by, matched_rule_id: byRule } = result.decision
     const passed =

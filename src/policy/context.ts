@@ -1,8 +1,6 @@
 // What a bundle is evaluated against.
 import { z } from 'zod'
 import { Failure } from '../base/failure.ts'
-import type { Dialect } from './dialect.ts'
-import { parsePolicyJson } from './policy-text.ts'
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -35,10 +33,3 @@ export function readContext(value: unknown): EvaluationContext {
     field,
   })
 }
-
-/**
- * The context of a JSON text.
- * @throws {@link Failure} INPUT_MALFORMED, INPUT_INVALID, INPUT_TOO_LARGE
- */
-export const parseContext = (text: string, dialect: Dialect): EvaluationContext =>
-  readContext(parsePolicyJson(text, dialect))

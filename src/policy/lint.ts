@@ -4,6 +4,7 @@ import type { FieldMatcher, Matcher, Policy, PolicyBundle, Rule } from './bundle
 import type { CompiledBundle } from './compile.ts'
 import type { Dialect } from './dialect.ts'
 import { boundOf, conjunctsOf, implies, isContradiction, isTautology } from './implication.ts'
+import { cutEscaped } from './path.ts'
 
 /** What the linter knows. */
 const lintCodes = Object.freeze({
@@ -18,6 +19,8 @@ const lintCodes = Object.freeze({
   DEFAULTS_TO_ALLOW: 'What no rule is about is allowed',
   DEFAULTS_DENY_EACH_OTHER: 'Each of these policies denies what only another is about',
   OPAQUE_RULE: 'It refers to what is not here, so that every decision is an error',
+  PATH_LEADS_NOWHERE: 'No request has anything at this path',
+  PATH_IN_CONTEXT: 'This path is looked up within the context of a request',
   ASKS_CODE: 'It asks a predicate in code, so that a decision cannot be made again without it',
   PATTERN_NOT_ANCHORED: 'It matches anywhere in the text',
   PATTERN_HALF_ANCHORED: 'Only the first or the last alternative is anchored',
@@ -45,6 +48,7 @@ const notes: ReadonlySet<LintCode> = new Set([
   'ALLOWS_EVERYTHING',
   'DEFAULTS_TO_ALLOW',
   'ASKS_CODE',
+  'PATH_IN_CONTEXT',
   'PATTERN_NOT_ANCHORED',
 ])
 
@@ -79,6 +83,23 @@ export function lintPattern(pattern: string): readonly LintCode[] {
   if (/[A-Za-z0-9]\.(?:com|org|net|io|eu|gov|edu|[a-z]{2})\b/.test(pattern))
     found.push('PATTERN_OPEN_DOT')
   return found
+}
+
+const intentMembers: readonly string[] = ['actor', 'action', 'resource', 'context', 'policyRefs']
+
+/** What is odd about a path into a request: names that its author may take for those of the request itself. */
+function lintPath(field: string): readonly [LintCode, string] | undefined {
+  const [root = '', next] = cutEscaped(field)
+  if (root === 'action' && next !== undefined)
+    return ['PATH_LEADS_NOWHERE', `${field}; action is its type, all else is at intent.${field}`]
+  if (root === 'intent' && next !== undefined && !intentMembers.includes(next))
+    return ['PATH_LEADS_NOWHERE', `${field}; an intent has ${intentMembers.join(', ')}`]
+  if (next === undefined) return undefined
+  if (root === 'actor')
+    return ['PATH_IN_CONTEXT', `${field}; the actor is subject, or intent.actor`]
+  if (root === 'context')
+    return ['PATH_IN_CONTEXT', `${field}; the context itself has no name, or intent.context`]
+  return undefined
 }
 
 const negative = new Set(['ne', 'neq', 'not_in', '!='])
@@ -226,6 +247,9 @@ class Linter {
   #matcher(policy: Policy, rule: Rule, matcher: Matcher): void {
     if (matcher.kind === 'opaque') this.#add('OPAQUE_RULE', rule.at, policy, rule)
     if ('predicate' in matcher) this.#add('ASKS_CODE', rule.at, policy, rule, matcher.predicate)
+    const path =
+      this.#dialect.name === 'native' && 'field' in matcher ? lintPath(matcher.field) : undefined
+    if (path !== undefined) this.#add(path[0], rule.at, policy, rule, path[1])
     if (isPattern(matcher))
       for (const code of lintPattern(matcher.value))
         this.#add(code, rule.at, policy, rule, matcher.value)

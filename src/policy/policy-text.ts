@@ -1,5 +1,5 @@
 // Text of policies and contexts, read as the dialect wants it: strictly, or as Python reads it, with integers beyond 2^53 kept exactly.
-import { isScalar, parseDocument, visit, type ScalarTag } from 'yaml'
+import { isScalar, parseDocument, visit, YAMLError, type ScalarTag } from 'yaml'
 import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
@@ -207,6 +207,14 @@ function settle(value: unknown, dialect: Dialect, depth = 0): unknown {
   )
 }
 
+/** What the parser says and where, without the lines of the text that it cites. */
+function placeOf(cause: unknown): string {
+  if (!(cause instanceof YAMLError)) return ''
+  const [what = ''] = cause.message.split(/ at line \d+|\n/)
+  const line = cause.linePos?.[0].line
+  return line === undefined ? `: ${what}` : ` in line ${line}: ${what}`
+}
+
 /**
  * The value of YAML text: 1.1 as PyYAML reads it in dialect 0.1, else 1.2 with its core schema and unique names. Names must be strings.
  * @throws {@link Failure} INPUT_MALFORMED, INPUT_INVALID, INPUT_TOO_LARGE
@@ -228,7 +236,7 @@ export function parsePolicyYaml(text: string, dialect: Dialect): unknown {
     value = document.toJS({ maxAliasCount: 100 })
   } catch (cause) {
     if (cause instanceof Failure) throw cause
-    throw new Failure('INPUT_MALFORMED', 'Text is not YAML', { cause })
+    throw new Failure('INPUT_MALFORMED', `Text is not YAML${placeOf(cause)}`, { cause })
   }
   return settle(value, dialect)
 }

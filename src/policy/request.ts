@@ -1,7 +1,8 @@
 // An intent as policies see it. What the requester says stands in its context; what the service itself asserts (`facts`) stands over it, and some names
 // only the service may assert. The whole intent is under `intent`, so that a path can tell `intent.action.amount` from a member of the context.
-import type { EvaluationContext } from './context.ts'
+import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
+import { readContext, type EvaluationContext } from './context.ts'
 
 type Members = Readonly<Record<string, unknown>>
 
@@ -88,6 +89,20 @@ export function contextOf(request: PolicyRequest, facts: Members): EvaluationCon
     resource: request.resource ?? null,
     asserted: facts,
   }
+}
+
+/**
+ * The context that a JSON value is, or that of a request, which has an `intent`; of what the service asserts there is nothing.
+ * @throws {@link Failure} INPUT_INVALID
+ */
+export function readAsked(value: unknown): EvaluationContext {
+  if (!isMembers(value) || !Object.hasOwn(value, 'intent')) return readContext(value)
+  const { intent } = value
+  if (isReadable(intent)) return contextOf(intent, {})
+  const field = '/intent'
+  throw new Failure('INPUT_INVALID', `Not an intent with actor.id and action.type at ${field}`, {
+    field,
+  })
 }
 
 /** Where a request is made: the service's word, else the requester's, else undefined. */

@@ -62,7 +62,16 @@ export function compileSource(
   format?: SourceFormat,
 ): CompiledBundle {
   const { dialect, value } = readBundleSource(text, fallback, format)
-  return compileBundle(value, dialect)
+  try {
+    return compileBundle(value, dialect)
+  } catch (error) {
+    if (!(error instanceof Failure) || /dialect["']?\s*:/.test(text)) throw error
+    const { code, field, message } = error
+    throw new Failure(code, `${message} (no dialect named, read as ${dialect})`, {
+      cause: error,
+      field,
+    })
+  }
 }
 
 /** The format that a file's name tells. @throws {@link Failure} INPUT_INVALID */

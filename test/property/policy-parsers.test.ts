@@ -11,7 +11,7 @@ import { readCases, runCases } from '../../src/policy/cases.ts'
 import { compileBundle } from '../../src/policy/compile.ts'
 import { decomposeComplexity } from '../../src/policy/complexity-parts.ts'
 import { castVote, openConsensus, replayConsensus } from '../../src/policy/consensus.ts'
-import { parseContext, readContext } from '../../src/policy/context.ts'
+import { readContext } from '../../src/policy/context.ts'
 import { parseDecionisMarkdown } from '../../src/policy/decionis.ts'
 import { dialects, type DialectName } from '../../src/policy/dialect.ts'
 import { assessDrift, createDriftBaseline } from '../../src/policy/drift.ts'
@@ -212,7 +212,7 @@ const targets: readonly Target[] = [
     ),
     target(`YAML of ${name}`, hostileText(yaml), (text) => parsePolicyYaml(text, dialects[name])),
     target(`context of ${name}`, hostileText(JSON.stringify(context)), (text) =>
-      parseContext(text, dialects[name]),
+      readContext(parsePolicyJson(text, dialects[name])),
     ),
     target(`path of ${name}`, hostileText('a.b.0', 'a\\.b.c'), (text) =>
       compilePath(text, dialects[name].extended)(readContext(context)),

@@ -89,7 +89,31 @@ it('validates bundles and prints the digest that decisions cite', async () => {
   const { code, stdout } = await policy('validate', 'payments.yaml', '--json')
   expect(code).toBe(0)
   expect(JSON.parse(stdout)).toMatchObject({ bundle: 'payments', dialect: '0.1', rules: 2 })
-  expect((await policy('validate', 'payments.yaml', 'broken.json')).code).toBe(2)
+})
+
+it('validates all that it is given, and names the file and the place of what is refused', async () => {
+  const told = await policy('validate', 'broken.json', 'text.json', 'payments.yaml', '--json')
+  expect(told.code).toBe(2)
+  expect(JSON.parse(told.stdout)).toMatchObject({ bundle: 'payments' })
+  expect(told.stderr).toContain(
+    'expected one of "allow"|"deny" at /policies/0/rules/0/effect (no dialect named, read as 0.1) in broken.json (POLICY_INVALID)',
+  )
+  expect(told.stderr).toContain('at /bundle_id')
+  expect(told.stderr).toContain('in text.json')
+})
+
+it('evaluates a request as the service would see it', async () => {
+  const input = '{"intent":{"actor":{"id":"a"},"action":{"type":"x"},"context":{"amount":99}}}'
+  expect((await runHere(['policy', 'eval', 'payments.yaml', '-'], { cwd, input })).code).toBe(0)
+  const bare = '{"intent":{"actor":{"id":"a"}}}'
+  const refused = await runHere(['policy', 'eval', 'payments.yaml', '-'], { cwd, input: bare })
+  expect(refused.code).toBe(2)
+  expect(refused.stderr).toContain('Not an intent')
+})
+
+it('does not explain in JSON', async () => {
+  const both = await policy('eval', '--explain', '--json', 'payments.yaml', 'small.json')
+  expect(both).toMatchObject({ code: 2, stdout: '' })
 })
 
 it('runs the cases beside a bundle and says which rules nobody has seen work', async () => {

@@ -143,3 +143,44 @@ cases:
   const { results } = runCases(native, readCases(cases, native))
   expect(results.map(({ passed }) => passed)).toEqual([true, true, false])
 })
+
+it('takes an intent for the context that the service makes of it', () => {
+  const native = compileSource(
+    `
+dialect: native
+bundle_id: b
+policies:
+  - id: p
+    rules:
+      - id: r
+        effect: allow
+        when:
+          matchers:
+            - {kind: eq, field: action, value: pay}
+            - {kind: eq, field: subject.id, value: bot}
+            - {kind: eq, field: intent.action.amount, value: 5}
+            - {kind: eq, field: checked, value: true}
+            - {kind: missing, field: conditions_satisfied}
+`,
+    '0.1',
+  )
+  const intent = (amount: number) =>
+    `{actor: {id: bot}, action: {type: pay, amount: ${amount}}, context: {checked: true, conditions_satisfied: [x]}}`
+  const { results } = runCases(
+    native,
+    readCases(
+      `
+cases:
+  - {name: five, intent: ${intent(5)}, expect: allow}
+  - {name: six, intent: ${intent(6)}, expect: deny}
+  - {name: no intent, intent: {actor: {id: bot}}, expect: deny}
+  - {name: both, intent: ${intent(5)}, context: {data: {}}, expect: allow}
+  - {name: neither, expect: deny}
+`,
+      native,
+    ),
+  )
+  expect(results.map(({ passed }) => passed)).toEqual([true, true, false, false, false])
+  expect(results[2]?.found).toContain('actor.id and action.type at /intent')
+  expect(results[3]?.found).toContain('either a context or an intent: both')
+})

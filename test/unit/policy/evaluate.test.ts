@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../../src/base/failure.ts'
 import { compileBundle } from '../../../src/policy/compile.ts'
-import { parseContext, readContext } from '../../../src/policy/context.ts'
+import { readContext } from '../../../src/policy/context.ts'
 import { dialects, type DialectName } from '../../../src/policy/dialect.ts'
+import { parsePolicyJson } from '../../../src/policy/policy-text.ts'
 import { evaluate } from '../../../src/policy/evaluate.ts'
 import { traceEvaluation } from '../../../src/policy/trace.ts'
 
@@ -209,7 +210,7 @@ describe('a matcher', () => {
   })
 
   it('compares integers beyond 2^53 exactly when they were read from text', () => {
-    const context = parseContext('{"data":{"x":9007199254740993}}', dialects['0.1'])
+    const context = readContext(parsePolicyJson('{"data":{"x":9007199254740993}}', dialects['0.1']))
     expect(ask({ kind: 'gt', field: 'x', value: 2 ** 53 }, context)).toBe(true)
     expect(ask(is('x', 2 ** 53), context)).toBe(false)
     expect(ask(is('x', 2n ** 53n + 1n), context)).toBe(true)

@@ -252,6 +252,9 @@ attestation: {date: 2025-01-01, by: someone}
       valid: false,
       error: expect.stringContaining('/gamma') as string,
     })
-    expect(validateAegisConfig('a: [')).toMatchObject({ valid: false, error: 'Text is not YAML' })
+    expect(validateAegisConfig('a: 1\nb: [')).toMatchObject({
+      valid: false,
+      error: expect.stringMatching(/^Text is not YAML in line 2: Flow sequence/) as string,
+    })
   })
 })

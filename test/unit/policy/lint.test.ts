@@ -227,3 +227,26 @@ it('gives up comparing rules before a large bundle takes long', () => {
   )
   expect(lint(bundle(rules))).toEqual([])
 })
+
+describe('a path into a request', () => {
+  it.each(['action.type', 'action.amount', 'intent.amount', 'intent.Action.type'])(
+    'is told of where it leads nowhere: %s',
+    (field) => {
+      const value = bundle([rule('r', 'deny', not(is(field, 1)))])
+      expect(lint(value)).toEqual(['PATH_LEADS_NOWHERE r'])
+      expect(lint(value, '0.2')).toEqual([])
+    },
+  )
+
+  it.each(['actor.id', 'context.amount'])('is told of where it means another: %s', (field) => {
+    const [finding] = lintBundle(compileBundle(bundle([rule('r', 'deny', is(field, 1))]), 'native'))
+    expect(finding).toMatchObject({ code: 'PATH_IN_CONTEXT', level: 'note' })
+  })
+
+  it.each(['action', 'subject.id', 'actor', 'intent', 'intent.action.amount', 'action\\.type'])(
+    'is not told of where it leads somewhere: %s',
+    (field) => {
+      expect(lint(bundle([rule('r', 'deny', is(field, 1))]))).toEqual([])
+    },
+  )
+})

@@ -1,7 +1,10 @@
 // What decisions rest on: that the policies of a log follow one another by the rules, and that each decision that was made here cites policies that
 // decided where it stands.
+import { z } from 'zod'
+import { canonicalize } from '../base/canonical-json.ts'
 import { asFailure } from '../base/failure.ts'
 import type { DecisionMatter } from '../dossier/matters.ts'
+import { scopeSchema } from '../policy/terms.ts'
 import type { StoreReader } from '../store/store.ts'
 import { advancePolicies, noPolicies } from '../verify/policy-story.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
@@ -10,10 +13,24 @@ import { row, type Found } from './fsck-findings.ts'
 /** What is wrong with what a decision at an index cites, if anything. */
 export type CheckCited = (matter: DecisionMatter, index: number) => string | undefined
 
-/** The policies that decide from an index on: by digest, the index of each one's registration. */
+/** The policies that decide from an index on: by digest, the index of each one's registration and the scope in which it decides, as text. */
 interface Counting {
   readonly from: number
-  readonly active: ReadonlyMap<string, number>
+  readonly active: ReadonlyMap<string, { readonly index: number; readonly scope: string }>
+}
+
+/** The one text of a scope; undefined where it is none. */
+function textOf(scope: unknown): string | undefined {
+  const { data } = scopeSchema.safeParse(scope ?? {})
+  return data && canonicalize(data)
+}
+
+const traceSchema = z.looseObject({ scopes: z.record(z.string(), z.unknown()) })
+
+/** The scope in which a decision says that a policy decided. */
+function saidScope({ trace }: DecisionMatter, sha256: string): unknown {
+  const { data } = traceSchema.safeParse(trace)
+  return data !== undefined && Object.hasOwn(data.scopes, sha256) ? data.scopes[sha256] : undefined
 }
 
 async function readCounting(store: StoreReader, tenant: string): Promise<readonly Counting[]> {
@@ -29,7 +46,12 @@ async function readCounting(store: StoreReader, tenant: string): Promise<readonl
     story = next
     const active = [...story.policies.values()].filter(({ state }) => state === 'active')
     counting.push({
-      active: new Map(active.map((policy) => [policy.sha256, policy.index])),
+      active: new Map(
+        active.map((policy) => [
+          policy.sha256,
+          { index: policy.index, scope: textOf(policy.scope) ?? '' },
+        ]),
+      ),
       from: index,
     })
   }
@@ -55,9 +77,13 @@ export async function checkPolicies(
   return (matter, index) => {
     if (matter.source !== 'evaluated') return undefined
     const there = counting.findLast(({ from }) => from < index)
-    const stray = matter.policies.find(
-      (policy) => there?.active.get(policy.sha256 ?? '') !== policy.index,
-    )
-    return stray && `Decision cites a policy that did not decide there: ${stray.id}`
+    for (const { id, index: registered, sha256 = '' } of matter.policies) {
+      const active = there?.active.get(sha256)
+      if (active === undefined || active.index !== registered)
+        return `Decision cites a policy that did not decide there: ${id}`
+      if (textOf(saidScope(matter, sha256)) !== active.scope)
+        return `Decision names another scope than the policy had there: ${id}`
+    }
+    return undefined
   }
 }

@@ -67,6 +67,24 @@ it('finds a decision that cites a policy which did not decide there', async () =
   expect(wrong).toEqual([undefined, finding, finding, finding, undefined])
 })
 
+it('finds a decision that names another scope than its policy had there', async () => {
+  const wrong = await inLog(async (store, [one = 0, , registered = 0]) => {
+    const check = await checkPolicies(store, 'default', () => undefined)
+    const cited = decisionOf(digestOf('1'), registered)
+    const inScope = (scope: unknown) =>
+      check({ ...cited, trace: { scopes: { [digestOf('1')]: scope } } }, one)
+    return [
+      inScope({}),
+      inScope({ select: 'always' }),
+      inScope({ actions: ['pay'] }),
+      inScope({ select: 'referenced' }),
+      inScope('everywhere'),
+    ]
+  })
+  const finding = 'Decision names another scope than the policy had there: payments'
+  expect(wrong).toEqual([undefined, undefined, finding, finding, finding])
+})
+
 it('finds a stream of policies in which a step may not follow', async () => {
   const findings: Finding[] = []
   await inLog((store) => {

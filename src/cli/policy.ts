@@ -69,6 +69,27 @@ async function tell(context: Context, flags: TenantFlags, view: PolicyView): Pro
 const list = async (service: Service, tenant: string): Promise<readonly PolicyView[]> =>
   views.parse(await service.listPolicies(tenant))
 
+/** The version of a policy that decides now. */
+const activeOf = async (
+  service: Service,
+  tenant: string,
+  id: string,
+): Promise<PolicyView | undefined> =>
+  (await list(service, tenant)).find((one) => one.id === id && one.state === 'active')
+
+/** Tells where an activation has changed on what a policy decides: a scope is not taken over from the version before. */
+function tellOfScope(
+  context: Context,
+  before: PolicyView | undefined,
+  now: PolicyView,
+): PolicyView {
+  if (before !== undefined && scopeText(before) !== scopeText(now))
+    context.err.note(
+      `It decides on: ${scopeText(now)}. Version ${printable(before.version)} decided on: ${scopeText(before)}\n`,
+    )
+  return now
+}
+
 /** The policy that a text names: by its digest or the beginning of it, by `id@version`, or by its id where there is one version. */
 async function find(service: Service, tenant: string, name: string): Promise<PolicyView> {
   const known = await list(service, tenant)
@@ -88,24 +109,50 @@ async function find(service: Service, tenant: string, name: string): Promise<Pol
   return only
 }
 
-/** `policy push BUNDLE` */
+/** Activates what was registered; undefined where two leads must sign that first. */
+async function activateAtOnce(
+  context: Context,
+  service: Service,
+  tenant: string,
+  { id, sha256 }: PolicyView,
+): Promise<PolicyView | undefined> {
+  const before = await activeOf(service, tenant, id)
+  try {
+    const now = await service.activatePolicy(tenant, sha256, {}, localCaller())
+    return tellOfScope(context, before, policyViewSchema.parse(now))
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'ACTION_REQUIRED') return undefined
+    throw error
+  }
+}
+
+/** `policy push BUNDLE`: exit 75 where it is registered and two leads must sign before it decides. */
 export async function pushPolicy(
   context: Context,
   file: string,
   flags: PushFlags,
 ): Promise<number> {
-  const { digest, record } = await loadBundle(context, file, flags)
-  const view = await whileWriting(context, flags, async (service) => {
-    const pushed = await service.registerPolicy(flags.tenant, fromUtf8(record), localCaller())
-    return policyViewSchema.parse(
-      flags.activate === true
-        ? await service.activatePolicy(flags.tenant, digest, {}, localCaller())
-        : pushed,
+  const { record } = await loadBundle(context, file, flags)
+  const { activate = false, tenant } = flags
+  const { active, pushed } = await whileWriting(context, flags, async (service) => {
+    const view = policyViewSchema.parse(
+      await service.registerPolicy(tenant, fromUtf8(record), localCaller()),
     )
+    return {
+      active: activate ? await activateAtOnce(context, service, tenant, view) : undefined,
+      pushed: view,
+    }
   })
-  if (view.state === 'registered')
-    context.err.note('It decides nothing yet: countersign policy activate\n')
-  return tell(context, flags, view)
+  const isHeld = activate && active === undefined
+  const view = active ?? pushed
+  const command = `countersign policy activate ${printable(`${view.id}@${view.version}`)}`
+  if (isHeld)
+    context.err.note(
+      `It is registered; two leads must sign before it decides: ${command} --justification TEXT\n`,
+    )
+  else if (view.state === 'registered') context.err.note(`It decides nothing yet: ${command}\n`)
+  const exit = await tell(context, flags, view)
+  return isHeld ? exitCodes.notNow : exit
 }
 
 const scopeOf = ({ inEnvironment, onAction, onResource, whenNamed }: ActivateFlags) => ({
@@ -134,15 +181,15 @@ export const activatePolicy = (
     }),
     async (action) => {
       const view = await whileWriting(context, flags, async (service) => {
-        const { sha256 } = await find(service, tenant, name)
+        const { id, sha256 } = await find(service, tenant, name)
+        const before = await activeOf(service, tenant, id)
         const activation = {
           scope,
           ...(action === undefined ? {} : { action }),
           ...(rollback === undefined ? {} : { rollback }),
         }
-        return policyViewSchema.parse(
-          await service.activatePolicy(tenant, sha256, activation, localCaller()),
-        )
+        const now = await service.activatePolicy(tenant, sha256, activation, localCaller())
+        return tellOfScope(context, before, policyViewSchema.parse(now))
       })
       return tell(context, flags, view)
     },

@@ -41,7 +41,7 @@ afterAll(() => {
 
 it('policies are pushed, activated, listed, shown, replaced and retired', async () => {
   const pushed = await cs('policy', 'push', 'one.yaml')
-  expect(pushed.stderr).toContain('countersign policy activate')
+  expect(pushed.stderr).toContain('countersign policy activate payments@1')
   expect(await succeed('policy', 'activate', 'payments')).toContain('everywhere')
   expect((await cs('policy', 'push', 'changed.yaml')).code).toBe(1)
   await succeed('policy', 'push', 'two.yaml')
@@ -53,7 +53,12 @@ it('policies are pushed, activated, listed, shown, replaced and retired', async 
     'actions pay refund.*, environments production',
   )
   expect(await cs('policy', 'activate', 'payments@1')).toMatchObject({ code: 1 })
-  await succeed('policy', 'activate', 'payments@1', '--rollback')
+  const back = await cs('policy', 'activate', 'payments@1', '--rollback')
+  expect(back).toMatchObject({ code: 0 })
+  expect(back.stderr).toContain(
+    'It decides on: everywhere. Version 2 decided on: actions pay refund.*, environments production',
+  )
+  expect((await cs('policy', 'activate', 'payments@1')).stderr).not.toContain('decided on')
   const list = JSON.parse(await succeed('policy', 'list', '--json')) as { sha256: string }[]
   expect(list).toMatchObject([{ state: 'active' }, { state: 'replaced' }])
   const [one, two] = list

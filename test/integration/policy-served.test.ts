@@ -69,6 +69,11 @@ it('a policy that HTTP registers decides once two leads have signed', async () =
   const { sha256 } = await ask('/v1/policies', { bundle, dialect: 'native' })
   const path = `/v1/policies/${String(sha256)}`
   expect(await ask(`${path}/activate`, {})).toMatchObject({ code: 'ACTION_REQUIRED', status: 428 })
+  writeFileSync(join(place.home, 'two.json'), JSON.stringify({ dialect: 'native', ...bundle }))
+  const pushed = await cs('policy', 'push', 'two.json', '--activate')
+  expect(pushed.code).toBe(75)
+  expect(pushed.stdout).toMatch(/^payments +2 +registered /m)
+  expect(pushed.stderr).toContain('countersign policy activate payments@2 --justification')
   const asked = await cs(
     'policy',
     'activate',

@@ -79,7 +79,7 @@ function defineReading({ actions, context, outcome, program }: Defining<'actions
     ],
   )
   ofTenant(writing(challenge.argument('<id>', 'id of the action'))).option(
-    '--out <file>',
+    '-o, --out <file>',
     'file to write it to',
   )
   act(program, challenge, outcome, async (flags: TenantFlags & { out?: string }, [action]) =>

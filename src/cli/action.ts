@@ -48,7 +48,7 @@ const whatNext: Readonly<Record<ActionView['status'], string>> = {
 async function tell(context: Context, flags: TenantFlags, view: ActionView): Promise<number> {
   await context.out.write(flags.json === true ? jsonLine(view) : formatView(view))
   for (const note of view.done?.keys?.notes ?? []) context.err.note(`${printable(note)}\n`)
-  context.err.note(whatNext[view.status])
+  context.err.note(whatNext[view.status].replaceAll(' ID', ` ${view.action}`))
   return exitCodes.done
 }
 

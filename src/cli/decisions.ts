@@ -1,4 +1,5 @@
 // Decisions at the command line, read beside a server that may run. What they say of themselves is shown as it was signed.
+import { z } from 'zod'
 import { decisionPageSchema, decisionViewSchema } from '../wire/decision.ts'
 import type { InForce } from '../decisions/standing.ts'
 import type { ListRequest } from '../decisions/service.ts'
@@ -53,6 +54,29 @@ export async function listDecisions(context: Context, flags: DecisionListFlags):
   return exitCodes.done
 }
 
+const groundsSchema = z.object({
+  reasons: z.array(z.object({ code: z.string(), text: z.string().default('') })),
+  policies: z.array(
+    z.object({ effect: z.string().default('-'), id: z.string(), version: z.string().default('-') }),
+  ),
+})
+
+/** Why a decision was made as it was, in short. */
+function becauseRows(decision: unknown): string[][] {
+  const parsed = groundsSchema.safeParse(decision)
+  if (!parsed.success) return []
+  const { policies, reasons } = parsed.data
+  return [
+    ...reasons.map(({ code, text }) => [
+      'because',
+      printable(text === '' ? code : `${code}: ${text}`),
+    ]),
+    ...policies
+      .filter(({ effect }) => effect !== 'not_applicable')
+      .map(({ effect, id, version }) => ['policy', printable(`${id} ${version}: ${effect}`)]),
+  ]
+}
+
 /** `decision show ID` */
 export async function showDecision(
   context: Context,
@@ -71,6 +95,7 @@ export async function showDecision(
     ['in force', inForceText(view)],
     ['override', override ?? 'none'],
     ['escalation', escalation ?? 'none'],
+    ...becauseRows(decision),
     ['used', String(executions)],
     ['time', date(time)],
     ['entry', `index ${index}`],

@@ -46,7 +46,10 @@ function formatView(view: EscalationView): string {
     person === null
       ? []
       : [
-          ['by', `${printable(person)}, ${vouchedBy === 'signature' ? 'signed' : 'by API key'}`],
+          [
+            'by',
+            `${printable(person)}, ${vouchedBy === 'signature' ? 'signed' : 'not signed: the service’s word'}`,
+          ],
           ['reason', printable(reason ?? '')],
         ]
   return formatTable([
@@ -63,14 +66,15 @@ function formatView(view: EscalationView): string {
 
 const whatNext: Readonly<Record<EscalationView['status'], string>> = {
   approved: 'The decision is an ALLOW for one use now; claim it before the effect\n',
-  pending: 'A reviewer is wanted: countersign escalation approve|reject ID --reason TEXT\n',
+  pending:
+    'What is asked for: countersign decision show ID\nA reviewer is wanted: countersign escalation approve|reject ID --reason TEXT\n',
   rejected: '',
   'timed-out': '',
 }
 
 async function tell(context: Context, flags: TenantFlags, view: EscalationView): Promise<number> {
   await context.out.write(flags.json === true ? jsonLine(view) : formatView(view))
-  context.err.note(whatNext[view.status])
+  context.err.note(whatNext[view.status].replaceAll(' ID', ` ${view.id}`))
   return exitCodes.done
 }
 

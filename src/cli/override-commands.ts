@@ -103,7 +103,7 @@ function defineReading({ context, outcome, overrides, program }: Defining<'overr
     ],
   )
   ofTenant(writing(challenge.argument('<id>', 'id of the decision'))).option(
-    '--out <file>',
+    '-o, --out <file>',
     'file to write it to',
   )
   act(program, challenge, outcome, async (flags: TenantFlags & { out?: string }, [decision]) =>

@@ -37,14 +37,15 @@ const whatNext: Readonly<Record<OverrideView['status'], string>> = {
   executed: 'The decision is an ALLOW for one use now; claim it before the effect\n',
   expired: '',
   partial: 'One more signature is wanted\n',
-  pending: 'Two signatures are wanted: countersign override sign ID --role ROLE\n',
+  pending:
+    'What it overrules: countersign decision show ID\nTwo signatures are wanted: countersign override sign ID --role ROLE\n',
   rejected: '',
   revoked: '',
 }
 
 async function tell(context: Context, flags: TenantFlags, view: OverrideView): Promise<number> {
   await context.out.write(flags.json === true ? jsonLine(view) : formatView(view))
-  context.err.note(whatNext[view.status])
+  context.err.note(whatNext[view.status].replaceAll(' ID', ` ${view.decision}`))
   return exitCodes.done
 }
 

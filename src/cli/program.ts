@@ -1,5 +1,5 @@
 // The tree of commands, put together from its parts.
-import { Command } from 'commander'
+import { Command, Help } from 'commander'
 import { defineAction } from './action-commands.ts'
 import { defineAdministration } from './administration-commands.ts'
 import { defineAudit } from './audit-commands.ts'
@@ -55,6 +55,10 @@ export function createProgram(context: Context, version: string, outcome: Outcom
       outputError: (text, write) => {
         write(text.replace(/^error: /, 'countersign: '))
       },
+    })
+    .configureHelp({
+      optionDescription: (option) =>
+        `${new Help().optionDescription(option)}${option.mandatory ? ' (required)' : ''}`,
     })
     .addHelpText('after', epilogue)
   acceptGlobals(program)

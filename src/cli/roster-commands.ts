@@ -54,7 +54,7 @@ function defineKeygen({ context, outcome, program, roster }: Defining<'roster'>)
     'Makes a key for one person, in a file under a passphrase, and prints its public half. Keys of ssh-keygen and of wallets serve as well.',
     ['roster keygen --out ann.key', 'roster keygen --out ann.key --kind id-MLDSA65-Ed25519-SHA512'],
   )
-    .requiredOption('--out <file>', 'file to make')
+    .requiredOption('-o, --out <file>', 'file to make')
     .addOption(
       new Option('--kind <kind>', 'kind of key')
         .choices(['Ed25519', 'id-MLDSA65-Ed25519-SHA512'])
@@ -77,7 +77,7 @@ function defineProposing({ context, outcome, program, roster }: Defining<'roster
     'Begins the next version of the roster in a file, with everybody who is in the present one. What enrol does not do is edited in it by hand.',
     ['roster propose --out roster.json'],
   )
-  ofTenant(writing(propose)).requiredOption('--out <file>', 'file to make')
+  ofTenant(writing(propose)).requiredOption('-o, --out <file>', 'file to make')
   act(program, propose, outcome, async (flags: TenantFlags & { out: string }) =>
     (await import('./roster.ts')).proposeRoster(context, flags),
   )

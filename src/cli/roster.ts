@@ -161,6 +161,10 @@ export async function proposeRoster(
   context.err.note(
     `Proposal for version ${(before?.version ?? 0) + 1} written to ${printable(flags.out)}: let people enrol, then sign, then apply it\n`,
   )
+  if (before === undefined)
+    context.err.note(
+      'Recovery keys, for when the leads’ own are lost, are named in version 1 or never: countersign roster enrol --recovery\n',
+    )
   return exitCodes.done
 }
 
@@ -185,11 +189,19 @@ export async function enrol(context: Context, file: string, flags: EnrolFlags): 
       : { ...roster, people: withKey(roster.people, person, role, named) }
   // Whoever signed before signed another text.
   await writeProposal(context, file, { ...proposal, endorsements: [], roster: next })
+  context.err.note(
+    person === undefined
+      ? 'A recovery key is enrolled\n'
+      : `${printable(person)} is enrolled: ${rolesIn(next.people, person)}\n`,
+  )
   const dropped = proposal.endorsements.length
   if (dropped > 0)
     context.err.note(`Signatures of the proposal as it was are dropped: ${dropped}\n`)
   return exitCodes.done
 }
+
+const rolesIn = (people: readonly Person[], person: string): string =>
+  people.find(({ id }) => id === person)?.roles.join(', ') || 'no role'
 
 function withRecoveryKey(
   recovery: Proposal['roster']['recovery'],
@@ -206,8 +218,15 @@ function withKey(
   added: readonly Role[],
   { key, kind }: ReturnType<typeof readPublicKey>,
 ): Person[] {
+  const owner = people.find((one) => one.keys.some((held) => held.key === key))
+  if (owner !== undefined && owner.id !== id)
+    throw new Usage(`Key is in the proposal already, of another person: ${owner.id}`)
   const known = people.find((one) => one.id === id)
-  const keys = [...(known?.keys ?? []), { key, kind, notAfter: null, notBefore: 0, revoked: false }]
+  const held = known?.keys ?? []
+  const keys =
+    owner === undefined
+      ? [...held, { key, kind, notAfter: null, notBefore: 0, revoked: false }]
+      : held
   const person = { id, keys, roles: [...new Set([...(known?.roles ?? []), ...added])] }
   return known === undefined
     ? [...people, person]
@@ -244,6 +263,8 @@ export async function applyRoster(
   const proposal = await readProposal(context, file)
   textOf(proposal, file)
   const { endorsements, roster, tenant } = proposal
+  if (endorsements.length === 0)
+    throw new Usage(`Nobody has signed the proposal: countersign roster sign ${file}`)
   const applied = await whileWriting(context, flags, (service) =>
     service.applyRoster(tenant, { endorsements, roster }, localCaller()),
   )
@@ -253,7 +274,7 @@ export async function applyRoster(
   )
   context.err.note(
     event === 'version'
-      ? 'It counts, and the trust root that names it is published: hand it to whoever verifies (countersign trust-root export)\n'
+      ? 'It counts, and the trust root that names it is published: hand it to whoever verifies: countersign trust-root -o FILE\n'
       : `Recovery keys have asked for it: apply it again from ${new Date(countsFrom).toISOString()} on\n`,
   )
   return exitCodes.done

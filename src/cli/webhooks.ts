@@ -53,6 +53,10 @@ export async function addWebhook(context: Context, url: string, flags: AddFlags)
   await context.out.write(
     json === true ? jsonLine(made) : made.secret === null ? '' : `${made.secret}\n`,
   )
+  if (!/^https:/i.test(url))
+    context.err.note(
+      'Without https it is told nothing unless the server has webhooks.allowPrivate\n',
+    )
   context.err.note(
     `Webhook ${made.webhook.id} is made; try it: countersign webhook test ${made.webhook.id}\n`,
   )

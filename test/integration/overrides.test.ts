@@ -62,14 +62,25 @@ describe('two leads at the command line', () => {
   })
 
   it('found a roster: each enrols and signs the same text, by whichever tool', async () => {
-    await done('roster', 'propose', '--out', 'roster.json')
+    await done('roster', 'propose', '-o', 'roster.json')
     expect(await cs('roster', 'show', 'roster.json')).toMatchObject({ code: 2 })
     const [ann, bob] = [
       ['--person', 'ann', '--role', 'risk_lead', '--key', 'ann.key'],
       ['--person', 'bob', '--role', 'security_lead', '--ssh', 'bob'],
     ]
-    await done('roster', 'enrol', 'roster.json', ...ann)
+    const enrolled = await cs('roster', 'enrol', 'roster.json', ...ann)
+    expect(enrolled.stderr).toBe('ann is enrolled: risk_lead\n')
     await done('roster', 'enrol', 'roster.json', ...bob)
+    const borrowed = ['--person', 'cyd', '--role', 'reviewer', '--ssh', 'bob']
+    expect(await cs('roster', 'enrol', 'roster.json', ...borrowed)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('of another person: bob') as string,
+    })
+    await done('roster', 'enrol', 'roster.json', ...bob)
+    expect(await cs('roster', 'apply', 'roster.json')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('Nobody has signed the proposal') as string,
+    })
     expect(await done('roster', 'show', 'roster.json')).toContain('Countersign roster v1\n')
     const wrong = ['--key', 'ann.key', '--passphrase-file', 'wrong']
     expect(await cs('roster', 'sign', 'roster.json', ...wrong)).toMatchObject({
@@ -121,6 +132,7 @@ describe('two leads at the command line', () => {
     )
     expect(await done('decision', 'list', '--override', 'open')).toBe('')
     const shown = await done('decision', 'show', id)
+    expect(shown).toMatch(/^because +\S+/m)
     expect(shown).toMatch(/^made as +BLOCK\nin force +ALLOW by override\noverride +executed$/m)
     const view = JSON.parse(await done('decision', 'show', id, '--json')) as DecisionJson
     expect(view).toMatchObject({ by: 'override', inForce: 'ALLOW', status: 'BLOCK' })

@@ -44,6 +44,8 @@ export interface Dialect {
   readonly subject: number
   /** Whether a longer one raises; else it does not match, and a rule that denies is escaped by writing more. */
   readonly raisesOnLong: boolean
+  /** Whether a value of a kind that the matcher cannot judge raises; else it does not match, and a rule that denies is escaped by sending "3" for 3. */
+  readonly raisesOnKind: boolean
   readonly bounds: BundleBounds
 }
 
@@ -82,6 +84,7 @@ const second: Omit<Dialect, 'name'> = {
   refusesEarly: true,
   subject: 4096,
   raisesOnLong: false,
+  raisesOnKind: false,
   bounds: closed,
 }
 
@@ -92,6 +95,7 @@ const native: Omit<Dialect, 'name'> = {
   openDefault: true,
   terms: true,
   raisesOnLong: true,
+  raisesOnKind: true,
   bounds: Object.freeze({ ...closed, policies: 256, rules: 1024 }),
 }
 
@@ -109,6 +113,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = Object.freeze({
     refusesEarly: false,
     subject: Infinity,
     raisesOnLong: true,
+    raisesOnKind: false,
     bounds: open,
   }),
   '0.2': Object.freeze({ ...second, name: '0.2' }),

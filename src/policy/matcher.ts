@@ -116,9 +116,46 @@ function compileComparison(matcher: FieldMatcher, dialect: Dialect, at: string):
   }
 }
 
+const isText = (value: unknown): boolean => typeof value === 'string'
+
+const orderedKind = (value: unknown): string =>
+  Array.isArray(value) ? 'list' : typeof value === 'boolean' ? 'truth value' : typeof value
+
+/** Whether a matcher can judge a value of such a kind; equality can judge all. */
+function canJudge({ kind, value }: FieldMatcher, actual: unknown): boolean {
+  switch (kind) {
+    case 'gt':
+    case 'gte':
+    case 'lt':
+    case 'lte':
+      return orderedKind(actual) === orderedKind(value)
+    case 'regex':
+    case 'starts_with':
+    case 'ends_with':
+      return isText(actual)
+    case 'contains':
+      return isText(actual) || (typeof actual === 'object' && actual !== null)
+    case 'eq':
+    case 'ne':
+    case 'in':
+    case 'not_in':
+    case 'exists':
+    case 'missing':
+      return true
+  }
+}
+
+const judging =
+  (matcher: FieldMatcher, compare: Comparison, at: string): Comparison =>
+  (actual) =>
+    canJudge(matcher, actual)
+      ? compare(actual)
+      : raise(`Value is of a kind that ${matcher.kind} cannot judge`, at)
+
 function compileField(matcher: FieldMatcher, at: string, dialect: Dialect): CompiledMatcher {
   const lookup = compilePath(matcher.field, dialect.extended)
-  const compare = compileComparison(matcher, dialect, at)
+  const plain = compileComparison(matcher, dialect, at)
+  const compare = dialect.raisesOnKind ? judging(matcher, plain, at) : plain
   const whenMissing = matcher.kind === 'missing'
   return {
     matcher,

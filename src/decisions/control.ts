@@ -76,7 +76,8 @@ async function readFor(room: Room, effect: ActionEffect, id: string): Promise<St
   const standing = await readStandingAction(room, id)
   if (isSameEffect(standing.effect, effect)) return standing
   const other = effectDifference(effect, standing.effect) ?? ''
-  throw refused(`Action was signed for something else, by its ${other}: ${id}`)
+  const done = standing.request.status === 'executed' ? ', and is executed already' : ''
+  throw refused(`Action was signed for something else, by its ${other}${done}: ${id}`)
 }
 
 /** Where that stands which is guarded, but for the content of decisions, which is erased once anyhow. */

@@ -176,8 +176,13 @@ const expiring: Guards<TwoKeyScene>['expired'] = {
 }
 
 const executing: Guards<TwoKeyScene>['executed'] = {
-  'both have signed': ({ before }) =>
-    unless(before?.status === 'approved', 'Request has not both signatures, or is over'),
+  'both have signed': ({ before }) => {
+    const status = before?.status ?? 'pending'
+    if (status === 'approved') return undefined
+    return status === 'pending' || status === 'partial'
+      ? 'Request has not both signatures'
+      : `Request is over: ${status}`
+  },
   'before execute-by': ({ challenge, scene: { time } }) =>
     unless(time <= challenge.executeBy, 'Execute-by has passed'),
   'roster has not changed': ({ challenge, scene }) =>

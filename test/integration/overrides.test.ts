@@ -124,7 +124,10 @@ describe('two leads at the command line', () => {
       await told('sign', id, ...role('security_lead'), ...pasted, '--person', 'bob'),
     ).toMatchObject({ status: 'approved' })
     expect(await told('execute', id)).toMatchObject({ status: 'executed' })
-    expect(await cs('override', 'execute', id)).toMatchObject({ code: 1 })
+    expect(await cs('override', 'execute', id)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('Request is over: executed') as string,
+    })
     expect(await done('override', 'show', id)).toContain('executed')
 
     expect(await done('decision', 'list', '--in-force', 'ALLOW', '--by', 'override')).toMatch(

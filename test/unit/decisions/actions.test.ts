@@ -250,8 +250,12 @@ describe('an action that two leads have signed', () => {
     ).rejects.toMatchObject(refused('by its from'))
     // The master key of then is not the one of now.
     const master = await approved(at, { action: 'keys.rotate-master' })
-    await execute(at, await approved(at, { action: 'keys.rotate-master' }))
-    await expect(execute(at, master)).rejects.toMatchObject(refused('by its master'))
+    const other = await approved(at, { action: 'keys.rotate-master' })
+    await execute(at, other)
+    await expect(execute(at, master)).rejects.toMatchObject(refused('by its master: '))
+    await expect(execute(at, other)).rejects.toMatchObject(
+      refused('by its master, and is executed already: '),
+    )
     await service.erase(requester, one.id, reason, view.action)
   })
 

@@ -430,7 +430,7 @@ describe('a deadline', () => {
       clock.now = request.executeBy + late
       const done = at.service.actOnOverride(requester, request.decision, { act: 'execute' })
       if (late === 0) expect(await done).toMatchObject({ status: 'executed' })
-      else await expect(done).rejects.toMatchObject(refused('has not both signatures, or is over'))
+      else await expect(done).rejects.toMatchObject(refused('Request is over: expired'))
       expect((await reportOf(at, request.decision)).verdict).toBe('valid')
     }
   })

@@ -200,7 +200,7 @@ describe('the dossier of an action', () => {
       stream,
       overrideMatter('executed', { maxUses: 1, status: 'ALLOW' }),
     ])
-    expect(worst(verify(twice))).toContain('or is over')
+    expect(worst(verify(twice))).toContain('Request is over: executed')
     const elsewhere = actionStreamOf(overruled)
     expect(worst(verify(signedLog(actionOf(), elsewhere), elsewhere))).toContain(
       'Stream is not the one of the nonce',

@@ -42,7 +42,7 @@ export const systemStreams = Object.freeze([
 ] as const)
 
 /** One of the streams of a log that are neither a decision's nor an action's. */
-export type SystemStream = (typeof systemStreams)[number]
+type SystemStream = (typeof systemStreams)[number]
 
 const streamKinds: Readonly<Record<SystemStream, readonly Kind[]>> = Object.freeze({
   keys: ['key'],

@@ -144,8 +144,10 @@ class Run {
 
 function shorten(answer: Notarised | DryRun): object {
   if ('dryRun' in answer) return { dryRun: true, status: answer.status }
-  const { id, index, replayed, status, time } = answer
-  return { id, status, index, time, replayed }
+  const { id, index, obligations, proceed, reasons, replayed, status, time } = answer
+  // A caller who was decided for must see what he has to do, and not only that he may.
+  const decided = proceed === undefined ? {} : { proceed, reasons, obligations }
+  return { id, status, ...decided, index, time, replayed }
 }
 
 function summary({ done, replayed, refused }: Run, interrupted: boolean): string {

@@ -73,6 +73,9 @@ it('a policy decides what is notarised without a status, and decides again from 
   const lines = (await succeed('notarise', 'asked.ndjson')).trimEnd().split('\n')
   const answers = lines.map((line) => JSON.parse(line) as { id: string; status: string })
   expect(answers.map(({ status }) => status)).toEqual(['ALLOW', 'ALLOW', 'ALLOW', 'BLOCK'])
+  const [first, , , last] = answers
+  expect(first).toMatchObject({ proceed: true, obligations: [], reasons: [{}] })
+  expect(last).toMatchObject({ proceed: false, reasons: [{}] })
   await succeed('trust-root', '-o', 'trust-root.json')
   const id = answers[0]?.id ?? ''
   await succeed('dossier', 'export', id, '-o', 'one.dossier.json')

@@ -21,8 +21,10 @@ import type { Principal } from './service.ts'
 import {
   canonicalMatter,
   canonicalSaid,
+  membersIn,
   submissionOf,
   type EvaluatedSubmission,
+  type Members,
   type Submission,
 } from './submission.ts'
 
@@ -136,10 +138,10 @@ export class Notariser {
   /** As {@link notarise}, of a finished decision that was made canonical before. */
   submit(room: Room, principal: Principal, said: Submission): Promise<string> {
     const made: Made = { said, source: 'submitted' }
-    const { idempotencyKey, members } = said
+    const { idempotencyKey } = said
     if (idempotencyKey === null) return this.#enter(room, principal, made, null, null)
     const make = (): Promise<Made> => Promise.resolve(made)
-    return this.#once(room, principal, canonicalSaid(members), idempotencyKey, make)
+    return this.#once(room, principal, canonicalSaid(said), idempotencyKey, make)
   }
 
   /**
@@ -297,14 +299,15 @@ export class Notariser {
     record: Omit<IdempotencyRecord, 'stream'> | null,
   ): Promise<string> {
     const { refuseAt, said, source, time = room.clock() } = made
-    const { action, actor, decideWithinSeconds, members, mode, status } = said
+    const { action, actor, decideWithinSeconds, mode, status } = said
+    const members = membersIn(said)
     const id = uuidv7(time, randomNonce(10))
     const { signed, appended } = await enter(room, {
       kind: 'decision',
       stream: id,
       seq: 0,
       prev: null,
-      matter: this.#matter(id, time, principal, made, key),
+      matter: this.#matter(id, time, principal, { members, source }, key),
       isValid: true,
       filter: { status, actor, action },
       effects: record === null ? [] : [{ type: 'idempotency', record: { ...record, stream: id } }],
@@ -322,12 +325,12 @@ export class Notariser {
     id: string,
     time: number,
     { caller }: Principal,
-    { said, source }: Made,
+    { members, source }: { members: Members; source: Made['source'] },
     idempotencyKey: string | null,
   ): Readonly<Record<keyof DecisionMatter, unknown>> {
     // Of all that the entry says this alone does not come through the schema of requests.
     invariant(isCaller(caller), 'Caller cannot stand in evidence')
-    const text = (name: keyof Submission['members']) => new CanonicalText(said.members[name])
+    const text = (name: keyof typeof members) => new CanonicalText(members[name])
     return {
       id,
       time,

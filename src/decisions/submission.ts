@@ -1,6 +1,7 @@
 // What a decision says, as canonical text of each member. A finished decision is put into this form where its request was checked, so that the thread
 // that signs neither parses nor sorts it: an eighth of what a decision costs there.
 import { canonicalize } from '../base/canonical-json.ts'
+import { invariant } from '../base/failure.ts'
 import type { DecisionMatter } from '../dossier/matters.ts'
 import type { MadeDecision } from './evaluate.ts'
 
@@ -24,7 +25,8 @@ export interface Submission {
   readonly idempotencyKey: string | null
   /** How long a reviewer may take. */
   readonly decideWithinSeconds: number | undefined
-  readonly members: Members
+  /** The members' texts, a line each in the order of their names: one string crosses to another thread faster than twelve. */
+  readonly lines: string
 }
 
 /** A decision that was made by a copy of the policies, on its way into the log; plain data. */
@@ -69,14 +71,37 @@ export const submissionOf = (
   action: made.intent.action.type,
   idempotencyKey,
   decideWithinSeconds: made.decideWithinSeconds,
-  members: membersOf(made),
+  lines: Object.values(membersOf(made)).join('\n'),
 })
 
-/** The canonical text of all that was said, by which a request is known again: members stand in order. */
-export const canonicalSaid = (members: Members): string =>
+/** The members of a submission; canonical JSON has no line breaks. */
+export function membersIn({ lines }: Pick<Submission, 'lines'>): Members {
+  const texts = lines.split('\n')
+  invariant(texts.length === 12, 'Submission has not twelve lines')
+  const at = (line: number): string => texts[line] ?? ''
+  return {
+    confidence: at(0),
+    gates: at(1),
+    intent: at(2),
+    links: at(3),
+    maxUses: at(4),
+    mode: at(5),
+    obligations: at(6),
+    overridable: at(7),
+    policies: at(8),
+    reasons: at(9),
+    status: at(10),
+    trace: at(11),
+  }
+}
+
+const joined = (members: Members): string =>
   `{${Object.entries(members)
     .map(([name, text]) => `"${name}":${text}`)
     .join(',')}}`
 
+/** The canonical text of all that was said, by which a request is known again: members stand in order. */
+export const canonicalSaid = (said: Pick<Submission, 'lines'>): string => joined(membersIn(said))
+
 /** As {@link canonicalSaid}, of a decision that was notarised. */
-export const canonicalMatter = (matter: DecisionMatter): string => canonicalSaid(membersOf(matter))
+export const canonicalMatter = (matter: DecisionMatter): string => joined(membersOf(matter))

@@ -292,8 +292,8 @@ export class FakeService implements Service {
 
   submit(principal: Principal, submission: Submission): Promise<string> {
     this.#note('submit', principal, submission)
-    const { idempotencyKey, members, status } = submission
-    return this.#take(canonicalSaid(members), status, idempotencyKey)
+    const { idempotencyKey, status } = submission
+    return this.#take(canonicalSaid(submission), status, idempotencyKey)
   }
 
   #take(text: string, status: string, key: string | null): Promise<string> {

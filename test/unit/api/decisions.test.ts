@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../../src/base/failure.ts'
+import { membersIn, type Submission } from '../../../src/decisions/submission.ts'
 import { decisionViewSchema } from '../../../src/wire/decision.ts'
 import { createEdge, decision, expectProblem } from './edge.ts'
 
@@ -36,7 +37,7 @@ describe('notarising over HTTP', () => {
         { actor: 'ü€😀', action: 'a', status: 'BLOCK', mode: 'enforce', idempotencyKey: null },
       ],
     })
-    expect(service.asked.at(-1)?.args[1]).toHaveProperty('members', {
+    expect(membersIn(service.asked.at(-1)?.args[1] as Submission)).toEqual({
       confidence: 'null',
       gates: '[]',
       intent: '{"action":{"n":100,"type":"a"},"actor":{"id":"ü€😀"}}',

@@ -196,8 +196,7 @@ describe('the log of requests', () => {
       await ask('/v1/trust-root', { token: wrong }),
       await ask('/v1/api-keys', { body: { owner: secret, scopes: ['log:read'] } }),
     ]
-    service.submit = (_, { members }) =>
-      Promise.reject(new Error(`${token} ${Object.values(members).join()}`))
+    service.submit = (_, { lines }) => Promise.reject(new Error(`${token} ${lines}`))
     responses.push(await ask('/v1/decisions', { body: hidden }))
     expect(log).toHaveLength(responses.length)
     const all = log.join('')

@@ -91,9 +91,8 @@ describe('deciding over HTTP', () => {
     const response = await send({ intent, mode: 'dry_run' }, token)
     expect(response.status).toBe(200)
     expect(await response.json()).toMatchObject({ dryRun: true })
-    expect(edge.service.asked.map(({ method }) => method)).toEqual(
-      expect.not.arrayContaining(['notarise', 'submit']),
-    )
+    const asked = edge.service.asked.map(({ method }) => method)
+    expect(asked.filter((method) => /^(notarise|submit)/.test(method))).toEqual([])
     const keyed = { idempotencyKey: 'k', intent, mode: 'dry_run' }
     await expectProblem(await send(keyed, token), 422, 'INPUT_INVALID')
     const header = { 'Idempotency-Key': 'k' }

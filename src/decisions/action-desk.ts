@@ -114,7 +114,7 @@ const alone = <T>(room: Room, work: () => Promise<T>): Promise<T> =>
   room.gate.alone(() => room.log.idle(), work)
 
 function viewOf(room: Room, standing: StandingAction): ActionView {
-  const { effect, entries, id, request, roster, stream } = standing
+  const { effect, entries, id, request, roster } = standing
   const { challenge, signatures, status, text } = request
   const { approveBy, executeBy, nonce } = challenge
   const over = isOpen(request) && isOverdue(request, logTime(room))
@@ -124,7 +124,7 @@ function viewOf(room: Room, standing: StandingAction): ActionView {
     approveBy,
     challenge: text,
     done: null,
-    dossierUrl: `/v1/dossiers/${stream}`,
+    dossierUrl: `/v1/actions/${id}/dossier`,
     effect,
     executeBy,
     index: entries.at(-1)?.index ?? 0,

@@ -111,7 +111,9 @@ it('a command waits until both have signed', async () => {
     found = newest
   }
   const { action } = found
-  const { challenge } = (await ask(`/v1/actions/${action}`)).told as unknown as ActionView
+  const view = (await ask(`/v1/actions/${action}`)).told as unknown as ActionView
+  const { challenge } = view
+  expect((await ask(view.dossierUrl)).told).toMatchObject({ stream: `action-${action}` })
   await sign(action, 'ann', challenge)
   await sign(action, 'bob', challenge)
   const ran = await waiting

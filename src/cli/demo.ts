@@ -1,4 +1,5 @@
 // The demonstration: what Countersign promises, shown on the real thing in a few seconds. It exits 0 only if everything it claims was seen.
+// One file, for it is one story that is read from its beginning to its end; what it shows it with stands in demo-stage.ts and demo-narrator.ts.
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -4,7 +4,7 @@ import { uuidv7 } from '../base/uuid.ts'
 import { randomBytes } from '../crypto/hash.ts'
 import type { Effect } from '../store/store.ts'
 import type { AnnouncementKind } from '../wire/webhooks.ts'
-import { dossierUrl } from './notarise.ts'
+import { dossierUrl } from './reply.ts'
 import type { Room } from './room.ts'
 
 /** What an announcement is about, by the ids of what it concerns. */

@@ -27,7 +27,7 @@ import type {
 } from '../wire/escalations.ts'
 import { effectsOf } from './escalation-opening.ts'
 import { decisionOf, follow, nextPlace, readDecisionStream } from './follow-up.ts'
-import { dossierUrl } from './notarise.ts'
+import { dossierUrl } from './reply.ts'
 import { judgedOf } from './override-reading.ts'
 import { expectNotClosed, enterNow, type Draft, type Room } from './room.ts'
 import { placeOf, readRosterStory } from './roster-story.ts'

@@ -10,7 +10,7 @@ import { isUuid } from '../base/uuid.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import type { ClaimRequest, Claimed } from '../wire/decision.ts'
 import type { StoredEntry } from '../store/store.ts'
-import { dossierUrl } from './notarise.ts'
+import { dossierUrl } from './reply.ts'
 import { enter, type Draft, type Entered, type Room } from './room.ts'
 import type { Principal } from './service.ts'
 

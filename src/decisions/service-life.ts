@@ -3,6 +3,7 @@
 //
 // When a commit's outcome is unknown, or the database fails, everything stops: readiness goes down, the store is closed and opened again, each
 // log is read anew and held against its pin, and only then is anything signed. Callers in between get the failure that began it.
+// One file, for store, rooms, trouble and recovery are one state; the calls themselves stand in *-calls.ts.
 import { asFailure, Failure, type FailureCode } from '../base/failure.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { KekProvider } from '../kek/kek.ts'

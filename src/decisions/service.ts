@@ -2,6 +2,7 @@
 // owns the database and the keys; both behave the same, and everything that passes can be structured-cloned.
 //
 // Nothing is acknowledged before it is durable, provable and pinned. Every method rejects with a Failure of the table and nothing else.
+// Long because it is the one list of all that an edge can ask for, and nothing that runs.
 import type { Profile } from '../dossier/kinds.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { Report } from '../verify/report.ts'

@@ -1,8 +1,6 @@
-import { Option, type Command } from 'commander'
+import type { Command } from 'commander'
 import { isUuid } from '../base/uuid.ts'
-import { leadRoles } from '../dossier/challenge.ts'
-import { signedBy } from './approver-options.ts'
-import type { ReasonFlags, SignFlags } from './action.ts'
+import type { ReasonFlags } from './action.ts'
 import {
   act,
   asJson,
@@ -17,7 +15,8 @@ import {
   type TenantFlags,
 } from './command.ts'
 import { Usage } from './complain.ts'
-import { twoKeyed } from './two-key-options.ts'
+import { aboutOne, defineChallenge, defineSteps, type TwoKeyGroup } from './two-key-commands.ts'
+import { twoKeyed, wholeReason } from './two-key-options.ts'
 
 const id = '$ID'
 
@@ -26,10 +25,17 @@ function wholeId(value: unknown): string {
   throw new Usage(`The id of an action is wanted: ${String(value)}`)
 }
 
-/** A reason of a command. */
-export function wholeReason(reason: string): string {
-  if (reason !== '' && reason.length <= 2048) return reason
-  throw new Usage('A reason has 1 to 2048 characters: --reason')
+const requests: TwoKeyGroup = {
+  name: 'action',
+  idOf: 'action',
+  what: 'action',
+  execution:
+    'Does what both leads have signed, once, whoever else tries. One that was cut off goes on when it is executed again.',
+  wholeId,
+  load: async () => {
+    const { actOnAction, printChallenge, signAction } = await import('./action.ts')
+    return { act: actOnAction, printChallenge, sign: signAction }
+  },
 }
 
 /** `action` and `control` */
@@ -41,13 +47,11 @@ export function defineAction(program: Command, context: Context, outcome: Outcom
   )
   const defining = { actions, context, outcome, program }
   defineReading(defining)
-  defineSigning(defining)
-  defineEnding(defining)
+  const parts = { context, of: requests, outcome, program, requests: actions }
+  defineChallenge(parts)
+  defineSteps(parts)
   defineControl(program, context, outcome)
 }
-
-const aboutAction = (command: Command): Command =>
-  asJson(ofTenant(writing(command.argument('<id>', 'id of the action'))))
 
 function defineReading({ actions, context, outcome, program }: Defining<'actions'>): void {
   const list = define(actions, 'list', 'Lists the actions, newest first.', [
@@ -65,78 +69,10 @@ function defineReading({ actions, context, outcome, program }: Defining<'actions
   const show = define(actions, 'show', 'Tells what an action does and how it stands with it.', [
     `action show ${id}`,
   ])
-  aboutAction(show)
+  aboutOne(show, requests.idOf)
   act(program, show, outcome, async (flags: TenantFlags, [action]) =>
     (await import('./action.ts')).showAction(context, wholeId(action), flags),
   )
-  const challenge = define(
-    actions,
-    'challenge',
-    'Prints the text that both leads sign, byte for byte, for whatever tool they have.',
-    [
-      `action challenge ${id} --out challenge.txt`,
-      `action challenge ${id} | ssh-keygen -Y sign -f KEY -n countersign/override/v1`,
-    ],
-  )
-  ofTenant(writing(challenge.argument('<id>', 'id of the action'))).option(
-    '-o, --out <file>',
-    'file to write it to',
-  )
-  act(program, challenge, outcome, async (flags: TenantFlags & { out?: string }, [action]) =>
-    (await import('./action.ts')).printChallenge(context, wholeId(action), flags),
-  )
-}
-
-function defineSigning({ actions, context, outcome, program }: Defining<'actions'>): void {
-  const sign = define(
-    actions,
-    'sign',
-    'Shows the challenge, signs it and delivers the signature, or delivers one that was made elsewhere. Read what you sign.',
-    [
-      `action sign ${id} --role risk_lead --key ann.key`,
-      `action sign ${id} --role security_lead --ssh ~/.ssh/id_ed25519`,
-      `action sign ${id} --role risk_lead --signature signature.txt --person ann`,
-    ],
-  )
-  signedBy(aboutAction(sign))
-    .addOption(
-      new Option('--role <role>', 'role of who signs').choices(leadRoles).makeOptionMandatory(),
-    )
-    .option('--person <id>', 'who signed, where the key is not named')
-  act(program, sign, outcome, async (flags: SignFlags, [action]) => {
-    if (flags.signature !== undefined && (flags.person ?? flags.publicKey) === undefined)
-      throw new Usage('A pasted signature needs its person or key: --person or --public-key')
-    return (await import('./action.ts')).signAction(context, wholeId(action), flags)
-  })
-}
-
-function defineEnding({ actions, context, outcome, program }: Defining<'actions'>): void {
-  const ways = [
-    ['reject', 'Rejects the action, as the lead whose user name it is.'],
-    ['revoke', 'Takes the action back; whoever asked may, and each lead.'],
-  ] as const
-  for (const [way, description] of ways) {
-    const command = define(actions, way, description, [
-      `action ${way} ${id} --reason "Not before the audit"`,
-    ])
-    aboutAction(command).requiredOption('--reason <text>', 'why, for the dossier')
-    act(program, command, outcome, async (flags: TenantFlags & { reason: string }, [action]) => {
-      const reason = wholeReason(flags.reason)
-      const { actOnAction } = await import('./action.ts')
-      return actOnAction(context, wholeId(action), { act: way, reason }, flags)
-    })
-  }
-  const execute = define(
-    actions,
-    'execute',
-    'Does what both leads have signed, once, whoever else tries. One that was cut off goes on when it is executed again.',
-    [`action execute ${id}`],
-  )
-  aboutAction(execute)
-  act(program, execute, outcome, async (flags: TenantFlags, [action]) => {
-    const { actOnAction } = await import('./action.ts')
-    return actOnAction(context, wholeId(action), { act: 'execute' }, flags)
-  })
 }
 
 function defineControl(program: Command, context: Context, outcome: Outcome): void {

@@ -1,8 +1,6 @@
 // Actions that take two keys, at the command line. Whoever is at it is known by the name that the operating system gives; whoever signs, by the signature.
-import { utf8 } from '../base/bytes.ts'
 import { canonicalize } from '../base/canonical-json.ts'
 import type { Principal, Service } from '../decisions/service.ts'
-import type { LeadRole } from '../verify/two-key-story.ts'
 import {
   actionPageSchema,
   actionViewSchema,
@@ -11,27 +9,25 @@ import {
   type ActionView,
 } from '../wire/actions.ts'
 import { whileWriting } from './administer.ts'
-import { signAs, type ApproverFlags } from './approver.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
-import { writeWhole } from './files.ts'
 import { localCaller, localPrincipal } from './principal.ts'
 import { formatTable, jsonLine, printable } from './terminal.ts'
+import {
+  date,
+  signChallenge,
+  standingRows,
+  writeChallenge,
+  type SignFlags,
+} from './two-key-request.ts'
 import { underTwoKeys, type TwoKeyFlags } from './two-keys.ts'
 
-const date = (ms: number): string => new Date(ms).toISOString()
-
 function formatView(view: ActionView): string {
-  const { action, approveBy, effect, executeBy, index, signatures, status } = view
-  const signed = signatures.map(({ person, role }) => `${printable(person)} (${role})`)
+  const { action, effect } = view
   return formatTable([
     ['action', action],
     ['effect', printable(canonicalize(effect))],
-    ['status', view.void ? `${status}, void: the roster has changed` : status],
-    ['signed by', signed.join(', ') || 'nobody'],
-    ['approve by', date(approveBy)],
-    ['execute by', date(executeBy)],
-    ['last step', `index ${index}`],
+    ...standingRows(view),
   ])
 }
 
@@ -107,30 +103,14 @@ export async function printChallenge(
   const { challenge } = await whileActing(context, flags, (service) =>
     service.readAction(flags.tenant, id),
   )
-  if (flags.out === undefined) await context.out.write(challenge)
-  else await writeWhole(context.io.cwd, flags.out, utf8(challenge))
-  return exitCodes.done
-}
-
-/** Flags of `action sign`. */
-export interface SignFlags extends TenantFlags, ApproverFlags {
-  readonly role: LeadRole
+  return writeChallenge(context, challenge, flags.out)
 }
 
 /** `action sign ID` */
 export async function signAction(context: Context, id: string, flags: SignFlags): Promise<number> {
   const view = await whileActing(context, flags, async (service, principal) => {
     const { challenge } = actionViewSchema.parse(await service.readAction(flags.tenant, id))
-    context.err.note(challenge)
-    const { by, signature } = await signAs(context, flags, challenge)
-    const { person, role } = flags
-    const signing = {
-      challenge,
-      role,
-      signature,
-      ...(by === undefined ? {} : { key: by.key, kind: by.kind }),
-      ...(person === undefined ? {} : { person }),
-    }
+    const signing = await signChallenge(context, flags, challenge)
     return service.actOnAction(principal, id, { act: 'sign', signing })
   })
   return tell(context, flags, view)

@@ -1,6 +1,5 @@
 import { Option, type Command } from 'commander'
 import { scopes } from '../wire/decision.ts'
-import { wholeReason } from './action-commands.ts'
 import type { ReasonFlags } from './action.ts'
 import type { ApiKeyFlags } from './administer.ts'
 import {
@@ -15,7 +14,7 @@ import {
   type Outcome,
   type TenantFlags,
 } from './command.ts'
-import { twoKeyed } from './two-key-options.ts'
+import { twoKeyed, wholeReason } from './two-key-options.ts'
 
 /** `tenant` and `apikey`. */
 export function defineAdministration(program: Command, context: Context, outcome: Outcome): void {

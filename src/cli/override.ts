@@ -1,8 +1,5 @@
 // Overruling a decision at the command line. Whoever is at it is known by the name that the operating system gives; whoever signs, by the signature.
-import { writeWhole } from './files.ts'
-import { utf8 } from '../base/bytes.ts'
 import type { Principal, Service } from '../decisions/service.ts'
-import type { LeadRole } from '../verify/two-key-story.ts'
 import {
   overridePageSchema,
   overrideViewSchema,
@@ -10,26 +7,21 @@ import {
   type OverrideView,
 } from '../wire/overrides.ts'
 import { whileWriting } from './administer.ts'
-import { signAs, type ApproverFlags } from './approver.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
 import { localPrincipal } from './principal.ts'
-import { formatTable, jsonLine, printable } from './terminal.ts'
-
-const date = (ms: number): string => new Date(ms).toISOString()
+import { formatTable, jsonLine } from './terminal.ts'
+import {
+  date,
+  signChallenge,
+  standingRows,
+  writeChallenge,
+  type SignFlags,
+} from './two-key-request.ts'
 
 function formatView(view: OverrideView): string {
-  const { approveBy, decision, executeBy, index, request, signatures, status } = view
-  const signed = signatures.map(({ person, role }) => `${printable(person)} (${role})`)
-  return formatTable([
-    ['decision', decision],
-    ['request', request],
-    ['status', view.void ? `${status}, void: the roster has changed` : status],
-    ['signed by', signed.join(', ') || 'nobody'],
-    ['approve by', date(approveBy)],
-    ['execute by', date(executeBy)],
-    ['last step', `index ${index}`],
-  ])
+  const { decision, request } = view
+  return formatTable([['decision', decision], ['request', request], ...standingRows(view)])
 }
 
 const whatNext: Readonly<Record<OverrideView['status'], string>> = {
@@ -132,14 +124,7 @@ export async function printChallenge(
   const { challenge } = await whileActing(context, flags, (service) =>
     service.readOverride(flags.tenant, id),
   )
-  if (flags.out === undefined) await context.out.write(challenge)
-  else await writeWhole(context.io.cwd, flags.out, utf8(challenge))
-  return exitCodes.done
-}
-
-/** Flags of `override sign`. */
-export interface SignFlags extends TenantFlags, ApproverFlags {
-  readonly role: LeadRole
+  return writeChallenge(context, challenge, flags.out)
 }
 
 /** `override sign ID` */
@@ -150,16 +135,7 @@ export async function signOverride(
 ): Promise<number> {
   const view = await whileActing(context, flags, async (service, principal) => {
     const { challenge } = overrideViewSchema.parse(await service.readOverride(flags.tenant, id))
-    context.err.note(challenge)
-    const { by, signature } = await signAs(context, flags, challenge)
-    const { person, role } = flags
-    const signing = {
-      challenge,
-      role,
-      signature,
-      ...(by === undefined ? {} : { key: by.key, kind: by.kind }),
-      ...(person === undefined ? {} : { person }),
-    }
+    const signing = await signChallenge(context, flags, challenge)
     return service.actOnOverride(principal, id, { act: 'sign', signing })
   })
   return tell(context, flags, view)

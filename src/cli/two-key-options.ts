@@ -1,4 +1,11 @@
 import type { Command } from 'commander'
+import { Usage } from './complain.ts'
+
+/** A reason of a command. */
+export function wholeReason(reason: string): string {
+  if (reason !== '' && reason.length <= 2048) return reason
+  throw new Usage('A reason has 1 to 2048 characters: --reason')
+}
 
 /** The options of a command that may take two keys. */
 export const twoKeyed = (command: Command): Command =>

@@ -1,0 +1,57 @@
+// What is the same at the command line for every request that two leads sign, be it to overrule a decision or to do what could undo evidence.
+import { utf8 } from '../base/bytes.ts'
+import type { LeadRole } from '../verify/two-key-story.ts'
+import type { OverrideView } from '../wire/overrides.ts'
+import { signAs, type ApproverFlags } from './approver.ts'
+import type { Context, TenantFlags } from './command.ts'
+import { exitCodes } from './complain.ts'
+import { writeWhole } from './files.ts'
+import { printable } from './terminal.ts'
+
+/** A time as people read it, of ms since 1970. */
+export const date = (ms: number): string => new Date(ms).toISOString()
+
+/** The rows that tell how it stands with a request. */
+export function standingRows(
+  view: Pick<OverrideView, 'approveBy' | 'executeBy' | 'index' | 'signatures' | 'status' | 'void'>,
+): readonly (readonly [string, string])[] {
+  const { approveBy, executeBy, index, signatures, status } = view
+  const signed = signatures.map(({ person, role }) => `${printable(person)} (${role})`)
+  return [
+    ['status', view.void ? `${status}, void: the roster has changed` : status],
+    ['signed by', signed.join(', ') || 'nobody'],
+    ['approve by', date(approveBy)],
+    ['execute by', date(executeBy)],
+    ['last step', `index ${index}`],
+  ]
+}
+
+/** Writes the exact bytes that are signed, and nothing else. */
+export async function writeChallenge(
+  { io, out }: Context,
+  challenge: string,
+  file: string | undefined,
+): Promise<number> {
+  if (file === undefined) await out.write(challenge)
+  else await writeWhole(io.cwd, file, utf8(challenge))
+  return exitCodes.done
+}
+
+/** Flags of `action sign` and `override sign`. */
+export interface SignFlags extends TenantFlags, ApproverFlags {
+  readonly role: LeadRole
+}
+
+/** Shows a challenge and signs it, or takes the signature that was made elsewhere. */
+export async function signChallenge(context: Context, flags: SignFlags, challenge: string) {
+  context.err.note(challenge)
+  const { by, signature } = await signAs(context, flags, challenge)
+  const { person, role } = flags
+  return {
+    challenge,
+    role,
+    signature,
+    ...(by === undefined ? {} : { key: by.key, kind: by.kind }),
+    ...(person === undefined ? {} : { person }),
+  }
+}

@@ -23,16 +23,30 @@ interface Reply {
   readonly replayed: boolean
 }
 
-let lastNote = ''
-let lastNoteJson = ''
+/** What the replies of one commit have in common, as text. */
+let common = { note: '', json: '', hashes: new Map<Uint8Array, string>() }
 
-/** JSON text of a note. The em dash is escaped: one such character would make every reply a two-byte string. */
-function noteJson(note: string): string {
-  if (note !== lastNote) {
-    lastNoteJson = JSON.stringify(note).replaceAll('—', '\\u2014')
-    lastNote = note
+/** The em dash is escaped, and the text made anew: one such character, even of the past, would make every reply a two-byte string. */
+function commonTo(note: string): typeof common {
+  if (note !== common.note) {
+    const json = Buffer.from(JSON.stringify(note).replaceAll('—', '\\u2014'), 'latin1')
+    common = { note, json: json.toString('latin1'), hashes: new Map() }
   }
-  return lastNoteJson
+  return common
+}
+
+/** JSON text of a proof; neighbours in a tree share most of their hashes. */
+function proofJson(proof: readonly Uint8Array[], hashes: Map<Uint8Array, string>): string {
+  let out = ''
+  for (const hash of proof) {
+    let text = hashes.get(hash)
+    if (text === undefined) {
+      text = `"${encodeBase64(hash)}"`
+      hashes.set(hash, text)
+    }
+    out += out === '' ? text : `,${text}`
+  }
+  return `[${out}]`
 }
 
 /** JSON text of a `Notarised`. Every value spliced here is base64, hex, a number, JSON already or one of our own words: nothing in it wants escaping. */
@@ -46,10 +60,10 @@ export function formatReply(
     payload === null
       ? 'null'
       : `{"payload":"${encodeBase64(payload)}","payloadType":"${payloadType}","signatures":[{"keyid":"${keyid}","sig":"${encodeBase64(signature)}"}]}`
-  const proof = proved.proof.map((hash) => `"${encodeBase64(hash)}"`).join(',')
+  const { hashes, json } = commonTo(proved.checkpoint)
   return (
     `{"id":"${id}","status":"${status}","time":${proved.time},"index":${proved.index},"envelope":${envelope},` +
-    `"leaf":"${encodeBase64(proved.leaf)}","proof":[${proof}],"checkpoint":${noteJson(proved.checkpoint)},` +
+    `"leaf":"${encodeBase64(proved.leaf)}","proof":${proofJson(proved.proof, hashes)},"checkpoint":${json},` +
     `"dossierUrl":"${dossierUrl(id)}",${toldOf(decision)}"replayed":${String(replayed)}}`
   )
 }

@@ -1,6 +1,7 @@
-// The service across a channel, such as a message port: the side that asks. Decisions to notarise are gathered: in the `checkpoint` profile one batch
-// is in flight at a time, so that batches grow with the load by themselves and no timer is needed, and a full one may wait behind it, so that the other
-// side need not wait for this one; in the `each` profile several, since signing takes long there.
+// The service across a channel, such as a message port: the side that asks. Decisions to notarise are gathered, for a message costs as much as a
+// tenth of a decision: in the `checkpoint` profile half a commit's worth goes together while others are under way, so that the other side signs the
+// first half while the second is still being read, and commits all that has come as soon as it is free; no timer is needed, and commits grow with the
+// load by themselves. In the `each` profile signing takes long, and whatever is there goes.
 import { Failure } from '../base/failure.ts'
 import type { Profile } from '../dossier/kinds.ts'
 import type { Answer, Call, Channel } from './service-host.ts'
@@ -13,11 +14,12 @@ interface Waiting {
   readonly lane: Profile | undefined
 }
 
+/** Calls that may be in one message. */
 const batchCalls = 32
-/** Calls that may be in flight in a lane before the next batch is sent, and before it is sent though it is not full. */
-const inFlight: Readonly<Record<Profile, { readonly full: number; readonly any: number }>> = {
-  checkpoint: { full: batchCalls, any: 0 },
-  each: { full: 3 * batchCalls, any: 3 * batchCalls },
+/** Calls that go together while others are under way, and how many may be under way before the next are sent. */
+const flow: Readonly<Record<Profile, { readonly together: number; readonly underWay: number }>> = {
+  checkpoint: { together: batchCalls / 2, underWay: 2 * batchCalls },
+  each: { together: 1, underWay: 3 * batchCalls + 1 },
 }
 
 interface Lane {
@@ -28,12 +30,13 @@ interface Lane {
 /** Speaks to the thread that hosts the service; use {@link connectService}. */
 class Connection {
   readonly #port: Channel
-  readonly #waiting = new Map<number, Waiting>()
+  // By id, which is used again: in a map, whose old tables keep what they held alive until the next full collection, every answer grew old.
+  readonly #waiting: (Waiting | undefined)[] = []
+  readonly #freeIds: number[] = []
   readonly #lanes: Record<Profile, Lane> = {
     checkpoint: { waiting: [], outstanding: 0 },
     each: { waiting: [], outstanding: 0 },
   }
-  #nextId = 1
   #lost: Failure | undefined
 
   constructor(port: Channel, ended: Failure) {
@@ -50,9 +53,9 @@ class Connection {
 
   call(method: keyof Service, args: readonly unknown[], lane?: Profile): Promise<unknown> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost)
-    const id = this.#nextId++
+    const id = this.#freeIds.pop() ?? this.#waiting.length
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject, lane })
+      this.#waiting[id] = { resolve, reject, lane }
       const call: Call = { id, method, args }
       if (lane === undefined) this.#port.postMessage([call])
       else {
@@ -69,9 +72,10 @@ class Connection {
 
   #pump(name: Profile): void {
     const lane = this.#lanes[name]
-    const { any, full } = inFlight[name]
+    const { together, underWay } = flow[name]
     while (lane.waiting.length > 0) {
-      if (lane.outstanding > (lane.waiting.length < batchCalls ? any : full)) return
+      if (lane.outstanding >= underWay) return
+      if (lane.outstanding > 0 && lane.waiting.length < together) return
       const batch = lane.waiting.splice(0, batchCalls)
       lane.outstanding += batch.length
       this.#port.postMessage(batch)
@@ -79,9 +83,10 @@ class Connection {
   }
 
   #settle(answer: Answer): void {
-    const waiting = this.#waiting.get(answer.id)
+    const waiting = this.#waiting[answer.id]
     if (waiting === undefined) return
-    this.#waiting.delete(answer.id)
+    this.#waiting[answer.id] = undefined
+    this.#freeIds.push(answer.id)
     if (waiting.lane !== undefined) this.#lanes[waiting.lane].outstanding--
     if ('value' in answer) {
       waiting.resolve(answer.value)
@@ -95,8 +100,7 @@ class Connection {
 
   #lose(failure: Failure): void {
     this.#lost ??= failure
-    for (const { reject } of this.#waiting.values()) reject(failure)
-    this.#waiting.clear()
+    for (const waiting of this.#waiting.splice(0)) waiting?.reject(failure)
   }
 }
 

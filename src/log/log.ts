@@ -336,15 +336,16 @@ export class Log {
     await this.#writePin(head, Math.max(epoch(), ...epochs))
     this.#head = head
     this.#checkpoint = { note, root, size, time }
+    const proofs = this.#tree.inclusionProofs(expected.size)
     for (const [i, { resolve }] of admitted.entries()) {
-      const entry = entries[i]
-      invariant(entry !== undefined, 'Entry without a place')
+      const [entry, proof] = [entries[i], proofs[i]]
+      invariant(entry !== undefined && proof !== undefined, 'Entry without a place')
       resolve({
         index: entry.index,
         time,
         leaf: entry.leaf,
         leafHash: entry.leafHash,
-        proof: this.#tree.inclusionProof(entry.index),
+        proof,
         checkpoint: note,
         size,
       })

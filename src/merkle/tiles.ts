@@ -162,6 +162,24 @@ export class TileTree {
     return inclusionProof(index, this.#size, this.node, this.#rightEdge())
   }
 
+  /**
+   * Inclusion proofs of the leaves from `first` on, at the current size; each hash is read once, and shared: never write to them.
+   * @throws {@link Failure} BUG unless 0 ≤ first ≤ size
+   */
+  inclusionProofs(first: number): Uint8Array[][] {
+    invariant(first >= 0 && first <= this.#size, `Leaf is not in the tree: ${first}`)
+    const levels: Map<number, Uint8Array>[] = []
+    const read: NodeReader = (level, index) => {
+      const known = (levels[level] ??= new Map())
+      const hash = known.get(index) ?? this.node(level, index)
+      known.set(index, hash)
+      return hash
+    }
+    return Array.from({ length: this.#size - first }, (_, i) =>
+      inclusionProof(first + i, this.#size, read, this.#rightEdge()),
+    )
+  }
+
   #rightEdge(): RightEdge {
     this.#edge ??= rightEdge(this.#size, this.node)
     return this.#edge

@@ -1,3 +1,4 @@
+import { serialize } from 'node:v8'
 import { describe, expect, it } from 'vitest'
 import { decodeBase64 } from '../../../src/base/base64.ts'
 import { fromUtf8 } from '../../../src/base/bytes.ts'
@@ -46,6 +47,18 @@ describe.each(['each', 'checkpoint'] as const)('notarising in profile %s', (prof
       trace: null,
     })
     expect(await verdict(test, reply.id)).toBe('valid')
+  })
+
+  it('answers with ASCII in a string of one byte a character, though the note has an em dash', async () => {
+    const test = await foundTestService({ profile })
+    const text = await test.service.notarise(test.principal, requestOf(1), null)
+    expect((JSON.parse(text) as Notarised).checkpoint).toContain('\n— ')
+    expect(text).toMatch(/^[\x20-\x7e]+$/)
+    // What follows the version says how the string is represented, not what it could be: `"` for one byte a character, `c` for two.
+    const tagOf = (value: string): string =>
+      serialize(value).subarray(2).toString('latin1').replace(/^\0/, '').slice(0, 1)
+    expect([tagOf('a'), tagOf('—')]).toEqual(['"', 'c'])
+    expect(tagOf(text)).toBe('"')
   })
 
   it('gives 100 parallel decisions 100 places without a gap', async () => {

@@ -56,7 +56,7 @@ describe('the service across a message port', () => {
     expect(names.filter((name) => !(name in remote))).toEqual([])
   })
 
-  it('sends one decision at once and gathers the others, at most 32 in a batch', async () => {
+  it('sends one decision at once and gathers the others by sixteen', async () => {
     const batches: number[] = []
     const { port1, port2 } = new MessageChannel()
     const remote = connectService(port1)
@@ -69,10 +69,11 @@ describe('the service across a message port', () => {
     })
     const principal = principalOf('checkpoint')
     await Promise.all(Array.from({ length: 70 }, () => remote.notarise(principal, '{}', null)))
-    expect(batches).toEqual([1, 32, 32, 5])
+    // Everything comes in one turn: what is left over is sent with the first answers.
+    expect(batches).toEqual([1, 16, 16, 16, 16, 5])
   })
 
-  it('sends a full batch behind one that is in flight, and no more until an answer comes', () => {
+  it('sends sixteen behind others that are under way, up to 64, and fewer only when nothing is', () => {
     const sent: Call[][] = []
     let answer: ((answers: readonly never[]) => void) | undefined
     const remote = connectService({
@@ -86,27 +87,51 @@ describe('the service across a message port', () => {
     const ask = (count: number): void => {
       for (let i = 0; i < count; i++) remote.notarise(principal, '{}', null).catch(() => undefined)
     }
-    const finish = (calls: readonly Call[] = []): void => {
+    const finish = (...batches: readonly number[]): void => {
+      const calls = batches.flatMap((batch) => sent[batch] ?? [])
       answer?.(calls.map(({ id }) => ({ id, value: 'text' })) as unknown as readonly never[])
     }
     const lengths = (): readonly number[] => sent.map(({ length }) => length)
-    ask(32)
+    ask(16)
     expect(lengths()).toEqual([1])
     ask(1)
-    expect(lengths()).toEqual([1, 32])
-    ask(63)
-    expect(lengths()).toEqual([1, 32])
-    finish(sent[0])
-    expect(lengths()).toEqual([1, 32, 32])
+    expect(lengths()).toEqual([1, 16])
+    ask(47)
+    expect(lengths()).toEqual([1, 16, 16, 16])
     ask(1)
-    finish(sent[1])
-    expect(lengths()).toEqual([1, 32, 32, 32])
-    // What is left is no full batch: it waits until nothing is in flight.
-    ask(3)
-    finish(sent[2])
-    expect(lengths()).toEqual([1, 32, 32, 32])
-    finish(sent[3])
-    expect(lengths()).toEqual([1, 32, 32, 32, 3])
+    expect(lengths()).toEqual([1, 16, 16, 16, 16])
+    // Now 65 are under way.
+    ask(40)
+    finish(0)
+    expect(lengths()).toEqual([1, 16, 16, 16, 16])
+    finish(1)
+    expect(lengths()).toEqual([1, 16, 16, 16, 16, 32])
+    // What is left is not enough to go before everything is answered.
+    finish(2, 3, 4)
+    expect(lengths()).toEqual([1, 16, 16, 16, 16, 32])
+    finish(5)
+    expect(lengths()).toEqual([1, 16, 16, 16, 16, 32, 8])
+  })
+
+  it('gives an answer to the call that it answers, whatever ids were used before', async () => {
+    const { port1, port2 } = new MessageChannel()
+    const remote = connectService(port1)
+    port2.on('message', (calls: readonly Call[]) => {
+      // The last comes first, so that ids are free in another order than they were taken.
+      for (const { args, id } of calls.toReversed()) port2.postMessage([{ id, value: args[1] }])
+    })
+    onTestFinished(() => {
+      port1.close()
+    })
+    const principal = principalOf('checkpoint')
+    const ask = async (turn: number): Promise<void> => {
+      for (let i = 0; i < 20; i++) {
+        const text = `${turn} ${i}`
+        expect(await remote.notarise(principal, text, null)).toBe(text)
+      }
+    }
+    await Promise.all(Array.from({ length: 50 }, (_, turn) => ask(turn)))
+    expect.assertions(1000)
   })
 
   it('turns a foreign error into a bug without its message', async () => {

@@ -197,6 +197,31 @@ describe('a growing tree', () => {
     expect(store.reads).toBe(0)
   })
 
+  it('proves all leaves from one on as it proves each, and reads a hash once for all', () => {
+    const store = new MemoryTiles()
+    const tree = new TileTree(0, store.read)
+    for (const [before, size] of [
+      [0, 1],
+      [1, 32],
+      [32, 57],
+      [57, 256],
+      [256, 300],
+      [300, 555],
+    ] as const) {
+      store.grow(tree, size)
+      const proofs = tree.inclusionProofs(before)
+      expect(proofs).toEqual(
+        Array.from({ length: size - before }, (_, i) => tree.inclusionProof(before + i)),
+      )
+      const hashes = proofs.flat()
+      const distinct = new Set(hashes.map(encodeHex))
+      expect(new Set(hashes).size).toBe(distinct.size)
+    }
+    expect(tree.inclusionProofs(tree.size)).toEqual([])
+    for (const first of [-1, tree.size + 1])
+      expect(() => tree.inclusionProofs(first)).toThrow('Leaf is not in the tree')
+  })
+
   it('opens again at any size with the same root, reading one tile a level', () => {
     const store = new MemoryTiles()
     const grown = store.grow(new TileTree(0, store.read), 66_000, 1000)

@@ -35,10 +35,14 @@ export function u64(n: number): Uint8Array {
   return out
 }
 
+const hasBuffer = 'Buffer' in globalThis
+
 const hexDigits = Array.from({ length: 256 }, (_, n) => n.toString(16).padStart(2, '0'))
 
 /** Lower-case hex of bytes. */
 export function encodeHex(bytes: Uint8Array): string {
+  if (hasBuffer)
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
   let out = ''
   for (const byte of bytes) out += hexDigits[byte] ?? ''
   return out

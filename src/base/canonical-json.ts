@@ -23,22 +23,29 @@ export class CanonicalText {
 // Characters that JSON.stringify leaves alone; everything else takes the slow path.
 const special = /[\x00-\x1f"\\\x7f-\uffff]/
 
-function refuse(what: string, path: string): never {
+/** Names and indexes that lead to what is being written, of each depth; text is made of them only where something is refused. */
+const trail: (string | number)[] = []
+
+function refuse(what: string, depth: number): never {
+  const path = trail
+    .slice(0, depth)
+    .map((step) => `/${step}`)
+    .join('')
   throw new Failure('INPUT_INVALID', `${what} at ${path === '' ? '/' : path}`, { field: path })
 }
 
-function writeString(text: string, path: string): string {
+function writeString(text: string, depth: number): string {
   if (!special.test(text)) return `"${text}"`
   // isWellFormed is false exactly for lone surrogates, which have no UTF-8 form.
-  if (!text.isWellFormed()) refuse('Lone surrogate', path)
+  if (!text.isWellFormed()) refuse('Lone surrogate', depth)
   return JSON.stringify(text)
 }
 
-function writeNumber(value: number, path: string): string {
-  if (!Number.isFinite(value)) refuse('Number without a JSON form', path)
+function writeNumber(value: number, depth: number): string {
+  if (!Number.isFinite(value)) refuse('Number without a JSON form', depth)
   const text = Object.is(value, -0) ? '0' : String(value)
   if (Number.isInteger(value) && !Number.isSafeInteger(value) && !text.includes('e'))
-    refuse(`Integer beyond 2^53-1, send it as a string: ${text}`, path)
+    refuse(`Integer beyond 2^53-1, send it as a string: ${text}`, depth)
   return text
 }
 
@@ -47,33 +54,43 @@ const isPlain = (value: object): boolean => {
   return prototype === Object.prototype || prototype === null
 }
 
-function write(value: unknown, path: string, depth: number): string {
-  if (typeof value === 'string') return writeString(value, path)
-  if (typeof value === 'number') return writeNumber(value, path)
+/** Sorts by UTF-16 code units (§3.2.3), which is how strings compare. Most objects are small or in order: Array.prototype.sort takes six times as long. */
+function sortNames(names: string[]): string[] {
+  if (names.length > 32) return names.sort()
+  for (let i = 1; i < names.length; i++) {
+    const name = names[i] ?? ''
+    let at = i
+    for (; at > 0 && (names[at - 1] ?? '') > name; at--) names[at] = names[at - 1] ?? ''
+    names[at] = name
+  }
+  return names
+}
+
+/** A container at depth d is the d-th level: what is written can be read again. */
+function write(value: unknown, depth: number): string {
+  if (typeof value === 'string') return writeString(value, depth)
+  if (typeof value === 'number') return writeNumber(value, depth)
   if (value === null) return 'null'
   if (typeof value === 'boolean') return value ? 'true' : 'false'
-  if (typeof value !== 'object') refuse(`Not a JSON value: ${typeof value}`, path)
-  // A container at depth d is the d-th level: what is written can be read again.
-  if (depth >= limits.evidenceDepth) refuse(`Nested deeper than ${limits.evidenceDepth}`, path)
+  if (typeof value !== 'object') refuse(`Not a JSON value: ${typeof value}`, depth)
+  if (depth >= limits.evidenceDepth) refuse(`Nested deeper than ${limits.evidenceDepth}`, depth)
   if (Array.isArray(value)) {
     let out = '['
-    for (let i = 0; i < value.length; i++)
-      out += (i === 0 ? '' : ',') + write(value[i], `${path}/${i}`, depth + 1)
+    for (let i = 0; i < value.length; i++) {
+      trail[depth] = i
+      out += (i === 0 ? '' : ',') + write(value[i], depth + 1)
+    }
     return out + ']'
   }
   if (value instanceof CanonicalText) return value.text
-  if (!isPlain(value)) refuse('Not a plain object', path)
-  // Array.prototype.sort without a comparator orders by UTF-16 code units, as §3.2.3 wants.
+  if (!isPlain(value)) refuse('Not a plain object', depth)
   const object = value as Record<string, unknown>
   let out = '{'
   let first = true
-  for (const name of Object.keys(object).sort()) {
-    const member = object[name]
-    out +=
-      (first ? '' : ',') +
-      writeString(name, path) +
-      ':' +
-      write(member, `${path}/${name}`, depth + 1)
+  for (const name of sortNames(Object.keys(object))) {
+    out += (first ? '' : ',') + writeString(name, depth) + ':'
+    trail[depth] = name
+    out += write(object[name], depth + 1)
     first = false
   }
   return out + '}'
@@ -83,7 +100,7 @@ function write(value: unknown, path: string, depth: number): string {
  * The canonical text of a value (RFC 8785).
  * @throws {@link Failure} INPUT_INVALID naming the path of what has no canonical form
  */
-export const canonicalize = (value: unknown): string => write(value, '', 0)
+export const canonicalize = (value: unknown): string => write(value, 0)
 
 /** UTF-8 bytes of {@link canonicalize}. */
 export const canonicalBytes = (value: unknown): Uint8Array => utf8(canonicalize(value))

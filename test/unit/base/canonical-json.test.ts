@@ -25,6 +25,29 @@ describe('canonical JSON', () => {
     )
   })
 
+  it('orders few names and many as Array.prototype.sort does', () => {
+    const name = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 3 }),
+      fc.constantFrom('', '10', '9'),
+    )
+    fc.assert(
+      fc.property(fc.uniqueArray(name, { maxLength: 70, size: 'max' }), (names) => {
+        const written = canonicalize(Object.fromEntries(names.map((one) => [one, 0])))
+        expect(written).toBe(
+          `{${names
+            .toSorted()
+            .map((one) => `${JSON.stringify(one)}:0`)
+            .join(',')}}`,
+        )
+      }),
+    )
+    for (const count of [31, 32, 33, 34]) {
+      const names = Array.from({ length: count }, (_, i) => `n${(i * 7919) % 101}`)
+      const written = canonicalize(Object.fromEntries(names.map((one) => [one, 0])))
+      expect(Object.keys(JSON.parse(written) as object)).toEqual(names.toSorted())
+    }
+  })
+
   it('writes numbers as ECMAScript does', () => {
     expect(canonicalize([1e30, 4.5, 2e-3, 1e-27, -0, 333333333.33333329, 1e21])).toBe(
       '[1e+30,4.5,0.002,1e-27,0,333333333.3333333,1e+21]',

@@ -5,145 +5,30 @@ import {
   overrideListQuerySchema,
   overrideOpeningSchema,
   overridePageSchema,
-  overrideReasonSchema,
-  overrideSigningSchema,
   overrideViewSchema,
-  type OverrideAct,
 } from '../wire/overrides.ts'
 import { rosterAppliedSchema, rosterProposalSchema, rosterViewSchema } from '../wire/roster.ts'
 import type { Admission } from './admission.ts'
 import type { Call } from './call.ts'
-import { jsonReply, route, type Description, type Route } from './route.ts'
+import { CaseRoutes } from './case-routes.ts'
+import { jsonReply, route, type Route } from './route.ts'
 
 const json = 'application/json'
-const path = '/v1/overrides'
-const told = {
-  description: 'How it stands with the request',
-  type: json,
-  schema: overrideViewSchema,
-}
-const failures = ['OVERRIDE_REFUSED', 'OVERRIDE_LIMIT', 'INPUT_ERASED'] as const
 
-const openRoute = (service: Service, admit: Admission, maxBytes: number): Route =>
-  route(
-    admit.scope('overrides:request'),
-    {
-      method: 'POST',
-      path,
-      summary: 'Asks two leads to overrule a decision; the answer holds what they sign',
-      writes: true,
-      body: { description: 'Which, and why', type: json, schema: overrideOpeningSchema },
-      replies: { 201: told },
-      failures: [...failures, 'INPUT_NOT_FOUND'],
-    },
-    async (call, principal) => {
-      const opening = await call.json(overrideOpeningSchema, maxBytes)
-      return jsonReply(201, await service.openOverride(principal, opening))
-    },
-  )
+const words = {
+  path: '/v1/overrides',
+  told: { description: 'How it stands with the request', type: json, schema: overrideViewSchema },
+  failures: ['OVERRIDE_REFUSED', 'OVERRIDE_LIMIT', 'INPUT_ERASED'],
+  idOf: (call: Call) => call.decisionId(),
+} as const
 
-const defaultPage = 50
+const scopes = { asking: 'overrides:request', signing: 'overrides:sign' } as const
 
-const listRoute = (service: Service, admit: Admission): Route =>
-  route(
-    admit.scope('decisions:read'),
-    {
-      method: 'GET',
-      path,
-      summary: 'Lists decisions that somebody asked to overrule, newest first',
-      query: overrideListQuerySchema,
-      replies: { 200: { description: 'A page', type: json, schema: overridePageSchema } },
-    },
-    async (call, { tenant }) => {
-      const query = call.query(overrideListQuerySchema)
-      return jsonReply(200, await service.listOverrides(tenant, { limit: defaultPage, ...query }))
-    },
-  )
-
-const readRoute = (service: Service, admit: Admission): Route =>
-  route(
-    admit.scope('decisions:read'),
-    {
-      method: 'GET',
-      path: `${path}/{id}`,
-      summary: 'Tells of the newest request to overrule a decision, by the id of the decision',
-      replies: { 200: told },
-      failures: ['INPUT_ERASED'],
-    },
-    async (call, { tenant }) =>
-      jsonReply(200, await service.readOverride(tenant, call.decisionId())),
-  )
-
-/** One thing that is done to a request. */
-function actRoute(
-  service: Service,
-  admit: Admission,
-  scope: 'overrides:request' | 'overrides:sign',
-  act: OverrideAct['act'],
-  description: Pick<Description, 'body' | 'summary'>,
-  actOf: (call: Call) => Promise<OverrideAct>,
-): Route {
-  return route(
-    admit.scope(scope),
-    {
-      method: 'POST',
-      path: `${path}/{id}/${act}`,
-      writes: true,
-      replies: { 200: told },
-      failures,
-      ...description,
-    },
-    async (call, principal) => {
-      const id = call.decisionId()
-      return jsonReply(200, await service.actOnOverride(principal, id, await actOf(call)))
-    },
-  )
-}
-
-const why = { description: 'Why', type: json, schema: overrideReasonSchema }
-
-function actRoutes(service: Service, admit: Admission, maxBytes: number): readonly Route[] {
-  const reasoned = (act: 'reject' | 'revoke') => async (call: Call) => ({
-    act,
-    ...(await call.json(overrideReasonSchema, maxBytes)),
-  })
-  return [
-    actRoute(
-      service,
-      admit,
-      'overrides:sign',
-      'sign',
-      {
-        body: { description: 'The signature', type: json, schema: overrideSigningSchema },
-        summary: 'Delivers the signature of a lead',
-      },
-      async (call) => ({ act: 'sign', signing: await call.json(overrideSigningSchema, maxBytes) }),
-    ),
-    actRoute(
-      service,
-      admit,
-      'overrides:sign',
-      'reject',
-      { body: why, summary: 'Rejects the request, as the lead who owns the API key' },
-      reasoned('reject'),
-    ),
-    actRoute(
-      service,
-      admit,
-      'overrides:request',
-      'revoke',
-      { body: why, summary: 'Takes the request back' },
-      reasoned('revoke'),
-    ),
-    actRoute(
-      service,
-      admit,
-      'overrides:request',
-      'execute',
-      { summary: 'Makes the decision an ALLOW for one use, once' },
-      () => Promise.resolve({ act: 'execute' }),
-    ),
-  ]
+const summaries = {
+  sign: 'Delivers the signature of a lead',
+  reject: 'Rejects the request, as the lead who owns the API key',
+  revoke: 'Takes the request back',
+  execute: 'Makes the decision an ALLOW for one use, once',
 }
 
 const rosterRoutes = (service: Service, admit: Admission, maxBytes: number): readonly Route[] => [
@@ -176,14 +61,34 @@ const rosterRoutes = (service: Service, admit: Admission, maxBytes: number): rea
 ]
 
 /** The routes of overrides and of the roster. */
-export const overrideRoutes = (
+export function overrideRoutes(
   service: Service,
   admit: Admission,
   maxBytes: number,
-): readonly Route[] => [
-  openRoute(service, admit, maxBytes),
-  listRoute(service, admit),
-  readRoute(service, admit),
-  ...actRoutes(service, admit, maxBytes),
-  ...rosterRoutes(service, admit, maxBytes),
-]
+): readonly Route[] {
+  const routes = new CaseRoutes(words, admit, maxBytes)
+  return [
+    routes.open(
+      'overrides:request',
+      'Asks two leads to overrule a decision; the answer holds what they sign',
+      { description: 'Which, and why', schema: overrideOpeningSchema },
+      ['INPUT_NOT_FOUND'],
+      (principal, opening) => service.openOverride(principal, opening),
+    ),
+    routes.list(
+      'Lists decisions that somebody asked to overrule, newest first',
+      overrideListQuerySchema,
+      overridePageSchema,
+      (tenant, query) => service.listOverrides(tenant, query),
+    ),
+    routes.read(
+      'Tells of the newest request to overrule a decision, by the id of the decision',
+      (tenant, id) => service.readOverride(tenant, id),
+      ['INPUT_ERASED'],
+    ),
+    ...routes.leadActs(scopes, summaries, (principal, id, act) =>
+      service.actOnOverride(principal, id, act),
+    ),
+    ...rosterRoutes(service, admit, maxBytes),
+  ]
+}

@@ -11,20 +11,11 @@ import {
   proposalReasonSchema,
   proposalViewSchema,
   proposalVoteSchema,
-  type ProposalAct,
 } from '../wire/proposals.ts'
 import type { Admission } from './admission.ts'
 import type { Call } from './call.ts'
-import { jsonReply, route, type Description, type Route } from './route.ts'
-
-const json = 'application/json'
-const path = '/v1/proposals'
-const told = {
-  description: 'How it stands with the proposal',
-  type: json,
-  schema: proposalViewSchema,
-}
-const defaultPage = 50
+import { CaseRoutes } from './case-routes.ts'
+import type { Route } from './route.ts'
 
 function idOf(call: Call): string {
   const id = call.param('id')
@@ -32,130 +23,64 @@ function idOf(call: Call): string {
   return id
 }
 
-// Who may propose could as well submit a finished ALLOW: the vote lets nobody do more.
-const openRoute = (service: Service, admit: Admission, maxBytes: number): Route =>
-  route(
-    admit.scope('decisions:submit'),
-    {
-      method: 'POST',
-      path,
-      summary: 'Lets people of the roster vote on an intent before it becomes a decision',
-      writes: true,
-      body: {
-        description: 'The intent, and by what rule is voted',
-        type: json,
-        schema: proposalOpeningSchema,
-      },
-      replies: { 201: told },
-      failures: ['PROPOSAL_REFUSED', 'TENANT_CLOSED'],
-    },
-    async (call, principal) => {
-      const opening = await call.json(proposalOpeningSchema, maxBytes)
-      return jsonReply(201, await service.openProposal(principal, opening))
-    },
-  )
+const words = {
+  path: '/v1/proposals',
+  told: {
+    description: 'How it stands with the proposal',
+    type: 'application/json',
+    schema: proposalViewSchema,
+  },
+  failures: ['PROPOSAL_REFUSED', 'TENANT_CLOSED'],
+  idOf,
+} as const
 
-const readRoutes = (service: Service, admit: Admission): readonly Route[] => [
-  route(
-    admit.scope('decisions:read'),
-    {
-      method: 'GET',
-      path,
-      summary: 'Lists proposals, the last opened first',
-      query: proposalListQuerySchema,
-      replies: { 200: { description: 'A page', type: json, schema: proposalPageSchema } },
-    },
-    async (call, { tenant }) => {
-      const query = call.query(proposalListQuerySchema)
-      return jsonReply(200, await service.listProposals(tenant, { limit: defaultPage, ...query }))
-    },
-  ),
-  route(
-    admit.scope('decisions:read'),
-    {
-      method: 'GET',
-      path: `${path}/{id}`,
-      summary: 'Tells of a proposal',
-      replies: { 200: told },
-    },
-    async (call, { tenant }) => jsonReply(200, await service.readProposal(tenant, idOf(call))),
-  ),
-  route(
-    admit.scope('decisions:read'),
-    {
-      method: 'GET',
-      path: `${path}/{id}/dossier`,
-      summary: 'Gives the dossier of a proposal: every vote with its proof',
-      replies: { 200: { description: 'The dossier', type: dossierMediaType } },
-    },
-    async (call, { tenant }) => {
-      const body = await service.exportDossier(tenant, proposalStreamOf(idOf(call)))
-      return { body, status: 200, type: dossierMediaType }
-    },
-  ),
-]
-
-/** One thing that is done to a proposal. */
-const actRoute = (
-  service: Service,
-  admit: Admission,
-  scope: 'decisions:submit' | 'escalations:decide',
-  act: ProposalAct['act'],
-  description: Pick<Description, 'body' | 'summary'>,
-  actOf: (call: Call) => Promise<ProposalAct>,
-): Route =>
-  route(
-    admit.scope(scope),
-    {
-      method: 'POST',
-      path: `${path}/{id}/${act}`,
-      writes: true,
-      replies: { 200: told },
-      ...description,
-      failures: ['PROPOSAL_REFUSED', 'TENANT_CLOSED'],
-    },
-    async (call, principal) => {
-      const id = idOf(call)
-      return jsonReply(200, await service.actOnProposal(principal, id, await actOf(call)))
-    },
-  )
-
-/** The routes of proposals. */
-export const proposalRoutes = (
+/** The routes of proposals. Who may propose could as well submit a finished ALLOW: the vote lets nobody do more. */
+export function proposalRoutes(
   service: Service,
   admit: Admission,
   maxBytes: number,
-): readonly Route[] => [
-  openRoute(service, admit, maxBytes),
-  ...readRoutes(service, admit),
-  actRoute(
-    service,
-    admit,
-    'escalations:decide',
-    'vote',
-    {
-      body: { description: 'The vote', type: json, schema: proposalVoteSchema },
-      summary: 'Votes, as the person of the roster who owns the API key, once and for good',
-    },
-    async (call) => ({ act: 'vote', ...(await call.json(proposalVoteSchema, maxBytes)) }),
-  ),
-  actRoute(
-    service,
-    admit,
-    'decisions:submit',
-    'withdraw',
-    {
-      body: { description: 'Why', type: json, schema: proposalReasonSchema },
-      summary: 'Withdraws a proposal, as whoever proposed it, while the vote is open',
-    },
-    async (call) => ({ act: 'withdraw', ...(await call.json(proposalReasonSchema, maxBytes)) }),
-  ),
-  actRoute(
-    service,
-    admit,
-    'decisions:submit',
-    'close',
-    { summary: 'Closes a proposal whose deadline has passed; what was closed stays as it is' },
-    () => Promise.resolve({ act: 'close' }),
-  ),
-]
+): readonly Route[] {
+  const routes = new CaseRoutes(words, admit, maxBytes)
+  return [
+    routes.open(
+      'decisions:submit',
+      'Lets people of the roster vote on an intent before it becomes a decision',
+      { description: 'The intent, and by what rule is voted', schema: proposalOpeningSchema },
+      [],
+      (principal, opening) => service.openProposal(principal, opening),
+    ),
+    routes.list(
+      'Lists proposals, the last opened first',
+      proposalListQuerySchema,
+      proposalPageSchema,
+      (tenant, query) => service.listProposals(tenant, query),
+    ),
+    routes.read('Tells of a proposal', (tenant, id) => service.readProposal(tenant, id)),
+    routes.file(
+      'dossier',
+      'Gives the dossier of a proposal: every vote with its proof',
+      { description: 'The dossier', type: dossierMediaType },
+      (tenant, id) => service.exportDossier(tenant, proposalStreamOf(id)),
+    ),
+    routes.act(
+      'escalations:decide',
+      'vote',
+      'Votes, as the person of the roster who owns the API key, once and for good',
+      { description: 'The vote', schema: proposalVoteSchema },
+      (principal, id, vote) => service.actOnProposal(principal, id, { act: 'vote', ...vote }),
+    ),
+    routes.act(
+      'decisions:submit',
+      'withdraw',
+      'Withdraws a proposal, as whoever proposed it, while the vote is open',
+      { description: 'Why', schema: proposalReasonSchema },
+      (principal, id, why) => service.actOnProposal(principal, id, { act: 'withdraw', ...why }),
+    ),
+    routes.plainAct(
+      'decisions:submit',
+      'close',
+      'Closes a proposal whose deadline has passed; what was closed stays as it is',
+      (principal, id) => service.actOnProposal(principal, id, { act: 'close' }),
+    ),
+  ]
+}

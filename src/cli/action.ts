@@ -9,6 +9,7 @@ import {
   type ActionView,
 } from '../wire/actions.ts'
 import { whileWriting } from './administer.ts'
+import { briefOnAction } from './briefing.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
 import { localCaller, localPrincipal } from './principal.ts'
@@ -94,6 +95,18 @@ export async function listActions(
   return exitCodes.done
 }
 
+/** An action, after telling whoever signs it what it does. */
+async function readBriefed(
+  context: Context,
+  service: Service,
+  tenant: string,
+  id: string,
+): Promise<ActionView> {
+  const view = actionViewSchema.parse(await service.readAction(tenant, id))
+  await briefOnAction(context, service, tenant, view)
+  return view
+}
+
 /** `action challenge ID`: the exact bytes that are signed, and nothing else. */
 export async function printChallenge(
   context: Context,
@@ -101,7 +114,7 @@ export async function printChallenge(
   flags: TenantFlags & { readonly out?: string },
 ): Promise<number> {
   const { challenge } = await whileActing(context, flags, (service) =>
-    service.readAction(flags.tenant, id),
+    readBriefed(context, service, flags.tenant, id),
   )
   return writeChallenge(context, challenge, flags.out)
 }
@@ -109,7 +122,7 @@ export async function printChallenge(
 /** `action sign ID` */
 export async function signAction(context: Context, id: string, flags: SignFlags): Promise<number> {
   const view = await whileActing(context, flags, async (service, principal) => {
-    const { challenge } = actionViewSchema.parse(await service.readAction(flags.tenant, id))
+    const { challenge } = await readBriefed(context, service, flags.tenant, id)
     const signing = await signChallenge(context, flags, challenge)
     return service.actOnAction(principal, id, { act: 'sign', signing })
   })

@@ -9,6 +9,7 @@ import {
   type EscalationView,
 } from '../wire/escalations.ts'
 import { whileWriting } from './administer.ts'
+import { briefOnEscalation } from './briefing.ts'
 import { signAs, type ApproverFlags } from './approver.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
@@ -136,9 +137,10 @@ export async function answerEscalation(
   flags: AnswerFlags,
 ): Promise<number> {
   const { reason } = flags
-  const view = await whileActing(context, flags, (service, principal) =>
-    service.decideEscalation(principal, id, { answer, reason }),
-  )
+  const view = await whileActing(context, flags, async (service, principal) => {
+    await briefOnEscalation(context, service, flags.tenant, id)
+    return service.decideEscalation(principal, id, { answer, reason })
+  })
   return tell(context, flags, view)
 }
 
@@ -148,9 +150,11 @@ export async function printChallenge(
   id: string,
   { answer, out, reason, ...flags }: ChallengeFlags,
 ): Promise<number> {
-  const { challenge } = await whileWriting(context, flags, (service) =>
-    service.challengeEscalation(flags.tenant, id, { answer, reason }),
-  )
+  const { challenge } = await whileWriting(context, flags, async (service) => {
+    const due = await service.challengeEscalation(flags.tenant, id, { answer, reason })
+    await briefOnEscalation(context, service, flags.tenant, id)
+    return due
+  })
   if (out === undefined) await context.out.write(challenge)
   else await writeWhole(context.io.cwd, out, utf8(challenge))
   return exitCodes.done
@@ -166,6 +170,7 @@ export async function signEscalation(
   const view = await whileActing(context, flags, async (service, principal) => {
     const said = { answer, reason }
     const { challenge } = await service.challengeEscalation(flags.tenant, id, said)
+    await briefOnEscalation(context, service, flags.tenant, id)
     context.err.note(challenge)
     const { by, signature } = await signAs(context, flags, challenge)
     const deciding: EscalationDeciding = {

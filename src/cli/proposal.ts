@@ -10,6 +10,7 @@ import {
 import { parseValue } from '../wire/decision.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 import { whileWriting } from './administer.ts'
+import { briefOnProposal } from './briefing.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
 import { readText } from './policy-offline.ts'
@@ -137,8 +138,13 @@ export async function actOnProposal(
   act: ProposalAct,
   flags: TenantFlags,
 ): Promise<number> {
-  const view = await whileActing(context, flags, (service, principal) =>
-    service.actOnProposal(principal, id, act),
-  )
+  const view = await whileActing(context, flags, async (service, principal) => {
+    if (act.act === 'vote')
+      briefOnProposal(
+        context,
+        proposalViewSchema.parse(await service.readProposal(flags.tenant, id)),
+      )
+    return service.actOnProposal(principal, id, act)
+  })
   return tell(context, flags, view)
 }

@@ -1,6 +1,5 @@
 // API keys: bearer tokens with an owner and scopes, each made and revoked by an entry of the tenant's log. The store keeps a hash; a token has 256
 // random bits, so one plain hash suffices.
-import { z } from 'zod'
 import { encodeHex, utf8 } from '../base/bytes.ts'
 import { decodeBase64Url, encodeBase64Url } from '../base/base64.ts'
 import { Failure } from '../base/failure.ts'
@@ -9,6 +8,7 @@ import { labels } from '../crypto/labels.ts'
 import type { AdminMatter, Caller } from '../dossier/matters.ts'
 import type { LogHead, StoredApiKey, StoreReader } from '../store/store.ts'
 import { scopes, type ApiKeyView, type Scope } from '../wire/decision.ts'
+import { bondsSchema } from '../verify/key-bonds.ts'
 import { enterAdmin } from './admin-entry.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import type { Room } from './room.ts'
@@ -47,14 +47,9 @@ export interface LoggedKey {
   readonly bound: Bound | undefined
 }
 
-const boundSchema = z.looseObject({
-  policies: z.array(z.string()).default([]),
-  environment: z.string().nullable().default(null),
-})
-
 /** What an entry says a key is bound to; nothing where it says nothing. */
 function boundOf(detail: Readonly<Record<string, unknown>>): Bound | undefined {
-  const { environment, policies } = boundSchema.parse(detail)
+  const { environment, policies } = bondsSchema.parse(detail)
   return policies.length === 0 && environment === null ? undefined : { environment, policies }
 }
 

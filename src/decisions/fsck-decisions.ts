@@ -14,8 +14,9 @@ export async function checkDecisions(
   { progress, signal, store, tenant }: FsckRequest,
   found: Found,
   counted: Counted,
+  unsure: (what: string) => void,
 ): Promise<void> {
-  const wrongCitation = await checkPolicies(store, tenant, found)
+  const policies = await checkPolicies(store, tenant, found)
   let before: number | undefined
   let listed = 0
   for (;;) {
@@ -40,8 +41,7 @@ export async function checkDecisions(
       if (!same || entry?.stream !== stream)
         row(found, index, 'Decision is listed as what it does not say')
       if (matter === undefined) continue
-      const wrong = wrongCitation(matter, index)
-      if (wrong !== undefined) row(found, index, wrong)
+      policies.check({ index, matter, stream })
       await checkMemory(store, tenant, index, stream, matter, found)
     }
     listed += rows.length
@@ -55,6 +55,7 @@ export async function checkDecisions(
     }
     before = last.index
   }
+  policies.unsure.forEach(unsure)
   if (listed !== counted.decisions)
     row(found, null, `Decisions in the list: ${listed}, in the log: ${counted.decisions}`)
 }

@@ -1,61 +1,83 @@
-// What decisions rest on: that the policies of a log follow one another by the rules, and that each decision that was made here cites policies that
-// decided where it stands.
-import { z } from 'zod'
-import { canonicalize } from '../base/canonical-json.ts'
+// What decisions rest on: that the policies of a log follow one another by the rules, and that each decision that was made here went by those that had to
+// decide where it stands: none left out, none too many.
 import { asFailure } from '../base/failure.ts'
 import type { DecisionMatter } from '../dossier/matters.ts'
-import { scopeSchema } from '../policy/terms.ts'
 import type { StoreReader } from '../store/store.ts'
-import { advancePolicies, noPolicies } from '../verify/policy-story.ts'
+import { judgeSelection } from '../verify/judge-selection.ts'
+import { KeyBonds } from '../verify/key-bonds.ts'
+import { PolicyTimes } from '../verify/policy-times.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { row, type Found } from './fsck-findings.ts'
 
-/** What is wrong with what a decision at an index cites, if anything. */
-export type CheckCited = (matter: DecisionMatter, index: number) => string | undefined
-
-/** The policies that decide from an index on: by digest, the index of each one's registration and the scope in which it decides, as text. */
-interface Counting {
-  readonly from: number
-  readonly active: ReadonlyMap<string, { readonly index: number; readonly scope: string }>
+/** A decision as it stands in the log. */
+export interface PlacedDecision {
+  readonly matter: DecisionMatter
+  readonly index: number
+  readonly stream: string
 }
 
-/** The one text of a scope; undefined where it is none. */
-function textOf(scope: unknown): string | undefined {
-  const { data } = scopeSchema.safeParse(scope ?? {})
-  return data && canonicalize(data)
+/** Holds decisions against the policies of their log. */
+export class PolicyCheck {
+  readonly #times: PolicyTimes | undefined
+  readonly #bonds: KeyBonds | undefined
+  readonly #found: Found
+  readonly #unknown = new Map<string, { count: number; last: number }>()
+
+  /** @param times undefined where they cannot be told, which was found already; so with the bonds of API keys */
+  constructor(times: PolicyTimes | undefined, bonds: KeyBonds | undefined, found: Found) {
+    this.#times = times
+    this.#bonds = bonds
+    this.#found = found
+  }
+
+  /** Tells what is wrong with the policies that a decision went by. */
+  check({ index, matter, stream }: PlacedDecision): void {
+    if (this.#times === undefined) return
+    const bonds = this.#bonds?.at(matter.caller, index)
+    const { faults, unknown } = judgeSelection(matter, this.#times, index, bonds)
+    for (const fault of faults)
+      this.#found({ index, part: 'entry', what: `Decision ${stream} ${fault}` })
+    if (unknown === undefined) return
+    const known = this.#unknown.get(unknown)
+    this.#unknown.set(unknown, { count: (known?.count ?? 0) + 1, last: known?.last ?? index })
+  }
+
+  /** What could not be judged, a sentence for each reason. */
+  get unsure(): readonly string[] {
+    return [...this.#unknown].map(
+      ([why, { count, last }]) =>
+        `Which policies had to decide, of ${count} decisions up to index ${last}: ${why}`,
+    )
+  }
 }
 
-const traceSchema = z.looseObject({ scopes: z.record(z.string(), z.unknown()) })
-
-/** The scope in which a decision says that a policy decided. */
-function saidScope({ trace }: DecisionMatter, sha256: string): unknown {
-  const { data } = traceSchema.safeParse(trace)
-  return data !== undefined && Object.hasOwn(data.scopes, sha256) ? data.scopes[sha256] : undefined
-}
-
-async function readCounting(store: StoreReader, tenant: string): Promise<readonly Counting[]> {
+async function readTimes(store: StoreReader, tenant: string): Promise<PolicyTimes> {
+  const times = new PolicyTimes()
   const head = (await store.readTenant(tenant))?.head
-  const counting: Counting[] = [{ active: new Map(), from: 0 }]
-  if (head === undefined) return counting
-  let story = noPolicies
+  if (head === undefined) return times
   for (const entry of await readCheckedStream(store, tenant, 'policies', head)) {
     const { index, time } = entry
     const matter = matterOf(entry, 'policy')
-    const next = matter === undefined ? 'erased' : advancePolicies(story, { index, matter, time })
-    if (typeof next === 'string') throw new Error(`${next} at index ${index}`)
-    story = next
-    const active = [...story.policies.values()].filter(({ state }) => state === 'active')
-    counting.push({
-      active: new Map(
-        active.map((policy) => [
-          policy.sha256,
-          { index: policy.index, scope: textOf(policy.scope) ?? '' },
-        ]),
-      ),
-      from: index,
-    })
+    const wrong = matter === undefined ? 'erased' : times.add({ index, matter, time })
+    if (wrong !== undefined) throw new Error(`${wrong} at index ${index}`)
   }
-  return counting
+  return times
+}
+
+async function readBonds(store: StoreReader, tenant: string): Promise<KeyBonds | undefined> {
+  const head = (await store.readTenant(tenant))?.head
+  if (head === undefined) return undefined
+  const bonds = new KeyBonds()
+  try {
+    for (const entry of await readCheckedStream(store, tenant, 'admin', head)) {
+      const matter = matterOf(entry, 'admin')
+      if (matter !== undefined) bonds.add(entry.index, matter)
+    }
+    return bonds
+  } catch {
+    // Told where API keys are looked at.
+    return undefined
+  }
 }
 
 /** Checks the stream of policies, and gives what checks decisions against it. */
@@ -63,27 +85,15 @@ export async function checkPolicies(
   store: StoreReader,
   tenant: string,
   found: Found,
-): Promise<CheckCited> {
-  let counting: readonly Counting[]
+): Promise<PolicyCheck> {
+  const bonds = await readBonds(store, tenant)
   try {
-    counting = await readCounting(store, tenant)
+    return new PolicyCheck(await readTimes(store, tenant), bonds, found)
   } catch (error) {
     const cause = asFailure(error)
     const what = cause.cause instanceof Error ? cause.cause.message : cause.message
     const [, index] = / at index (\d+)$/.exec(what) ?? []
     row(found, index === undefined ? null : Number(index), `Policies: ${what}`)
-    return () => undefined
-  }
-  return (matter, index) => {
-    if (matter.source !== 'evaluated') return undefined
-    const there = counting.findLast(({ from }) => from < index)
-    for (const { id, index: registered, sha256 = '' } of matter.policies) {
-      const active = there?.active.get(sha256)
-      if (active === undefined || active.index !== registered)
-        return `Decision cites a policy that did not decide there: ${id}`
-      if (textOf(saidScope(matter, sha256)) !== active.scope)
-        return `Decision names another scope than the policy had there: ${id}`
-    }
-    return undefined
+    return new PolicyCheck(undefined, bonds, found)
   }
 }

@@ -220,7 +220,7 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
     const mayBeOlder = trustFile !== undefined && newest?.sha256 !== fingerprint(trustFile)
     await checkLog({ ...options, mayBeOlder, section: sectionOf(file, tenant) })
   })
-  await part(found, signal, () => checkDecisions(request, found, counted))
+  await part(found, signal, () => checkDecisions(request, found, counted, options.unsure))
   await part(found, signal, () => checkIdempotency(request, found))
   await part(found, signal, () => checkStandings(request, found))
   await part(found, signal, () => checkApiKeys(request, tenant, found))

@@ -1,96 +1,297 @@
 import { expect, it } from 'vitest'
-import { join } from 'node:path'
+import { canonicalize } from '../../../src/base/canonical-json.ts'
+import { makeDecision, type MadeDecision } from '../../../src/decisions/evaluate.ts'
 import { checkPolicies } from '../../../src/decisions/fsck-policies.ts'
-import { fsck } from '../../../src/decisions/fsck.ts'
-import type { DecisionMatter } from '../../../src/dossier/matters.ts'
+import { openPolicy } from '../../../src/decisions/open-policies.ts'
+import type { Bound, Principal } from '../../../src/decisions/service.ts'
+import { submissionOf } from '../../../src/decisions/submission.ts'
+import type { PolicyScope } from '../../../src/dossier/policy-events.ts'
 import type { Finding } from '../../../src/log/fsck.ts'
-import { openSqliteStore } from '../../../src/store/sqlite.ts'
+import type { ActivePolicy } from '../../../src/policy/select.ts'
 import type { StoreReader } from '../../../src/store/store.ts'
-import { digestOf, recordTextOf } from '../../support/forge-policy.ts'
-import { founder, foundTestService, temporaryDirectory } from '../../support/service.ts'
+import { founder, foundTestService, type TestService } from '../../support/service.ts'
+import { checkTenant, storeOf } from '../../support/fsck.ts'
 
-const intent = JSON.stringify({
-  intent: { action: { type: 'pay' }, actor: { id: 'a' }, context: { amount: 1 } },
+const always = { kind: 'always' }
+
+const bundle = (id: string, effect: string, more: object = {}, rule: object = {}): object => ({
+  bundle_id: id,
+  policies: [
+    {
+      default_effect: 'not_applicable',
+      id,
+      rules: [{ effect, id: 'it', when: always, ...rule }],
+    },
+  ],
+  version: '1',
+  ...more,
 })
 
-/** A log in which two versions decided, one after the other, and a decision of each. */
-async function inLog<T>(work: (store: StoreReader, at: readonly number[]) => Promise<T>) {
-  const directory = temporaryDirectory()
-  const test = await foundTestService({ directory })
-  const at: number[] = []
-  for (const version of ['1', '2']) {
-    await test.service.registerPolicy('default', recordTextOf(version), founder)
-    await test.service.activatePolicy('default', digestOf(version), {}, founder)
-    at.push((await test.notarise(intent)).index)
-  }
-  const [first] = await test.service.listPolicies('default')
-  await test.service.close()
-  const store = await openSqliteStore({ mode: 'read', path: join(directory, 'data') })
-  try {
-    return await work(store, [...at, first?.index ?? 0])
-  } finally {
-    await store.close()
-  }
+/** Registers a bundle and lets it decide; gives its digest. */
+async function enact({ service }: TestService, value: object, scope: PolicyScope = {}) {
+  const record = canonicalize({ bundle: value, dialect: 'native' })
+  const { sha256 } = await service.registerPolicy('default', record, founder)
+  await service.activatePolicy('default', sha256, { scope }, founder)
+  return sha256
 }
 
-const decisionOf = (sha256: string, index: number, source = 'evaluated') =>
-  ({ policies: [{ id: 'payments', index, sha256 }], source }) as unknown as DecisionMatter
+const retire = ({ service }: TestService, sha256: string) =>
+  service.retirePolicy('default', sha256, { reason: 'no more' }, founder)
 
-it('finds nothing where every decision follows its policies', async () => {
-  const report = await inLog((store) =>
-    fsck({
-      pin: undefined,
-      progress: () => undefined,
-      signatures: true,
-      store,
-      tenant: 'default',
-      trustFile: undefined,
-    }),
-  )
-  expect(report.findings).toEqual([])
-  expect(report.decisions).toBe(2)
+const asked = (more: object = {}) => ({
+  intent: { action: { type: 'pay' }, actor: { id: 'agent' }, ...more },
 })
 
-it('finds a decision that cites a policy which did not decide there', async () => {
-  const wrong = await inLog(async (store, [one = 0, two = 0, registered = 0]) => {
-    const check = await checkPolicies(store, 'default', () => undefined)
-    const cited = decisionOf(digestOf('1'), registered)
-    return [
-      check(cited, one),
-      check(cited, two),
-      check(cited, registered + 1),
-      check(decisionOf(digestOf('1'), registered + 1), one),
-      check(decisionOf(digestOf('1'), registered, 'submitted'), two),
-    ]
+/** The policies that decide now. */
+async function activeIn({ service }: TestService): Promise<readonly ActivePolicy[]> {
+  const { policies } = await service.readActivePolicies('default')
+  return policies.map(({ record, ...place }) => openPolicy(place, JSON.parse(record)))
+}
+
+const named = (policies: readonly ActivePolicy[], ...ids: readonly string[]) =>
+  policies.filter(({ compiled }) => ids.includes(compiled.bundle.id))
+
+/** A decision by some policies, whichever count. */
+const decideBy = (
+  active: readonly ActivePolicy[],
+  request: ReturnType<typeof asked> & { readonly mode?: 'shadow' },
+  bound?: Bound,
+): MadeDecision => makeDecision(active, request, Date.now(), bound)
+
+/** Enters a decision that somebody in the service has made as he likes, and says where it stands. */
+async function slip(
+  { principal, service }: TestService,
+  made: MadeDecision,
+  as: Principal = principal,
+): Promise<string> {
+  const { epoch } = await service.readActivePolicies('default')
+  const time = made.time ?? Date.now()
+  const said = submissionOf(made)
+  const text = await service.submitEvaluated(as, { asked: '', epoch, said, time })
+  const { id, index } = JSON.parse(text) as { id: string; index: number }
+  return `${index} ${id}`
+}
+
+/** A caller by an API key of the log. */
+async function callerOf({ service }: TestService, bound?: Bound): Promise<Principal> {
+  const { token } = await service.createApiKey('default', 'bot', ['log:read'], founder, bound)
+  return service.authenticate(token)
+}
+
+/** What the check of the whole log finds, as `INDEX what`. */
+async function findingsIn(test: TestService): Promise<readonly string[]> {
+  const { conclusive, findings } = await checkTenant(test)
+  expect(conclusive).toBe(true)
+  return findings.map(({ index, what }) => `${index ?? ''} ${what.replace(/^Decision /, '')}`)
+}
+
+it('finds nothing where every decision went by the policies of its time', async () => {
+  const test = await foundTestService()
+  const decide = async (more: object = {}, as?: Principal) => {
+    await test.notarise(JSON.stringify({ ...asked(), ...more }), undefined, as)
+  }
+  await decide()
+  const open = await enact(test, bundle('open', 'allow'))
+  await enact(
+    test,
+    bundle('production', 'deny', { scope: { environments: ['production'], actions: ['pay'] } }),
+  )
+  await enact(test, bundle('strict', 'deny', { scope: { select: 'referenced' } }))
+  await enact(test, bundle('cards', 'review'), { actions: ['pay.card'] })
+  const bound = await callerOf(test, { environment: 'production', policies: ['strict', 'gone'] })
+  const quiet = await callerOf(test, { environment: 'development', policies: ['cards'] })
+  for (const mode of ['enforce', 'shadow']) {
+    // Without an environment nobody can say whether it is in production.
+    await decide({ mode })
+    await decide({ mode, ...asked({ context: { environment: 'production' } }) })
+    await decide({ mode, ...asked({ context: { environment: 'development' } }) })
+    await decide({ mode, ...asked({ policyRefs: ['strict', 'nobody'] }) })
+    await decide({ mode, ...asked({ action: { type: 'pay.card' } }) })
+    await decide({ mode, ...asked({ context: { environment: 'development' } }) }, bound)
+    await decide({ mode }, quiet)
+  }
+  await retire(test, open)
+  await decide()
+  await enact(test, bundle('open', 'allow', { version: '2' }), { environments: ['*'] })
+  await decide()
+  expect(await findingsIn(test)).toEqual([])
+})
+
+it('finds nothing where policies change while decisions are made', async () => {
+  const test = await foundTestService()
+  await enact(test, bundle('open', 'allow'))
+  const decisions: Promise<boolean>[] = []
+  // Some are refused: under one that is made over and over, policies have changed each time.
+  const decide = () => test.notarise(JSON.stringify(asked())).then(Boolean, () => false)
+  for (let version = 2; version < 8; version++) {
+    for (let n = 0; n < 8; n++) decisions.push(decide())
+    await enact(test, bundle('open', 'allow', { version: String(version) }))
+  }
+  expect((await Promise.all(decisions)).filter(Boolean).length).toBeGreaterThan(16)
+  expect(await findingsIn(test)).toEqual([])
+})
+
+it('finds a policy that was left out', async () => {
+  const test = await foundTestService()
+  await enact(test, bundle('open', 'allow'))
+  const strict = await enact(test, bundle('strict', 'deny'))
+  const active = await activeIn(test)
+  const where = await slip(test, decideBy(named(active, 'open'), asked()))
+  const shadow = { ...asked(), mode: 'shadow' as const }
+  const there = await slip(test, decideBy(named(active, 'open'), shadow))
+  await slip(test, decideBy(active, asked()))
+  const what = `leaves out a policy that had to decide: strict 1 sha256:${strict}`
+  expect(await findingsIn(test)).toEqual([`${there} ${what}`, `${where} ${what}`])
+})
+
+it('finds that all were left out, but not where the evaluation itself failed', async () => {
+  const test = await foundTestService()
+  await enact(test, bundle('open', 'allow'))
+  const none = decideBy([], asked())
+  const where = await slip(test, { ...none, status: 'ALLOW' })
+  const reasons = [{ code: 'EVALUATION_FAILED', text: 'The evaluation itself failed' }]
+  const failed = { ...none, overridable: false, reasons, status: 'ERROR' as const }
+  await slip(test, failed)
+  const beyond = await slip(test, { ...failed, status: 'ALLOW' })
+  const over = await slip(test, { ...failed, overridable: true })
+  const found = await findingsIn(test)
+  expect(found.map((one) => one.split(' leaves')[0])).toEqual([over, beyond, where])
+})
+
+it('finds a policy too many, by its own scope and by that of its activation', async () => {
+  const test = await foundTestService()
+  await enact(test, bundle('open', 'allow'))
+  const own = await enact(test, bundle('cards', 'allow', { scope: { actions: ['pay.card'] } }))
+  const given = await enact(test, bundle('vault', 'allow'), { resources: ['vault:*'] })
+  const active = await activeIn(test)
+  const made = decideBy(active, asked())
+  const [cited] = made.policies ?? []
+  const cite = (sha256: string, id: string) => {
+    const index = active.find(({ compiled }) => compiled.digest === sha256)?.index ?? 0
+    return { effect: 'allow', id, index, sha256, version: '1' }
+  }
+  const said = (sha256: string, id: string): MadeDecision => ({
+    ...made,
+    policies: [...(cited === undefined ? [] : [cited]), cite(sha256, id)],
+    trace: {
+      ...(made.trace as object),
+      scopes: id === 'vault' ? { [sha256]: { resources: ['vault:*'] } } : {},
+    },
   })
-  const finding = 'Decision cites a policy that did not decide there: payments'
-  expect(wrong).toEqual([undefined, finding, finding, finding, undefined])
+  const one = await slip(test, said(own, 'cards'))
+  const two = await slip(test, said(given, 'vault'))
+  expect(await findingsIn(test)).toEqual([
+    `${two} cites a policy that is not for it: vault 1 sha256:${given}`,
+    `${one} cites a policy that is not for it: cards 1 sha256:${own}`,
+  ])
+})
+
+it('finds a policy that was retired, replaced, or not active yet', async () => {
+  const test = await foundTestService()
+  const open = await enact(test, bundle('open', 'allow'))
+  const retired = await enact(test, bundle('old', 'allow'))
+  const before = await activeIn(test)
+  await retire(test, retired)
+  const one = await slip(test, decideBy(before, asked()))
+  const newer = await enact(test, bundle('open', 'allow', { version: '2' }))
+  const two = await slip(test, decideBy(named(before, 'open'), asked()))
+  expect(await findingsIn(test)).toEqual([
+    `${two} cites a policy that did not decide there: open 1 sha256:${open}`,
+    `${two} leaves out a policy that had to decide: open 2 sha256:${newer}`,
+    `${one} cites a policy that did not decide there: old 1 sha256:${retired}`,
+  ])
+})
+
+it('finds a decision by the environment or the policies of another key', async () => {
+  const test = await foundTestService()
+  const scope = { environments: ['production'] }
+  const deny = await enact(test, bundle('production', 'deny', { scope }))
+  const open = { environments: ['development'] }
+  const allow = await enact(test, bundle('sandbox', 'allow', { scope: open }))
+  const strict = await enact(test, bundle('strict', 'deny', { scope: { select: 'referenced' } }))
+  const active = await activeIn(test)
+  const bonds = { environment: 'production', policies: ['strict'] }
+  const bound = await callerOf(test, bonds)
+  const say = (environment: string | null, policies: readonly string[], as?: Principal) =>
+    slip(test, decideBy(active, asked(), { environment, policies }), as)
+  await say('production', ['strict'], bound)
+  const one = await say('development', ['strict'], bound)
+  const two = await say('production', [], bound)
+  // Whose key the log does not know is bound to nothing.
+  const three = await say('development', [])
+  const denies = `leaves out a policy that had to decide: production 1 sha256:${deny}`
+  expect(await findingsIn(test)).toEqual([
+    `${three} went by another environment than its API key is bound to: "development" instead of null`,
+    `${three} ${denies}`,
+    `${two} went by other policies than its API key is bound to: [] instead of ["strict"]`,
+    `${two} leaves out a policy that had to decide: strict 1 sha256:${strict}`,
+    `${one} went by another environment than its API key is bound to: "development" instead of "production"`,
+    `${one} ${denies}`,
+    `${one} cites a policy that is not for it: sandbox 1 sha256:${allow}`,
+  ])
+})
+
+it('finds a policy that was left out of what a request was routed to', async () => {
+  const test = await foundTestService()
+  const obligations = [{ target: { action: 'pay.safe' }, type: 'route' }]
+  const scoped = (action: string) => ({ scope: { actions: [action] } })
+  await enact(test, bundle('router', 'allow', scoped('pay'), { obligations }))
+  await enact(test, bundle('safe', 'allow', scoped('pay.safe')))
+  const strict = await enact(test, bundle('strict', 'deny', scoped('pay.s*')))
+  const active = await activeIn(test)
+  const honest = decideBy(active, asked())
+  expect([honest.status, honest.policies?.length]).toEqual(['BLOCK', 3])
+  await slip(test, honest)
+  const where = await slip(test, decideBy(named(active, 'router', 'safe'), asked()))
+  const what = `leaves out a policy that had to decide: strict 1 sha256:${strict}`
+  expect(await findingsIn(test)).toEqual([`${where} ${what}`])
 })
 
 it('finds a decision that names another scope than its policy had there', async () => {
-  const wrong = await inLog(async (store, [one = 0, , registered = 0]) => {
-    const check = await checkPolicies(store, 'default', () => undefined)
-    const cited = decisionOf(digestOf('1'), registered)
-    const inScope = (scope: unknown) =>
-      check({ ...cited, trace: { scopes: { [digestOf('1')]: scope } } }, one)
-    return [
-      inScope({}),
-      inScope({ select: 'always' }),
-      inScope({ actions: ['pay'] }),
-      inScope({ select: 'referenced' }),
-      inScope('everywhere'),
-    ]
-  })
-  const finding = 'Decision names another scope than the policy had there: payments'
-  expect(wrong).toEqual([undefined, undefined, finding, finding, finding])
+  const test = await foundTestService()
+  const scope = { actions: ['pay'] }
+  const sha256 = await enact(test, bundle('open', 'allow'), scope)
+  const made = decideBy(await activeIn(test), asked())
+  const inScope = (stated: unknown) =>
+    slip(test, { ...made, trace: { ...(made.trace as object), scopes: { [sha256]: stated } } })
+  await inScope(scope)
+  await inScope({ ...scope, select: 'always' })
+  const wrong = []
+  for (const stated of [{}, { actions: ['*'] }, { ...scope, select: 'referenced' }, 'everywhere'])
+    wrong.push(await inScope(stated))
+  const what = `names another scope than the policy had there: open 1 sha256:${sha256}`
+  expect(await findingsIn(test)).toEqual(wrong.toReversed().map((where) => `${where} ${what}`))
+})
+
+it('says of what another engine decided that it cannot tell, and finds nothing in what was submitted or erased', async () => {
+  const test = await foundTestService()
+  await enact(test, bundle('open', 'allow'))
+  await test.notarise(JSON.stringify({ ...asked(), status: 'ALLOW' }))
+  const [, id = ''] = (await slip(test, decideBy([], asked()))).split(' ')
+  await test.service.erase(test.principal, id, 'asked')
+  expect(await findingsIn(test)).toEqual([])
+  const made = decideBy([], asked())
+  const trace = made.trace as object
+  const [one] = (await slip(test, { ...made, trace: { ...trace, engine: 'x/9' } })).split(' ')
+  const [two] = (await slip(test, { ...made, trace: null })).split(' ')
+  const report = await checkTenant(test)
+  expect(report.findings).toEqual([])
+  expect(report.conclusive).toBe(false)
+  const why = 'Decision was made by another engine, or does not say how'
+  expect(report.unchecked).toContain(
+    `Which policies had to decide, of 2 decisions up to index ${two ?? ''}: ${why}`,
+  )
+  expect(Number(one)).toBeLessThan(Number(two))
 })
 
 it('finds a stream of policies in which a step may not follow', async () => {
+  const test = await foundTestService()
+  await enact(test, bundle('open', 'allow'))
   const findings: Finding[] = []
-  await inLog((store) => {
+  await storeOf(test, (store) => {
     const forged = {
       readStream: async (tenant: string, stream: string) =>
-        (await store.readStream(tenant, stream)).slice(1),
+        (await store.readStream(tenant, stream)).slice(stream === 'policies' ? 1 : 0),
       readTenant: (tenant: string) => store.readTenant(tenant),
     } as unknown as StoreReader
     return checkPolicies(forged, 'default', (finding) => findings.push(finding))

@@ -1,0 +1,82 @@
+// Which policies decided when, from the entries of the stream `policies` alone. Their story is lived through once, and what counts behind each step is
+// kept: a decision goes by the last step below its own index, for the log refuses one that was made before it (decisions/evaluate.ts).
+import { asFailure } from '../base/failure.ts'
+import type { CompiledBundle } from '../policy/compile.ts'
+import { compileRecord } from '../policy/open-record.ts'
+import type { ActivePolicy } from '../policy/select.ts'
+import { compileScope, scopeSchema } from '../policy/terms.ts'
+import { advancePolicies, noPolicies, type PolicyStep, type StoriedPolicy } from './policy-story.ts'
+
+/** What counts behind one step of the stream. */
+export interface PolicyTime {
+  /** Index of the step; -1 before the first. */
+  readonly after: number
+  /** The policies that decide, by digest. */
+  readonly active: ReadonlyMap<string, StoriedPolicy>
+}
+
+/** The times of a log's policies. Bundles are compiled when they are first asked for, each once. */
+export class PolicyTimes {
+  #story = noPolicies
+  readonly #times: PolicyTime[] = [{ active: new Map(), after: -1 }]
+  readonly #records = new Map<string, unknown>()
+  readonly #compiled = new Map<string, CompiledBundle>()
+  /** By their state, which is another object after each activation. */
+  readonly #ready = new Map<StoriedPolicy, ActivePolicy>()
+  readonly #open = new Map<PolicyTime, readonly ActivePolicy[] | string>()
+
+  /** Takes the next step; gives the reason where it may not follow. */
+  add(step: PolicyStep): string | undefined {
+    const { index, matter } = step
+    const next = advancePolicies(this.#story, step)
+    if (typeof next === 'string') return next
+    this.#story = next
+    if (matter.event === 'registered') this.#records.set(matter.sha256, matter.record)
+    else {
+      const active = [...next.policies].filter(([, { state }]) => state === 'active')
+      this.#times.push({ active: new Map(active), after: index })
+    }
+    return undefined
+  }
+
+  /** What counts at an index. */
+  at(index: number): PolicyTime {
+    let [low, high] = [0, this.#times.length]
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1
+      if ((this.#times[middle]?.after ?? Infinity) < index) low = middle
+      else high = middle
+    }
+    return this.#times[low] ?? { active: new Map(), after: -1 }
+  }
+
+  /** The policies of a time, ready to be chosen from, or why one of them cannot be read here. */
+  open(time: PolicyTime): readonly ActivePolicy[] | string {
+    const known = this.#open.get(time)
+    if (known !== undefined) return known
+    let open: readonly ActivePolicy[] | string
+    try {
+      open = [...time.active.values()].map((policy) => this.#prepare(policy))
+    } catch (error) {
+      open = `A policy cannot be evaluated here: ${asFailure(error).message}`
+    }
+    this.#open.set(time, open)
+    return open
+  }
+
+  #prepare(policy: StoriedPolicy): ActivePolicy {
+    const known = this.#ready.get(policy)
+    if (known !== undefined) return known
+    const { index, scope, sha256 } = policy
+    const compiled = this.#compiled.get(sha256) ?? compileRecord(this.#records.get(sha256))
+    this.#compiled.set(sha256, compiled)
+    const isOpen = scope === null || Object.keys(scope).length === 0
+    const ready: ActivePolicy = {
+      compiled,
+      index,
+      ...(isOpen ? {} : { scope: compileScope(scopeSchema.parse(scope)) }),
+    }
+    this.#ready.set(policy, ready)
+    return ready
+  }
+}

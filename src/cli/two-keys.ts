@@ -1,5 +1,6 @@
 // Commands that take two keys once a log is under dual control: each tries, and where two leads must sign it asks them, prints what they sign, and waits
-// or comes again with the id of the action. While it waits it holds nothing, so that the leads can sign at the same data directory.
+// or comes again, with the id of the action or without: a request that is still open is not made twice. While it waits it holds nothing, so that the
+// leads can sign at the same data directory.
 import { Failure } from '../base/failure.ts'
 import type { Service } from '../decisions/service.ts'
 import { actionViewSchema, type ActionView, type ActionWish } from '../wire/actions.ts'
@@ -7,6 +8,7 @@ import { whileWriting } from './administer.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes, Usage } from './complain.ts'
 import { listenForInterrupt, signalExit, type Interrupt } from './interrupt.ts'
+import { findOpenRequest, sayingOf } from './open-request.ts'
 import { localPrincipal } from './principal.ts'
 import { jsonLine } from './terminal.ts'
 
@@ -34,6 +36,18 @@ const howToSign = (id: string, tenant: string): string => {
   ].join('\n')
 }
 
+/** Tells of a request that goes on, and that what was said for it stays. */
+function tellOfFound({ err }: Context, view: ActionView, justification: string | undefined): void {
+  const { action, approveBy, executeBy, status } = view
+  const until = new Date(status === 'approved' ? executeBy : approveBy).toISOString()
+  err.note(`Your request for exactly this is open already, ${status} until ${until}: ${action}\n`)
+  if (justification !== undefined && justification !== sayingOf(view).justification)
+    err.note(
+      `Its justification stays as it was; for another one take it back first: countersign action revoke ${action} --reason TEXT\n`,
+    )
+}
+
+/** The request of before where it is still open, or else another. */
 async function open(
   context: Context,
   flags: TwoKeyFlags,
@@ -41,14 +55,20 @@ async function open(
 ): Promise<ActionView> {
   const view = await whileWriting(context, flags, async (service) => {
     const wish = await wishOf(service)
+    const principal = await localPrincipal(service, flags.tenant)
+    const found = await findOpenRequest(service, principal, wish)
+    if (found !== undefined) {
+      tellOfFound(context, found, flags.justification)
+      return found
+    }
     const said = 'reason' in wish ? wish.reason : undefined
     const justification = flags.justification ?? said?.slice(0, 1024)
     if (justification === undefined)
       throw new Usage('Two leads must sign this first: say why, for them: --justification')
-    const principal = await localPrincipal(service, flags.tenant)
     return actionViewSchema.parse(await service.openAction(principal, { justification, wish }))
   })
   const { err, out } = context
+  if (view.status === 'approved') return view
   if (flags.json === true) await out.write(jsonLine(view))
   else await out.write(`action  ${view.action}  ${view.status}\n`)
   err.note(`${view.challenge}\n${howToSign(view.action, flags.tenant)}`)
@@ -122,7 +142,8 @@ export async function underTwoKeys(
   } catch (error) {
     if (!isRequired(error) || flags.action !== undefined) throw error
   }
-  const { action } = await open(context, flags, wishOf)
+  const { action, status } = await open(context, flags, wishOf)
+  if (status === 'approved') return work(action)
   const again = `The request stays open. When both have signed: the same command with --action ${action}\n`
   if (flags.wait !== true) {
     context.err.note(again)

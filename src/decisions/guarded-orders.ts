@@ -1,22 +1,27 @@
 // Which orders take two keys, and what each of them does, exactly: what leads sign is said by the state of now, and holds in no other.
 import { Failure } from '../base/failure.ts'
 import type { ActionEffect } from '../dossier/action-effects.ts'
+import type { ListedKey } from '../keyring/listed-key.ts'
 import type { ActionWish } from '../wire/actions.ts'
 import type { KeyOrder } from '../wire/keys.ts'
-import type { Room } from './room.ts'
+
+/** What an effect says of the keys of a log comes from here. */
+interface KeysNow {
+  readonly keyring: {
+    list(): readonly Pick<ListedKey, 'keyId' | 'purpose' | 'version'>[]
+    readonly master: { readonly version: number }
+  }
+}
 
 /** A key by its id and as people call it. */
-function keyOf({ keyring }: Pick<Room, 'keyring'>, keyId: string) {
+function keyOf({ keyring }: KeysNow, keyId: string) {
   const key = keyring.list().find((one) => one.keyId === keyId)
   if (key === undefined) throw new Failure('INPUT_NOT_FOUND', `No such key: ${keyId}`)
   return { key: keyId, purpose: key.purpose, version: key.version }
 }
 
 /** What an order about keys does that takes two keys; undefined where it takes none. @throws {@link Failure} INPUT_NOT_FOUND */
-export function effectOfOrder(
-  room: Pick<Room, 'keyring'>,
-  order: KeyOrder,
-): ActionEffect | undefined {
+export function effectOfOrder(room: KeysNow, order: KeyOrder): ActionEffect | undefined {
   const master = room.keyring.master.version
   switch (order.order) {
     case 'revoke': {
@@ -84,7 +89,7 @@ export const effectOfActivation = ({
 })
 
 /** What a wish comes to, in the state of now. @throws {@link Failure} INPUT_NOT_FOUND, INPUT_INVALID where nobody need sign it */
-export function effectOfWish(room: Pick<Room, 'keyring'>, wish: ActionWish): ActionEffect {
+export function effectOfWish(room: KeysNow, wish: ActionWish): ActionEffect {
   if (wish.action === 'policy.activate') return effectOfActivation(wish)
   const order = orderOfWish(wish)
   if (order === undefined) return wish as ActionEffect

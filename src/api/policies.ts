@@ -2,8 +2,9 @@
 // before anything is asked of the log.
 import { fromUtf8 } from '../base/bytes.ts'
 import type { Service } from '../decisions/service.ts'
-import { compileBundle, type CompiledBundle } from '../policy/compile.ts'
-import { compileSource, partDialect } from '../policy/source.ts'
+import { inSlices } from '../decisions/slices.ts'
+import { compileInSteps } from '../policy/compile.ts'
+import { partDialect, sourceInSteps } from '../policy/source.ts'
 import {
   policyActivationSchema,
   policyListSchema,
@@ -34,13 +35,14 @@ const registerRoute = (service: Service, admit: Admission, maxBytes: number): Ro
     },
     async (call, { caller, tenant }) => {
       const { bundle, dialect = 'native', source } = await call.json(policyRequestSchema, maxBytes)
-      let compiled: CompiledBundle
-      if (source !== undefined) compiled = compileSource(source, dialect)
-      else {
-        const parted = partDialect(bundle, dialect)
-        compiled = compileBundle(parted.value, parted.dialect)
-      }
-      const view = await service.registerPolicy(tenant, fromUtf8(compiled.record), caller)
+      const choice = { isNew: true }
+      const parted = source === undefined ? partDialect(bundle, dialect) : undefined
+      const { record } = await inSlices(
+        parted === undefined
+          ? sourceInSteps(source ?? '', dialect, undefined, choice)
+          : compileInSteps(parted.value, parted.dialect, choice),
+      )
+      const view = await service.registerPolicy(tenant, fromUtf8(record), caller)
       return jsonReply(201, view)
     },
   )

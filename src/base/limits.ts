@@ -32,6 +32,15 @@ export const limits = Object.freeze({
   batchEntries: 256,
   /** Entries that wait for a commit. */
   queueEntries: 4096,
+  /** What one pattern of a new bundle may weigh, about the steps of its program; and all of them together. */
+  patternWeight: 25_000,
+  bundlePatternWeight: 500_000,
+  /** The same of all bundles of a tenant that decide. */
+  activePatternWeight: 1_000_000,
+  /** Bundles of a tenant that are registered and not retired, the bytes of their records, and how many of them decide. */
+  policies: 1024,
+  policyBytes: 64 * 1024 * 1024,
+  activePolicies: 128,
   /** Requests that wait for escalations at a time. */
   escalationWaits: 1024,
 })

@@ -99,10 +99,10 @@ export async function evaluateRequest(
   bound?: Bound,
 ): Promise<MadeDecision> {
   const read = readBook(room)
-  const { active } = read instanceof Promise ? await read : read
+  const { active, epoch } = read instanceof Promise ? await read : read
   return {
     ...makeDecision(active, request, room.clock(), bound),
-    refuseAt: staleSince(room, epochOf(room)),
+    refuseAt: staleSince(room, epoch),
   }
 }
 

@@ -73,7 +73,9 @@ export class Evaluator {
   async #read(tenant: string): Promise<Copy> {
     try {
       const { epoch, policies } = await this.#service.readActivePolicies(tenant)
-      const active = policies.map(({ record, ...place }) => openPolicy(place, JSON.parse(record)))
+      const active: ActivePolicy[] = []
+      for (const { record, ...place } of policies)
+        active.push(await openPolicy(place, JSON.parse(record)))
       const copy = { active, epoch }
       this.#copies.set(tenant, copy)
       return copy

@@ -1,6 +1,6 @@
 // The policies of a room: what the log tells of them, and those that decide, made ready. Read once, and anew after every act, which only this process
 // can be the author of.
-import { encodeHex } from '../base/bytes.ts'
+import { encodeHex, utf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { randomBytes } from '../crypto/hash.ts'
 import type { PolicyMatter } from '../dossier/matters.ts'
@@ -14,10 +14,14 @@ import type { Room } from './room.ts'
 type Registered = Extract<PolicyMatter, { event: 'registered' }>
 
 /** What the log says of policies. */
-interface PolicyPages {
+export interface PolicyPages {
+  /** The name of the time in which nothing happens to them. */
+  readonly epoch: string
   readonly story: PolicyStory
   /** What was registered, by digest. */
   readonly records: ReadonlyMap<string, Registered['record']>
+  /** Bytes of the records, by digest. */
+  readonly sizes: ReadonlyMap<string, number>
 }
 
 /** What is known of the policies of a room. */
@@ -25,38 +29,58 @@ export interface PolicyBook extends PolicyPages {
   readonly active: readonly ActivePolicy[]
 }
 
+const newEpoch = (): string => encodeHex(randomBytes(8))
+
+/** The pages with one more step that the log has taken. */
+const addStep = (
+  { records, sizes }: Pick<PolicyPages, 'records' | 'sizes'>,
+  matter: PolicyMatter,
+): Pick<PolicyPages, 'records' | 'sizes'> =>
+  matter.event !== 'registered'
+    ? { records, sizes }
+    : {
+        records: new Map([...records, [matter.sha256, matter.record]]),
+        sizes: new Map([...sizes, [matter.sha256, utf8(JSON.stringify(matter.record)).length]]),
+      }
+
 /** What the stream `policies` tells, each step held against the rules. @throws {@link Failure} STORE_CORRUPT */
-async function readPolicyPages(
+async function readStream(
   store: StoreReader,
   tenant: string,
   head: LogHead,
-): Promise<PolicyPages> {
+): Promise<Omit<PolicyPages, 'epoch'>> {
   let story = noPolicies
   const records = new Map<string, Registered['record']>()
+  const sizes = new Map<string, number>()
   for (const entry of await readCheckedStream(store, tenant, 'policies', head)) {
     const { index, time } = entry
     const matter = matterOf(entry, 'policy')
     const next = matter && advancePolicies(story, { index, matter, time })
     if (matter === undefined || next === undefined || typeof next === 'string')
       throw new Failure('STORE_CORRUPT', `Policy may not stand in its place: index ${index}`)
-    if (matter.event === 'registered') records.set(matter.sha256, matter.record)
+    if (matter.event === 'registered') {
+      records.set(matter.sha256, matter.record)
+      sizes.set(matter.sha256, utf8(JSON.stringify(matter.record)).length)
+    }
     story = next
   }
-  return { records, story }
+  return { records, sizes, story }
 }
 
-/** What is known of a room: its book, while it is being read too, and a name for the time in which nothing happens to its policies. */
+/** What is known of a room in one epoch, while it is being read too. */
 interface Shelf {
+  readonly epoch: string
+  pages: Promise<PolicyPages> | undefined
   book: PolicyBook | undefined
   reading: Promise<PolicyBook> | undefined
-  readonly epoch: string
 }
 
 const shelves = new WeakMap<Room, Shelf>()
 
 const emptyShelf = (): Shelf => ({
   book: undefined,
-  epoch: encodeHex(randomBytes(8)),
+  epoch: newEpoch(),
+  pages: undefined,
   reading: undefined,
 })
 
@@ -69,16 +93,43 @@ function shelfOf(room: Room): Shelf {
 /** The name of now: what was decided in another epoch is not decided by the policies of this one. */
 export const epochOf = (room: Room): string => shelfOf(room).epoch
 
-/** Forgets the book of a room, in which something has happened: it is read anew when it is next wanted, in another epoch. */
+/** Forgets the book of a room, in which something may have happened: it is read anew when it is next wanted, in another epoch. */
 export const forgetBook = (room: Room): void => void shelves.set(room, emptyShelf())
 
-async function readAnew(room: Room, shelf: Shelf): Promise<PolicyBook> {
-  const { log, store, tenant } = room
+/** Writes into the book of a room what the log has taken, in another epoch: to read all of it again would stop the thread the longer the more there is. */
+export function continueBook(
+  room: Room,
+  pages: PolicyPages,
+  story: PolicyStory,
+  matter: PolicyMatter,
+): void {
+  const shelf = emptyShelf()
+  shelf.pages = Promise.resolve({ ...addStep(pages, matter), epoch: shelf.epoch, story })
+  shelves.set(room, shelf)
+}
+
+async function readAnew({ log, store, tenant }: Room, shelf: Shelf): Promise<PolicyPages> {
   try {
-    const pages = await readPolicyPages(store, tenant.name, log.head)
-    const active = [...pages.story.policies.values()]
-      .filter(({ state }) => state === 'active')
-      .map((policy) => openPolicy(policy, pages.records.get(policy.sha256)))
+    return { ...(await readStream(store, tenant.name, log.head)), epoch: shelf.epoch }
+  } catch (error) {
+    shelf.pages = undefined
+    throw error
+  }
+}
+
+const pagesOf = (room: Room, shelf: Shelf): Promise<PolicyPages> =>
+  (shelf.pages ??= readAnew(room, shelf))
+
+/** What the log of a room says of policies; none of them is compiled for it. @throws {@link Failure} STORE_CORRUPT */
+export const readPages = (room: Room): Promise<PolicyPages> => pagesOf(room, shelfOf(room))
+
+async function openBook(room: Room, shelf: Shelf): Promise<PolicyBook> {
+  try {
+    const pages = await pagesOf(room, shelf)
+    const active: ActivePolicy[] = []
+    for (const policy of pages.story.policies.values())
+      if (policy.state === 'active')
+        active.push(await openPolicy(policy, pages.records.get(policy.sha256)))
     shelf.book = { ...pages, active }
     return shelf.book
   } finally {
@@ -89,7 +140,7 @@ async function readAnew(room: Room, shelf: Shelf): Promise<PolicyBook> {
 /** The book of a room; at once where it is at hand. @throws {@link Failure} STORE_CORRUPT */
 export function readBook(room: Room): PolicyBook | Promise<PolicyBook> {
   const shelf = shelfOf(room)
-  return shelf.book ?? (shelf.reading ??= readAnew(room, shelf))
+  return shelf.book ?? (shelf.reading ??= openBook(room, shelf))
 }
 
 /** The policies that decide, as they go to another thread. */
@@ -101,10 +152,10 @@ export interface PolicyCopy {
 
 /** The policies of a room that decide. @throws {@link Failure} STORE_CORRUPT */
 export async function copyPolicies(room: Room): Promise<PolicyCopy> {
-  const { records, story } = await readBook(room)
+  const { epoch, records, story } = await readPages(room)
   const policies = [...story.policies.values()].filter(({ state }) => state === 'active')
   return {
-    epoch: epochOf(room),
+    epoch,
     policies: policies.map(({ index, scope, sha256 }) => ({
       index,
       record: JSON.stringify(records.get(sha256)),

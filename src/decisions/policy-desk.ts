@@ -5,7 +5,7 @@ import { asFailure, Failure } from '../base/failure.ts'
 import { encodeHex, utf8 } from '../base/bytes.ts'
 import type { ActionEffect } from '../dossier/action-effects.ts'
 import type { Caller, PolicyMatter } from '../dossier/matters.ts'
-import { compileRecord } from '../policy/open-record.ts'
+import { recordInSteps } from '../policy/open-record.ts'
 import {
   activeOf,
   advancePolicies,
@@ -15,11 +15,14 @@ import {
 } from '../verify/policy-story.ts'
 import type { PolicyActivation, PolicyRetirement, PolicyView } from '../wire/policies.ts'
 import { announce } from './announce.ts'
-import { forgetBook, readBook } from './policy-book.ts'
+import { weighOnce } from './open-policies.ts'
+import { activeWith, requireRoomToActivate, requireRoomToRegister } from './policy-bounds.ts'
+import { continueBook, forgetBook, readPages, type PolicyPages } from './policy-book.ts'
 import type { PolicyRecord } from './service.ts'
 import { enterAllowed, requireApprovedAction } from './control.ts'
 import { effectOfActivation } from './guarded-orders.ts'
 import { enterNow, type Draft, type Room } from './room.ts'
+import { inSlices } from './slices.ts'
 
 /** Largest record of a bundle: it stands in a statement with all that is said of it. */
 const mostRecordBytes = 245_760
@@ -36,13 +39,13 @@ function find(story: PolicyStory, sha256: string): StoriedPolicy {
 
 /** All policies of a tenant, in the order of their registration. */
 export async function listPolicies(room: Room): Promise<readonly PolicyView[]> {
-  const { story } = await readBook(room)
+  const { story } = await readPages(room)
   return [...story.policies.values()].map(viewPolicy)
 }
 
 /** A policy with its record. @throws {@link Failure} INPUT_NOT_FOUND */
 export async function readPolicy(room: Room, sha256: string): Promise<PolicyRecord> {
-  const { records, story } = await readBook(room)
+  const { records, story } = await readPages(room)
   const policy = find(story, sha256)
   return { policy: viewPolicy(policy), record: JSON.stringify(records.get(sha256)) }
 }
@@ -57,10 +60,11 @@ interface Guarded {
 /** Enters a step behind all that is under way; the gate is shut. */
 async function enterStep(
   room: Room,
-  story: PolicyStory,
+  pages: PolicyPages,
   matter: PolicyMatter,
   guarded?: Guarded,
 ): Promise<StoriedPolicy> {
+  const { story } = pages
   const head = await room.store.readStreamHead(room.tenant.name, 'policies')
   const draft: Draft = {
     effects: [announce(room, `policy.${matter.event}`, { policy: matter.sha256 })],
@@ -85,31 +89,33 @@ async function enterStep(
   const { index, time } = appended
   const next = advancePolicies(story, { index, matter, time })
   if (typeof next === 'string') throw new Failure('BUG', next)
+  continueBook(room, pages, next, matter)
   return find(next, matter.sha256)
 }
 
-const alone = <T>(room: Room, work: (story: PolicyStory) => Promise<T>): Promise<T> =>
+const alone = <T>(room: Room, work: (pages: PolicyPages) => Promise<T>): Promise<T> =>
   room.gate.alone(
     () => room.log.idle(),
     async () => {
-      const { story } = await readBook(room)
       try {
-        return await work(story)
-      } finally {
+        return await work(await readPages(room))
+      } catch (error) {
+        // What did not end well may stand in the log all the same.
         forgetBook(room)
+        throw error
       }
     },
   )
 
+type Registration = Extract<PolicyMatter, { event: 'registered' }>
+
 interface ReadRecord {
-  readonly id: string
-  readonly version: string
-  readonly sha256: string
-  readonly record: Extract<PolicyMatter, { event: 'registered' }>['record']
+  readonly bytes: number
+  readonly said: Pick<Registration, 'id' | 'version' | 'sha256' | 'record'>
 }
 
 /** The bundle of a record's text, compiled once to see that it can be. @throws {@link Failure} POLICY_INVALID, INPUT_TOO_LARGE */
-function readRecord(text: string): ReadRecord {
+async function readRecord(text: string): Promise<ReadRecord> {
   const bytes = utf8(text)
   if (bytes.length > mostRecordBytes)
     throw new Failure(
@@ -122,7 +128,7 @@ function readRecord(text: string): ReadRecord {
   } catch (cause) {
     throw new Failure('POLICY_INVALID', `Record: ${asFailure(cause).message}`, { cause })
   }
-  const { bundle, digest } = compileRecord(value)
+  const { bundle, digest } = await inSlices(recordInSteps(value, { isNew: true }))
   for (const [field, name] of [
     ['bundle_id', bundle.id],
     ['version', bundle.version],
@@ -131,26 +137,40 @@ function readRecord(text: string): ReadRecord {
       throw new Failure('POLICY_INVALID', `Must have 1 to 256 characters: /${field}`, {
         field: `/${field}`,
       })
+  // In the order in which it is read from the log.
+  const { dialect, ...rest } = value as Registration['record']
   return {
-    id: bundle.id,
-    version: bundle.version,
-    sha256: digest,
-    record: value as ReadRecord['record'],
+    bytes: bytes.length,
+    said: {
+      id: bundle.id,
+      version: bundle.version,
+      sha256: digest,
+      record: { dialect, ...rest },
+    },
   }
 }
 
 /**
  * Registers a bundle, by the canonical JSON of its record; one that is registered already stays what it was.
- * @throws {@link Failure} POLICY_INVALID, POLICY_REFUSED where its version stands for another bundle, INPUT_TOO_LARGE
+ * @throws {@link Failure} POLICY_INVALID, POLICY_REFUSED where its version stands for another bundle or there are too many, INPUT_TOO_LARGE
  */
-export function registerPolicy(room: Room, text: string, by: Caller): Promise<PolicyView> {
-  const read = readRecord(text)
-  return alone(room, async (story) => {
-    const known = story.policies.get(read.sha256)
+export async function registerPolicy(room: Room, text: string, by: Caller): Promise<PolicyView> {
+  const { bytes, said } = await readRecord(text)
+  return alone(room, async (pages) => {
+    const known = pages.story.policies.get(said.sha256)
     if (known !== undefined) return viewPolicy(known)
-    const matter: PolicyMatter = { ...read, by, event: 'registered', time: room.clock() }
-    return viewPolicy(await enterStep(room, story, matter))
+    requireRoomToRegister(pages.story, pages.sizes, bytes)
+    const matter: PolicyMatter = { ...said, by, event: 'registered', time: room.clock() }
+    return viewPolicy(await enterStep(room, pages, matter))
   })
+}
+
+/** What the patterns weigh of each policy that would decide beside this one, and of this one. */
+async function weighWith({ records, story }: PolicyPages, sha256: string): Promise<number[]> {
+  const weights: number[] = []
+  for (const policy of activeWith(story, find(story, sha256)))
+    weights.push(await weighOnce(policy.sha256, records.get(policy.sha256)))
+  return weights
 }
 
 const isSameScope = (policy: StoriedPolicy, scope: PolicyActivation['scope'] = {}): boolean =>
@@ -161,15 +181,18 @@ const sorted = (scope: object): readonly unknown[] =>
 
 /**
  * Lets a bundle decide, in place of the one of its id that does.
- * @throws {@link Failure} INPUT_NOT_FOUND, POLICY_REFUSED where it is retired, or older and that is not said; ACTION_REQUIRED, ACTION_REFUSED
+ * @throws {@link Failure} INPUT_NOT_FOUND, POLICY_REFUSED where it is retired, or older and that is not said, or too many decide; ACTION_REQUIRED, ACTION_REFUSED
  */
-export function activatePolicy(
+export async function activatePolicy(
   room: Room,
   sha256: string,
   { action, rollback = false, scope = {} }: PolicyActivation,
   by: Caller,
 ): Promise<PolicyView> {
-  return alone(room, async (story) => {
+  // What takes long is done before anything has to wait for it.
+  await weighWith(await readPages(room), sha256)
+  return alone(room, async (pages) => {
+    const { story } = pages
     const policy = find(story, sha256)
     if (policy.state === 'active' && isSameScope(policy, scope)) return viewPolicy(policy)
     const older = isRollback(story, policy)
@@ -177,6 +200,7 @@ export function activatePolicy(
       throw refused(
         `Policy is older than one that was active, say so to go back (rollback): ${policy.id} ${policy.version}`,
       )
+    requireRoomToActivate(activeWith(story, policy), await weighWith(pages, sha256))
     const matter: PolicyMatter = {
       by,
       event: 'activated',
@@ -188,7 +212,7 @@ export function activatePolicy(
       time: room.clock(),
     }
     const effect = effectOfActivation({ bundle: sha256, rollback: older, scope })
-    return viewPolicy(await enterStep(room, story, matter, { action, by, effect }))
+    return viewPolicy(await enterStep(room, pages, matter, { action, by, effect }))
   })
 }
 
@@ -202,12 +226,12 @@ export function retirePolicy(
   { action, reason }: PolicyRetirement,
   by: Caller,
 ): Promise<PolicyView> {
-  return alone(room, async (story) => {
-    const policy = find(story, sha256)
+  return alone(room, async (pages) => {
+    const policy = find(pages.story, sha256)
     if (policy.state === 'retired') return viewPolicy(policy)
     const { index } = policy
     const matter: PolicyMatter = { by, event: 'retired', index, reason, sha256, time: room.clock() }
     const effect: ActionEffect = { action: 'policy.retire', bundle: sha256, reason }
-    return viewPolicy(await enterStep(room, story, matter, { action, by, effect }))
+    return viewPolicy(await enterStep(room, pages, matter, { action, by, effect }))
   })
 }

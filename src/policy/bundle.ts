@@ -34,6 +34,8 @@ export interface ForeignMatcher {
   readonly lookup: Lookup
   /** @throws {@link Failure} POLICY_RAISED, given the place of the matcher */
   readonly compare: (actual: unknown, at: string, context: EvaluationContext) => boolean
+  /** Where it has a pattern: what that weighs, and how it is compiled ahead of the first comparison. */
+  readonly pattern?: { readonly weight: number; readonly compile: () => void }
 }
 
 /** A predicate over a context. */

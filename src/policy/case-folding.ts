@@ -93,7 +93,8 @@ export function foldSpans(spans: readonly Span[], flags: Flags): readonly Span[]
     const wide = to - from > known.size
     const codes = wide ? known.keys() : Array.from({ length: to - from + 1 }, (_, i) => from + i)
     for (const code of codes)
-      if (code >= from && code <= to) for (const one of known.get(code) ?? []) more.add(one)
+      if (code >= from && code <= to)
+        for (const one of known.get(code) ?? []) if (one < from || one > to) more.add(one)
   }
   return merge([...spans, ...Array.from(more, (code) => ({ from: code, to: code }))])
 }

@@ -2,11 +2,11 @@
 // the protocol has beside its context stand over members of the context with the same name.
 import { z } from 'zod'
 import { Failure } from '../base/failure.ts'
-import type { Matcher } from './bundle.ts'
+import type { ForeignMatcher, Matcher } from './bundle.ts'
 import { fit, refuse } from './bundle-schema.ts'
 import type { EvaluationContext } from './context.ts'
-import { decionisOperators, textOf, type DecionisComparison } from './decionis-values.ts'
-import { compileEcmaPattern } from './ecma-pattern.ts'
+import { decionisOperators, textOf } from './decionis-values.ts'
+import { readEcmaPattern, type EcmaPattern } from './ecma-pattern.ts'
 import { missing, type Lookup } from './path.ts'
 import { PatternProblem } from './pattern-flags.ts'
 
@@ -100,22 +100,32 @@ const field = z.string().trim().min(1).max(256)
 const blockCondition = z.looseObject({ field, op: z.string(), ...wanted })
 const bundleCondition = z.strictObject({ field, operator: z.string(), ...wanted })
 
-function compileMatches(value: unknown, at: string): DecionisComparison {
-  if (typeof value !== 'string' || value === '') return () => false
-  if (value.length > 256) throw refuse('Pattern is longer than 256', at)
+function refusing<T>(at: string, work: () => T): T {
   try {
-    const test = compileEcmaPattern(value)
-    return (actual) => {
-      const text = textOf(actual)
-      if (test === undefined || text === undefined) return false
-      const answer = test(text)
-      if (answer !== undefined) return answer
-      throw new Failure('POLICY_RAISED', `Text is too long for the pattern at ${at}`, { field: at })
-    }
+    return work()
   } catch (problem) {
     if (!(problem instanceof PatternProblem)) throw problem
     throw refuse(`Pattern is refused: ${problem.message}`, at)
   }
+}
+
+type MatchesPart = Pick<ForeignMatcher, 'compare' | 'pattern'>
+
+function readMatches(value: unknown, at: string): MatchesPart {
+  if (typeof value !== 'string' || value === '') return { compare: () => false }
+  if (value.length > 256) throw refuse('Pattern is longer than 256', at)
+  const read = refusing(at, () => readEcmaPattern(value))
+  if (read === undefined) return { compare: () => false }
+  let test: ReturnType<EcmaPattern['compile']> | undefined
+  const compile = () => (test ??= refusing(at, read.compile))
+  const compare = (actual: unknown): boolean => {
+    const text = textOf(actual === missing ? undefined : actual)
+    if (text === undefined) return false
+    const answer = compile()(text)
+    if (answer !== undefined) return answer
+    throw new Failure('POLICY_RAISED', `Text is too long for the pattern at ${at}`, { field: at })
+  }
+  return { compare, pattern: { compile, weight: read.weight } }
 }
 
 type Condition = Pick<z.infer<typeof blockCondition>, 'field' | 'op' | 'value' | 'values'>
@@ -159,12 +169,11 @@ export function readDecionisCondition(
   shape: DecionisCondition,
 ): Matcher {
   const { field, operator, wanted } = readWanted(value, at, shape)
-  const compare = operator === 'matches' ? compileMatches(wanted, at) : decionisOperators[operator]
+  const matcher = { kind: operator, field, value: wanted, lookup: factAt(field) }
+  if (operator === 'matches') return { ...matcher, ...readMatches(wanted, at) }
+  const compare = decionisOperators[operator]
   return {
-    kind: operator,
-    field,
-    value: wanted,
-    lookup: factAt(field),
+    ...matcher,
     compare: (actual) => compare?.(actual === missing ? undefined : actual, wanted) ?? false,
   }
 }

@@ -2,6 +2,7 @@
 import { RE2JS } from 're2js'
 import { PatternProblem, unsupported } from './pattern-flags.ts'
 import { mostSteps } from './pattern.ts'
+import { weighPattern } from './pattern-weight.ts'
 
 const space =
   '\\x{9}-\\x{d}\\x{20}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}\\x{feff}'
@@ -86,16 +87,18 @@ function isPattern(text: string): boolean {
   }
 }
 
-/**
- * Whether a pattern matches somewhere in a text, as a closure, which gives undefined for a text that is too long to be judged; undefined when
- * JavaScript itself refuses the pattern.
- * @throws {@link PatternProblem} for what cannot be done in linear time
- */
-export function compileEcmaPattern(
-  text: string,
-): ((subject: string) => boolean | undefined) | undefined {
-  if (!isPattern(text)) return undefined
-  const translated = translate(text)
+/** A JavaScript pattern that is read but not compiled yet. */
+export interface EcmaPattern {
+  /** What it weighs to compile it, and to hold it. */
+  readonly weight: number
+  /**
+   * Whether it matches somewhere in a text, as a closure, which gives undefined for a text that is too long to be judged.
+   * @throws {@link PatternProblem} for what is too large, or unknown to RE2
+   */
+  readonly compile: () => (subject: string) => boolean | undefined
+}
+
+function compileTranslated(translated: string): ReturnType<EcmaPattern['compile']> {
   let re2: RE2JS
   try {
     re2 = RE2JS.compile(translated, RE2JS.CASE_INSENSITIVE)
@@ -104,4 +107,17 @@ export function compileEcmaPattern(
   }
   const size = re2.programSize()
   return (subject) => (subject.length * size > mostSteps ? undefined : re2.test(subject))
+}
+
+/**
+ * A pattern of JavaScript's; undefined when JavaScript itself refuses it.
+ * @throws {@link PatternProblem} for what cannot be done in linear time
+ */
+export function readEcmaPattern(text: string): EcmaPattern | undefined {
+  if (!isPattern(text)) return undefined
+  const translated = translate(text)
+  return {
+    compile: () => compileTranslated(translated),
+    weight: weighPattern(translated, true),
+  }
 }

@@ -5,7 +5,7 @@ import { refuse } from './bundle-schema.ts'
 import type { EvaluationContext } from './context.ts'
 import type { Dialect } from './dialect.ts'
 import { compilePath, missing, type Lookup } from './path.ts'
-import { compilePattern, type Pattern } from './pattern.ts'
+import { compilePattern, weighPythonPattern, type Pattern } from './pattern.ts'
 import { askPredicate, type Predicates } from './predicate.ts'
 import { PatternProblem } from './pattern-flags.ts'
 import { isOrdered } from './python-values.ts'
@@ -170,7 +170,8 @@ function compileField(matcher: FieldMatcher, at: string, dialect: Dialect): Comp
 }
 
 function compileForeign(matcher: ForeignMatcher, at: string): CompiledMatcher {
-  const { compare, lookup } = matcher
+  const { compare, lookup, pattern } = matcher
+  pattern?.compile()
   return {
     matcher,
     at,
@@ -202,18 +203,51 @@ const compose = (
   test: CompiledMatcher['test'],
 ): CompiledMatcher => ({ matcher, at, children, lookup: undefined, test })
 
+/** What the patterns of a comparison weigh; nothing where one is refused, which its compiling tells. */
+function weighComparison(matcher: FieldMatcher | ForeignMatcher, dialect: Dialect): number {
+  if ('compare' in matcher) return matcher.pattern?.weight ?? 0
+  const { kind, value } = matcher
+  if (kind !== 'regex' || typeof value !== 'string' || !fits(value, dialect.bounds.pattern))
+    return 0
+  try {
+    return weighPythonPattern(value, dialect.extended)
+  } catch (problem) {
+    if (problem instanceof PatternProblem) return 0
+    throw problem
+  }
+}
+
+/** What each pattern weighs that stands in a matcher, with its place. */
+export function* weighMatcher(
+  matcher: Matcher,
+  at: string,
+  dialect: Dialect,
+): Generator<{ readonly at: string; readonly weight: number }, void> {
+  if ('field' in matcher) {
+    const weight = weighComparison(matcher, dialect)
+    if (weight > 0) yield { at, weight }
+  } else if (matcher.kind === 'not') yield* weighMatcher(matcher.matcher, `${at}/matcher`, dialect)
+  else if (matcher.kind === 'all_of' || matcher.kind === 'any_of')
+    for (const [i, one] of matcher.matchers.entries())
+      yield* weighMatcher(one, `${at}/matchers/${i}`, dialect)
+}
+
 /**
- * Compiles a matcher that stands at a place of its bundle.
+ * Compiles a matcher that stands at a place of its bundle, stopping behind each that may have a pattern.
  * @throws {@link Failure} POLICY_INVALID when a pattern in it is refused
  */
-export function compileMatcher(
+export function* compileMatcher(
   matcher: Matcher,
   at: string,
   dialect: Dialect,
   predicates: Predicates,
-): CompiledMatcher {
-  if ('compare' in matcher) return compileForeign(matcher, at)
-  if ('field' in matcher) return compileField(matcher, at, dialect)
+): Generator<undefined, CompiledMatcher> {
+  if ('field' in matcher) {
+    const compiled =
+      'compare' in matcher ? compileForeign(matcher, at) : compileField(matcher, at, dialect)
+    yield
+    return compiled
+  }
   switch (matcher.kind) {
     case 'predicate':
       return compilePredicate(matcher, at, predicates)
@@ -222,14 +256,14 @@ export function compileMatcher(
     case 'always':
       return compose(matcher, at, [], () => true)
     case 'not': {
-      const child = compileMatcher(matcher.matcher, `${at}/matcher`, dialect, predicates)
+      const child = yield* compileMatcher(matcher.matcher, `${at}/matcher`, dialect, predicates)
       return compose(matcher, at, [child], (context) => !child.test(context))
     }
     case 'all_of':
     case 'any_of': {
-      const children = matcher.matchers.map((one, i) =>
-        compileMatcher(one, `${at}/matchers/${i}`, dialect, predicates),
-      )
+      const children: CompiledMatcher[] = []
+      for (const [i, one] of matcher.matchers.entries())
+        children.push(yield* compileMatcher(one, `${at}/matchers/${i}`, dialect, predicates))
       // All hold unless one does not; any holds as soon as one does.
       const settles = matcher.kind === 'any_of'
       const tests = children.map(({ test }) => test)

@@ -2,6 +2,7 @@
 import { RE2JS } from 're2js'
 import { PatternProblem } from './pattern-flags.ts'
 import { hasForeignWords, layOut } from './pattern-marks.ts'
+import { weighPattern } from './pattern-weight.ts'
 import { translateMarked, translatePattern } from './python-pattern.ts'
 
 /** A compiled pattern. */
@@ -33,6 +34,18 @@ function compileMarked(text: string, extended: boolean): Pattern['test'] {
   const test = boundedTest(compileRe2(translateMarked(text, extended), true))
   // A text too long is not laid out first.
   return (subject) => (subject.length > mostSteps ? undefined : test(layOut(subject, extended)))
+}
+
+/**
+ * What it weighs to compile a Python pattern, and to hold it.
+ * @throws {@link PatternProblem} when it is not one, or needs what cannot be done in linear time
+ */
+export function weighPythonPattern(text: string, extended: boolean): number {
+  const { marked, pattern } = translatePattern(text, extended)
+  return (
+    (marked === 'all' ? 0 : weighPattern(pattern)) +
+    (marked === 'none' ? 0 : weighPattern(translateMarked(text, extended)))
+  )
 }
 
 /**

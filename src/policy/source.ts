@@ -3,7 +3,13 @@
 import { Failure } from '../base/failure.ts'
 import { parsePolicyText } from './bundle.ts'
 import { refuse } from './bundle-schema.ts'
-import { compileBundle, type CompiledBundle } from './compile.ts'
+import {
+  compileInSteps,
+  finish,
+  type CompileChoice,
+  type CompiledBundle,
+  type Compiling,
+} from './compile.ts'
 import { parseDecionisMarkdown } from './decionis.ts'
 import { dialects, type DialectName } from './dialect.ts'
 
@@ -55,15 +61,16 @@ export function readBundleSource(
   return partDialect(parsePolicyText(text, dialects[first.dialect], format), fallback)
 }
 
-/** As {@link readBundleSource}, made ready. @throws {@link Failure} as there */
-export function compileSource(
+/** As {@link compileSource}, with stops; a new one may be too heavy (INPUT_TOO_LARGE). @throws {@link Failure} as there */
+export function* sourceInSteps(
   text: string,
   fallback: DialectName,
   format?: SourceFormat,
-): CompiledBundle {
+  choice?: CompileChoice,
+): Compiling<CompiledBundle> {
   const { dialect, value } = readBundleSource(text, fallback, format)
   try {
-    return compileBundle(value, dialect)
+    return yield* compileInSteps(value, dialect, choice)
   } catch (error) {
     if (!(error instanceof Failure) || /dialect["']?\s*:/.test(text)) throw error
     const { code, field, message } = error
@@ -73,6 +80,13 @@ export function compileSource(
     })
   }
 }
+
+/** As {@link readBundleSource}, made ready. @throws {@link Failure} as there */
+export const compileSource = (
+  text: string,
+  fallback: DialectName,
+  format?: SourceFormat,
+): CompiledBundle => finish(sourceInSteps(text, fallback, format))
 
 /** The format that a file's name tells. @throws {@link Failure} INPUT_INVALID */
 export function formatOfName(name: string): 'json' | 'yaml' | undefined {

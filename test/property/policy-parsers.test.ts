@@ -15,7 +15,7 @@ import { readContext } from '../../src/policy/context.ts'
 import { parseDecionisMarkdown } from '../../src/policy/decionis.ts'
 import { dialects, type DialectName } from '../../src/policy/dialect.ts'
 import { assessDrift, createDriftBaseline } from '../../src/policy/drift.ts'
-import { compileEcmaPattern } from '../../src/policy/ecma-pattern.ts'
+import { readEcmaPattern } from '../../src/policy/ecma-pattern.ts'
 import { evaluate } from '../../src/policy/evaluate.ts'
 import { compileGates, defaultAegisConfig, readAegisConfig } from '../../src/policy/gate-config.ts'
 import { parseAegisConfig, validateAegisConfig } from '../../src/policy/gate-config-text.ts'
@@ -222,7 +222,7 @@ const targets: readonly Target[] = [
     ),
   ]),
   target('pattern of ECMAScript', hostileText('^a+(b|c)*$', '\\d{2,3}[^x-z]'), (text) =>
-    compileEcmaPattern(text)?.('aab'),
+    readEcmaPattern(text)?.compile()('aab'),
   ),
   target('glob', hostileText('pay.*', '[!a-c]?x'), (text) => compileGlob(text)('pay.send')),
   target(

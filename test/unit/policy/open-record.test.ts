@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { fromUtf8 } from '../../../src/base/bytes.ts'
+import { compileBundle } from '../../../src/policy/compile.ts'
 import { readContext } from '../../../src/policy/context.ts'
 import { evaluate } from '../../../src/policy/evaluate.ts'
 import { compileRecord } from '../../../src/policy/open-record.ts'
@@ -45,4 +46,18 @@ it('refuses what is no record', () => {
     withExact({ '/policies/0/rules/0/when/value/0': 'decimal' }),
   ])
     expect(() => compileRecord(wrong)).toThrow(expect.objectContaining({ code: 'POLICY_INVALID' }))
+})
+
+it('reads back a record with thousands of exact numbers', () => {
+  const value = Object.fromEntries(
+    Array.from({ length: 3000 }, (_, i) => [`a${i}`, 9007199254740993n + BigInt(i)]),
+  )
+  const rules = [{ effect: 'deny', id: 'r', when: { field: 'x', kind: 'eq', value } }]
+  const bundle = { bundle_id: 'b', policies: [{ id: 'p', rules }] }
+  const sealed = compileBundle(bundle, '0.1')
+  const read: unknown = JSON.parse(fromUtf8(sealed.record))
+  const text = JSON.stringify(read)
+  expect(compileRecord(read).digest).toBe(sealed.digest)
+  // What was given is not changed.
+  expect(JSON.stringify(read)).toBe(text)
 })

@@ -1,0 +1,38 @@
+import { expect, it, vi } from 'vitest'
+import type * as Limits from '../../../src/base/limits.ts'
+import { digestOf, recordTextOf } from '../../support/forge-policy.ts'
+import { founder, foundTestService } from '../../support/service.ts'
+
+vi.mock('../../../src/base/limits.ts', async (original) => {
+  const { limits } = await original<typeof Limits>()
+  return { limits: { ...limits, activePolicies: 1, policies: 3 } }
+})
+
+const codeOf = async (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'none',
+    (error: unknown) => (error as { code: string }).code,
+  )
+
+it('a tenant keeps and follows no more policies than it may, whoever asks', async () => {
+  const { service } = await foundTestService()
+  const register = (version: string) =>
+    codeOf(service.registerPolicy('default', recordTextOf(version), founder))
+  const rules = { rules: [{ action: 'pay', on_match: 'ALLOW', reason: 'r' }] }
+  const other = JSON.stringify({ bundle: { name: 'other', ...rules }, dialect: 'provenance' })
+  const { sha256 } = await service.registerPolicy('default', other, founder)
+  expect([await register('1'), await register('2'), await register('3')]).toEqual([
+    'none',
+    'none',
+    'POLICY_REFUSED',
+  ])
+  expect(await register('2')).toBe('none')
+  const activate = (digest: string) =>
+    codeOf(service.activatePolicy('default', digest, {}, founder))
+  expect(await activate(digestOf('1'))).toBe('none')
+  expect(await activate(digestOf('2'))).toBe('none')
+  expect(await activate(sha256)).toBe('POLICY_REFUSED')
+  await service.retirePolicy('default', digestOf('2'), { reason: 'r' }, founder)
+  expect([await activate(sha256), await register('3')]).toEqual(['none', 'none'])
+  await service.close()
+})

@@ -10,6 +10,7 @@ import type { Pin } from '../log/pin.ts'
 import type { Instance, StoredKeys, StoreReader, Tenant } from '../store/store.ts'
 import { isAsLogged, readLoggedKeys } from './api-keys.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
+import { watchClosing } from './fsck-closing.ts'
 import { checkControl, guardedEntry, type GuardedEntry } from './fsck-control.ts'
 import { checkDecisions, checkIdempotency } from './fsck-decisions.ts'
 import { row, type Counted, type Found } from './fsck-findings.ts'
@@ -184,6 +185,7 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
   }
   const counted: Counted = { decisions: 0, erased: 0 }
   const guarded: GuardedEntry[] = []
+  const watch = watchClosing(found)
   const proposed: ProposalMark[] = []
   const unsure: string[] = []
   const options: Omit<FsckOptions, 'mayBeOlder' | 'section'> = {
@@ -194,6 +196,7 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
       if (mark !== undefined) proposed.push(mark)
       const one = guardedEntry(index, leaf, statement)
       if (one !== undefined) guarded.push(one)
+      watch(index, leaf, statement)
       if (kind === 'decision') counted.decisions++
       if (payload === null) counted.erased++
     },

@@ -93,6 +93,10 @@ export async function revoke(
 export async function destroy(work: KeyWork, keyId: string): Promise<void> {
   await settleKeys(work)
   const key = findKey(work, keyId)
+  if (key.state === 'active' && work.room.gate.isClosed)
+    throw keyState(
+      `Key stays with the log of a closed tenant, whose erasures, revocations and trust roots are signed as before; once rotated, the old one can be destroyed: ${keyId}`,
+    )
   if (key.state === 'active')
     throw keyState(`Key signs now, rotate it first: countersign keys rotate ${key.purpose}`)
   if (key.state === 'destroyed') {

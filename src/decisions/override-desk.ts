@@ -16,7 +16,7 @@ import { announce } from './announce.ts'
 import { nextPlace } from './follow-up.ts'
 import { dossierUrl } from './reply.ts'
 import { readOverrides, type StandingOverrides } from './override-reading.ts'
-import { enterNow, type Room } from './room.ts'
+import { enterNow, expectNotClosed, type Room } from './room.ts'
 import { placeOf } from './roster-story.ts'
 import type { Principal } from './service.ts'
 import { overrideStanding, stands } from './standing.ts'
@@ -69,7 +69,10 @@ async function expectRare(room: Room, perDay: number, time: number): Promise<voi
     )
 }
 
-/** Lets an event happen. @throws {@link Failure} OVERRIDE_REFUSED with the reason why it may not, OVERRIDE_LIMIT */
+/** What a tenant that is closed takes no more: a request can only end there. */
+const overruling: readonly OverrideEvent['event'][] = ['opened', 'signed', 'executed']
+
+/** Lets an event happen. @throws {@link Failure} OVERRIDE_REFUSED with the reason why it may not, OVERRIDE_LIMIT, TENANT_CLOSED */
 async function enterEvent(
   room: Room,
   standing: StandingOverrides,
@@ -77,6 +80,7 @@ async function enterEvent(
   by: Caller | null,
   perDay = Infinity,
 ): Promise<void> {
+  if (overruling.includes(event.event)) expectNotClosed(room)
   const before = standing.requests.get(event.request)
   const refuseAt = (time: number): Failure | undefined => {
     const next = advanceOverride(before, event, sceneOf(room, standing, event, by, time))
@@ -205,7 +209,7 @@ export const openOverride = (
 /**
  * Signs, rejects, revokes or executes the newest request about a decision. Who does it is who called; a signature speaks for itself.
  * @param perDay how many decisions of the tenant may be overruled within 24 hours
- * @throws {@link Failure} OVERRIDE_REFUSED, OVERRIDE_LIMIT, INPUT_NOT_FOUND, INPUT_ERASED
+ * @throws {@link Failure} OVERRIDE_REFUSED, OVERRIDE_LIMIT, TENANT_CLOSED, INPUT_NOT_FOUND, INPUT_ERASED
  */
 export const actOnOverride = (
   room: Room,

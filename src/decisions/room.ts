@@ -35,7 +35,7 @@ export interface Room {
 }
 
 /** The kinds of which a tenant that is closed takes none. */
-const deciding: readonly Kind[] = ['decision', 'execution']
+export const deciding: readonly Kind[] = ['decision', 'execution']
 
 /** @throws {@link Failure} TENANT_CLOSED */
 export function expectNotClosed({ gate, tenant }: Pick<Room, 'gate' | 'tenant'>): void {

@@ -404,10 +404,71 @@ describe('a tenant that is closed', () => {
       code: 'TENANT_CLOSED',
     })
     expect(await service.readDecision('default', id)).toMatchObject({ status: 'BLOCK' })
+    const overruling = { decision: id, justification: 'Late' }
+    await expect(service.openOverride(requester, overruling)).rejects.toMatchObject({
+      code: 'TENANT_CLOSED',
+    })
     await expect(service.closeTenant('default', reason, founder)).rejects.toMatchObject({
       code: 'TENANT_CLOSED',
     })
     expect(await reportOf(again, 'control')).toMatchObject({ verdict: 'valid' })
+  })
+
+  it('overrules nothing any more, whoever signed before: a request can only end', async () => {
+    const { at } = await controlled()
+    const { service } = at
+    const ask = async (n: number, ...leads: readonly Lead[]) => {
+      const { id } = await at.notarise(blockedRequest(n))
+      const opening = { decision: id, justification: 'Checked by phone' }
+      const { challenge } = await service.openOverride(requester, opening)
+      const act = (lead: Lead) =>
+        service.actOnOverride(
+          requester,
+          id,
+          signing(lead, lead === 'bob' ? 'security_lead' : 'risk_lead', challenge),
+        )
+      for (const lead of leads) await act(lead)
+      return { act, id }
+    }
+    const signed = await ask(1, 'ann', 'bob')
+    const half = await ask(2, 'ann')
+    await execute(at, await approved(at, { action: 'tenant.close', reason }))
+    const closed = { code: 'TENANT_CLOSED' }
+    const executing = service.actOnOverride(requester, signed.id, { act: 'execute' })
+    await expect(executing).rejects.toMatchObject(closed)
+    await expect(half.act('bob')).rejects.toMatchObject(closed)
+    expect(await service.readDecision('default', signed.id)).toMatchObject({ inForce: 'BLOCK' })
+    const revoking = { act: 'revoke' as const, reason: 'Closed' }
+    expect(await service.actOnOverride(requester, signed.id, revoking)).toMatchObject({
+      status: 'revoked',
+    })
+    expect(await reportOf(at, signed.id)).toMatchObject({ verdict: 'valid' })
+  })
+
+  it('is erased as before, and keeps the keys that sign that; those before them end by two keys', async () => {
+    const { at } = await controlled()
+    const { service } = at
+    const { id } = await at.notarise(blockedRequest(1))
+    await execute(at, await approved(at, { action: 'tenant.close', reason }))
+    await execute(at, await approved(at, { action: 'erase', decision: id, reason }))
+    expect(await reportOf(at, id)).toMatchObject({ verdict: 'erased' })
+    const active = (await service.listKeys('default')).filter(({ state }) => state === 'active')
+    expect(active.map(({ purpose }) => purpose).sort()).toEqual(['evidence', 'fast', 'log'])
+    for (const { keyId, purpose } of active) {
+      if (purpose === 'log') continue
+      const view = await approved(at, { action: 'keys.destroy', key: keyId })
+      await expect(execute(at, view)).rejects.toMatchObject({
+        code: 'INPUT_KEY_STATE',
+        message: expect.stringContaining('Key stays with the log of a closed tenant') as string,
+      })
+    }
+    const key = await retiredKey(at)
+    await execute(at, await approved(at, { action: 'keys.destroy', key }))
+    const ended = (await service.listKeys('default')).find(({ keyId }) => keyId === key)
+    expect(ended).toMatchObject({ state: 'destroyed' })
+    const again = await at.reopen()
+    expect(await reportOf(again, 'control')).toMatchObject({ verdict: 'valid' })
+    expect(await reportOf(again, 'keys')).toMatchObject({ verdict: 'valid' })
   })
 })
 

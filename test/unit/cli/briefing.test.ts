@@ -6,6 +6,7 @@ import { runOver } from '../../support/cli-over.ts'
 import { leadKey, leadSign } from '../../support/forge-override.ts'
 import { recordTextOf } from '../../support/forge-policy.ts'
 import { blockedRequest, foundRoster, requester, signing } from '../../support/leads.ts'
+import { heldRequest } from '../../support/reviewers.ts'
 import { foundTestService, founder, type TestService } from '../../support/service.ts'
 
 const start = 1_790_000_000_000
@@ -208,5 +209,56 @@ describe('whoever signs an action', () => {
       true,
     )
     expect(closing).toContain('  two leads      must sign now')
+  })
+})
+
+describe('whoever answers', () => {
+  it('an escalation is told what is held, by whichever way', async () => {
+    const at = await controlled()
+    const { id } = await at.notarise(heldRequest(1, { ...unsafe, decideWithinSeconds: 600 }))
+    for (const args of [
+      ['challenge', id, '--answer', 'approve', '--reason', 'Checked'],
+      ['approve', id, '--reason', 'Checked'],
+      ['reject', id, '--reason', 'Checked'],
+    ]) {
+      const { stderr } = await runOver(at.service, ['escalation', ...args])
+      for (const line of [
+        '  action         amount: 250000',
+        '  escalation     pending',
+        `  held since     ${new Date(start).toISOString()}`,
+        `  answer by      ${new Date(start + 600_000).toISOString()}`,
+      ])
+        expect(stderr.split('\n')).toContain(line)
+      expect(isPlain(stderr)).toBe(true)
+    }
+    const ran = await runOver(
+      at.service,
+      ['escalation', 'challenge', id, '--answer', 'approve', '--reason', 'Checked'],
+      { instead: { readEscalation: () => Promise.reject(new Failure('LOG_BUSY', 'Too many')) } },
+    )
+    expect(ran.code).toBe(0)
+    expect(ran.stderr).toContain('  escalation     cannot be read: Too many\n')
+  })
+
+  it('a proposal is told what is voted on', async () => {
+    const at = await controlled()
+    const { intent } = unsafe
+    const note = 'Release 7\n  status         approved'
+    const { proposal } = await at.service.openProposal(requester, {
+      intent: { action: { ...intent.action, type: 'pay' }, actor: intent.actor },
+      note,
+    })
+    const { stderr } = await runOver(at.service, ['proposal', 'vote', proposal, 'approve'])
+    const says = stderr.split('\n')
+    for (const line of [
+      '  action         pay',
+      '  action         amount: 250000',
+      '  proposed by    carl',
+      `  proposed at    ${new Date(start).toISOString()}`,
+    ])
+      expect(says).toContain(line)
+    expect(stderr).toContain(String.raw`  why            Release 7\u000a \u0020status`)
+    expect(says.filter((line) => /^ *status/.test(line))).toEqual(['  status         open'])
+    expect(isPlain(stderr)).toBe(true)
   })
 })

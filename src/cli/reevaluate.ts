@@ -1,10 +1,18 @@
-// Making decisions again from their dossiers, offline: whether what was decided follows from the policies that it cites.
+// Making decisions again from their dossiers, offline: whether what was decided follows from the policies that it cites and, where the log's policies are
+// at hand, whether these are all that had to decide.
+import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import { reevaluateDossier, type Reevaluation } from '../verify/reevaluate.ts'
 import type { Verdict } from '../verify/report.ts'
+import {
+  judgeDossierSelection,
+  readSelectionGround,
+  type SelectionGround,
+  type SelectionReport,
+} from '../verify/selection-ground.ts'
 import { verifyDossier } from '../verify/verify-dossier.ts'
 import type { Context } from './command.ts'
-import { exitCodes } from './complain.ts'
+import { exitCodes, Usage } from './complain.ts'
 import { readBounded } from './files.ts'
 import { formatTable, jsonLine, printable } from './terminal.ts'
 
@@ -12,6 +20,9 @@ import { formatTable, jsonLine, printable } from './terminal.ts'
 export interface ReevaluateFlags {
   readonly trust?: string
   readonly trustSha256?: string
+  /** Dossier of the stream `policies`, and of the stream `admin`. */
+  readonly policies?: string
+  readonly admin?: string
   readonly json?: boolean
 }
 
@@ -19,7 +30,11 @@ interface Judged extends Reevaluation {
   readonly file: string
   /** Of the dossier under the trust root; null where none was given. */
   readonly verdict: Verdict | null
+  /** Whether a policy was left out; null where nothing was given that tells it. */
+  readonly selection: SelectionReport | null
 }
+
+type Verify = (file: Uint8Array) => Verdict | null
 
 const isBad = ({ outcome, verdict }: Judged): boolean =>
   outcome === 'different' || verdict === 'invalid'
@@ -40,27 +55,74 @@ const rowOf = ({ file, outcome, reason, verdict }: Judged): readonly string[] =>
   printable(reason),
 ]
 
+/** What was given to tell which policies had to decide. @throws {@link Usage}; {@link Failure} INPUT_INVALID */
+async function readGround(
+  { io }: Context,
+  { admin, policies }: ReevaluateFlags,
+  verify: Verify,
+): Promise<SelectionGround | undefined> {
+  if (policies === undefined && admin !== undefined)
+    throw new Usage('What API keys are bound to says nothing without the policies: --policies')
+  if (policies === undefined) return undefined
+  const read = async (name: string): Promise<Uint8Array> => {
+    const file = await readBounded(io.cwd, name, limits.dossierBytes)
+    const verdict = verify(file) ?? 'valid'
+    if (verdict === 'valid') return file
+    throw new Failure('INPUT_INVALID', `Dossier is ${verdict} under the trust root: ${name}`)
+  }
+  const files = [await read(policies), admin === undefined ? undefined : await read(admin)] as const
+  const ground = readSelectionGround(...files)
+  if (typeof ground === 'string')
+    throw new Failure('INPUT_INVALID', `Policies cannot be told from what was given: ${ground}`)
+  return ground
+}
+
+/** A decision made again, with what is to say of those who were to make it. */
+function withSelection(again: Reevaluation, selection: SelectionReport | null): Reevaluation {
+  if (selection === null) return again
+  const { outcome, reason } = again
+  if (selection.outcome === 'wrong')
+    return {
+      ...again,
+      outcome: 'different',
+      reason: outcome === 'different' ? `${reason}; ${selection.reason}` : selection.reason,
+    }
+  if (outcome !== 'same') return again
+  return selection.outcome === 'unknown'
+    ? { ...again, outcome: 'unknown', reason: selection.reason }
+    : { ...again, reason: `${reason}, and none was left out` }
+}
+
 /** `reevaluate FILE...` */
 export async function reevaluate(
-  { err, io, out }: Context,
+  context: Context,
   files: readonly string[],
-  { json, trust, trustSha256 }: ReevaluateFlags,
+  flags: ReevaluateFlags,
 ): Promise<number> {
+  const { err, io, out } = context
+  const { json, trust, trustSha256 } = flags
   const trustFile =
     trust === undefined ? undefined : await readBounded(io.cwd, trust, limits.trustRootBytes)
+  const options = trustSha256 === undefined ? {} : { trustSha256 }
+  const verify: Verify = (file) =>
+    trustFile === undefined ? null : verifyDossier(file, trustFile, options).verdict
+  const ground = await readGround(context, flags, verify)
   const all: Judged[] = []
   for (const file of files) {
     const bytes = await readBounded(io.cwd, file, limits.dossierBytes)
-    const options = trustSha256 === undefined ? {} : { trustSha256 }
-    const verdict =
-      trustFile === undefined ? null : verifyDossier(bytes, trustFile, options).verdict
-    const judged = { file, ...reevaluateDossier(bytes), verdict }
+    const selection = ground === undefined ? null : judgeDossierSelection(bytes, ground)
+    const again = withSelection(reevaluateDossier(bytes), selection)
+    const judged = { file, ...again, selection, verdict: verify(bytes) }
     all.push(judged)
     if (json === true) await out.write(jsonLine(judged))
   }
   if (json !== true) await out.write(formatTable(all.map(rowOf)))
   if (trustFile === undefined)
     err.note('Signatures and proofs were not looked at: --trust verifies them as well\n')
+  if (ground === undefined)
+    err.note('Whether another policy had to decide was not asked: --policies tells\n')
+  else if (ground.keys === null)
+    err.note('What API keys are bound to was taken from the decisions: --admin tells\n')
   if (all.some(isBad)) return exitCodes.badEvidence
   return all.some(isOpen) ? exitCodes.inconclusive : exitCodes.done
 }

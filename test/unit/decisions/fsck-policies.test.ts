@@ -1,82 +1,24 @@
 import { expect, it } from 'vitest'
-import { canonicalize } from '../../../src/base/canonical-json.ts'
-import { makeDecision, type MadeDecision } from '../../../src/decisions/evaluate.ts'
 import { checkPolicies } from '../../../src/decisions/fsck-policies.ts'
-import { openPolicy } from '../../../src/decisions/open-policies.ts'
-import type { Bound, Principal } from '../../../src/decisions/service.ts'
-import { submissionOf } from '../../../src/decisions/submission.ts'
-import type { PolicyScope } from '../../../src/dossier/policy-events.ts'
+import type { MadeDecision } from '../../../src/decisions/evaluate.ts'
+import type { Principal } from '../../../src/decisions/service.ts'
 import type { Finding } from '../../../src/log/fsck.ts'
-import type { ActivePolicy } from '../../../src/policy/select.ts'
 import type { StoreReader } from '../../../src/store/store.ts'
 import { founder, foundTestService, type TestService } from '../../support/service.ts'
+import {
+  activeIn,
+  asked,
+  bundle,
+  callerOf,
+  decideBy,
+  enact,
+  named,
+  slip,
+} from '../../support/slipped-decisions.ts'
 import { checkTenant, storeOf } from '../../support/fsck.ts'
-
-const always = { kind: 'always' }
-
-const bundle = (id: string, effect: string, more: object = {}, rule: object = {}): object => ({
-  bundle_id: id,
-  policies: [
-    {
-      default_effect: 'not_applicable',
-      id,
-      rules: [{ effect, id: 'it', when: always, ...rule }],
-    },
-  ],
-  version: '1',
-  ...more,
-})
-
-/** Registers a bundle and lets it decide; gives its digest. */
-async function enact({ service }: TestService, value: object, scope: PolicyScope = {}) {
-  const record = canonicalize({ bundle: value, dialect: 'native' })
-  const { sha256 } = await service.registerPolicy('default', record, founder)
-  await service.activatePolicy('default', sha256, { scope }, founder)
-  return sha256
-}
 
 const retire = ({ service }: TestService, sha256: string) =>
   service.retirePolicy('default', sha256, { reason: 'no more' }, founder)
-
-const asked = (more: object = {}) => ({
-  intent: { action: { type: 'pay' }, actor: { id: 'agent' }, ...more },
-})
-
-/** The policies that decide now. */
-async function activeIn({ service }: TestService): Promise<readonly ActivePolicy[]> {
-  const { policies } = await service.readActivePolicies('default')
-  return policies.map(({ record, ...place }) => openPolicy(place, JSON.parse(record)))
-}
-
-const named = (policies: readonly ActivePolicy[], ...ids: readonly string[]) =>
-  policies.filter(({ compiled }) => ids.includes(compiled.bundle.id))
-
-/** A decision by some policies, whichever count. */
-const decideBy = (
-  active: readonly ActivePolicy[],
-  request: ReturnType<typeof asked> & { readonly mode?: 'shadow' },
-  bound?: Bound,
-): MadeDecision => makeDecision(active, request, Date.now(), bound)
-
-/** Enters a decision that somebody in the service has made as he likes, and says where it stands. */
-async function slip(
-  { principal, service }: TestService,
-  made: MadeDecision,
-  as: Principal = principal,
-): Promise<string> {
-  const { epoch } = await service.readActivePolicies('default')
-  const time = made.time ?? Date.now()
-  const said = submissionOf(made)
-  const text = await service.submitEvaluated(as, { asked: '', epoch, said, time })
-  const { id, index } = JSON.parse(text) as { id: string; index: number }
-  return `${index} ${id}`
-}
-
-/** A caller by an API key of the log. */
-async function callerOf({ service }: TestService, bound?: Bound): Promise<Principal> {
-  const { token } = await service.createApiKey('default', 'bot', ['log:read'], founder, bound)
-  return service.authenticate(token)
-}
 
 /** What the check of the whole log finds, as `INDEX what`. */
 async function findingsIn(test: TestService): Promise<readonly string[]> {

@@ -7,13 +7,13 @@ import {
   define,
   group,
   ofTenant,
-  wholeNumber,
   writing,
   type Context,
   type Defining,
   type Outcome,
   type TenantFlags,
 } from './command.ts'
+import { paged, type PageFlags } from './paging.ts'
 import { Usage } from './complain.ts'
 import { aboutOne, defineChallenge, defineSteps, type TwoKeyGroup } from './two-key-commands.ts'
 import { twoKeyed, wholeReason } from './two-key-options.ts'
@@ -58,12 +58,8 @@ function defineReading({ actions, context, outcome, program }: Defining<'actions
     'action list',
     'action list --limit 200 --json',
   ])
-  asJson(ofTenant(writing(list))).option(
-    '--limit <number>',
-    'how many at most (default: 50)',
-    wholeNumber(1, 1000),
-  )
-  act(program, list, outcome, async (flags: TenantFlags & { limit?: number }) =>
+  paged(asJson(ofTenant(writing(list))))
+  act(program, list, outcome, async (flags: TenantFlags & PageFlags) =>
     (await import('./action.ts')).listActions(context, flags),
   )
   const show = define(actions, 'show', 'Tells what an action does and how it stands with it.', [

@@ -13,6 +13,7 @@ import { briefOnAction } from './briefing.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
 import { localCaller, localPrincipal } from './principal.ts'
+import { pageOf, tellPage, type PageFlags } from './paging.ts'
 import { formatTable, jsonLine, printable } from './terminal.ts'
 import {
   date,
@@ -69,18 +70,15 @@ export async function showAction(
   return tell(context, flags, view)
 }
 
-const usualRows = 50
-
 /** `action list` */
 export async function listActions(
   context: Context,
-  flags: TenantFlags & { readonly limit?: number },
+  flags: TenantFlags & PageFlags,
 ): Promise<number> {
-  const { json, limit = usualRows, tenant } = flags
-  const { actions, cursor } = await whileWriting(context, flags, async (service) =>
-    actionPageSchema.parse(await service.listActions(tenant, { limit })),
+  const page = await whileWriting(context, flags, async (service) =>
+    actionPageSchema.parse(await service.listActions(flags.tenant, pageOf(flags))),
   )
-  const rows = actions.map(({ action, approveBy, effect, executeBy, status }) => [
+  const rows = page.actions.map(({ action, approveBy, effect, executeBy, status }) => [
     action,
     effect.action,
     status,
@@ -88,10 +86,7 @@ export async function listActions(
     date(executeBy),
   ])
   const head = ['action', 'effect', 'status', 'approve by', 'execute by']
-  await context.out.write(
-    json === true ? jsonLine(actions) : rows.length === 0 ? '' : formatTable([head, ...rows]),
-  )
-  if (cursor !== null) context.err.note('There are more: --limit\n')
+  await tellPage(context, flags.json, page, head, rows)
   return exitCodes.done
 }
 

@@ -64,7 +64,9 @@ export async function listTenants(context: Context, flags: TenantFlags): Promise
     String(size),
     origin,
   ])
-  await context.out.write(flags.json === true ? jsonLine(tenants) : formatTable([head, ...rows]))
+  await context.out.write(
+    flags.json === true ? jsonLine({ tenants, cursor: null }) : formatTable([head, ...rows]),
+  )
   return exitCodes.done
 }
 
@@ -108,7 +110,9 @@ export async function listApiKeys(context: Context, flags: TenantFlags): Promise
   const apiKeys = await whileReading(context, flags, (service) => service.listApiKeys(flags.tenant))
   const head = ['id', 'owner', 'state', 'created', 'scopes']
   await context.out.write(
-    flags.json === true ? jsonLine(apiKeys) : formatTable([head, ...apiKeys.map(apiKeyRow)]),
+    flags.json === true
+      ? jsonLine({ apiKeys, cursor: null })
+      : formatTable([head, ...apiKeys.map(apiKeyRow)]),
   )
   return exitCodes.done
 }

@@ -7,11 +7,11 @@ import {
   group,
   ofTenant,
   reading,
-  wholeNumber,
   type Context,
   type Outcome,
   type TenantFlags,
 } from './command.ts'
+import { paged } from './paging.ts'
 import type { DecisionListFlags } from './decisions.ts'
 
 const { by, escalation, inForce, override, status } = listQuerySchema.shape
@@ -47,8 +47,7 @@ export function defineDecisions(program: Command, context: Context, outcome: Out
     )
     .option('--actor <id>', 'who wanted to act')
     .option('--action <type>', 'what was to be done')
-    .option('--limit <number>', 'how many at most (default: 50)', wholeNumber(1, 1000))
-    .option('--cursor <text>', 'where the list before ended')
+  paged(list)
   act(program, list, outcome, async (flags: DecisionListFlags) =>
     (await import('./decisions.ts')).listDecisions(context, flags),
   )

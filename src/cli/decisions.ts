@@ -6,15 +6,13 @@ import type { ListRequest } from '../decisions/service.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
 import { whileReading } from './evidence.ts'
+import { pageOf, tellPage, type PageFlags } from './paging.ts'
 import { formatTable, jsonLine, printable } from './terminal.ts'
 
 /** Flags of `decision list`. */
 export interface DecisionListFlags
-  extends TenantFlags, Omit<ListRequest, 'limit' | 'since' | 'until'> {
-  readonly limit?: number
-}
+  extends TenantFlags, PageFlags, Omit<ListRequest, keyof PageFlags | 'since' | 'until'> {}
 
-const usualRows = 50
 const date = (ms: number): string => new Date(ms).toISOString()
 
 /** What a decision is now in words, as reports say it. */
@@ -23,14 +21,14 @@ const inForceText = ({ by, inForce }: InForce): string =>
 
 /** `decision list` */
 export async function listDecisions(context: Context, flags: DecisionListFlags): Promise<number> {
-  const { action, actor, by, cursor, escalation, inForce, json, limit = usualRows } = flags
+  const { action, actor, by, escalation, inForce, json } = flags
   const { override, status, tenant } = flags
-  const wanted = { action, actor, by, cursor, escalation, inForce, override, status }
+  const wanted = { action, actor, by, escalation, inForce, override, status }
   const request = Object.fromEntries(
     Object.entries(wanted).filter(([, value]) => value !== undefined),
   )
   const page = await whileReading(context, flags, async (service) =>
-    decisionPageSchema.parse(await service.listDecisions(tenant, { ...request, limit })),
+    decisionPageSchema.parse(await service.listDecisions(tenant, { ...request, ...pageOf(flags) })),
   )
   const rows = page.decisions.map((row) => [
     row.id,
@@ -43,14 +41,7 @@ export async function listDecisions(context: Context, flags: DecisionListFlags):
     printable(row.action ?? '-'),
   ])
   const head = ['decision', 'time', 'made as', 'in force', 'override', 'escalation', 'actor']
-  await context.out.write(
-    json === true
-      ? jsonLine(page)
-      : rows.length === 0
-        ? ''
-        : formatTable([[...head, 'action'], ...rows]),
-  )
-  if (page.cursor !== null) context.err.note(`There are more: --cursor ${page.cursor}\n`)
+  await tellPage(context, json, page, [...head, 'action'], rows)
   return exitCodes.done
 }
 

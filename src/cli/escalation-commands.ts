@@ -9,13 +9,13 @@ import {
   define,
   group,
   ofTenant,
-  wholeNumber,
   writing,
   type Context,
   type Defining,
   type Outcome,
   type TenantFlags,
 } from './command.ts'
+import { paged } from './paging.ts'
 import { Usage } from './complain.ts'
 import type { AnswerFlags, ChallengeFlags, ListFlags, SignFlags } from './escalation.ts'
 
@@ -62,16 +62,16 @@ function defineReading({ context, escalations, outcome, program }: Defining<'esc
     'Lists decisions that were held for a reviewer, newest first.',
     ['escalation list --status pending', 'escalation list --limit 200 --json'],
   )
-  asJson(ofTenant(writing(list)))
-    .addOption(
+  paged(
+    asJson(ofTenant(writing(list))).addOption(
       new Option('--status <status>', 'only those that are').choices([
         'pending',
         'approved',
         'rejected',
         'timed-out',
       ]),
-    )
-    .option('--limit <number>', 'how many at most (default: 50)', wholeNumber(1, 1000))
+    ),
+  )
   act(program, list, outcome, async (flags: ListFlags) =>
     (await import('./escalation.ts')).listEscalations(context, flags),
   )

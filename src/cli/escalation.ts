@@ -15,6 +15,7 @@ import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
 import { writeWhole } from './files.ts'
 import { localPrincipal } from './principal.ts'
+import { pageOf, tellPage, type PageFlags } from './paging.ts'
 import { formatTable, jsonLine, printable } from './terminal.ts'
 
 /** Flags of what answers. */
@@ -34,9 +35,8 @@ export interface SignFlags extends AnswerFlags, ApproverFlags {
 }
 
 /** Flags of `escalation list`. */
-export interface ListFlags extends TenantFlags {
+export interface ListFlags extends TenantFlags, PageFlags {
   readonly status?: EscalationView['status']
-  readonly limit?: number
 }
 
 const date = (ms: number): string => new Date(ms).toISOString()
@@ -101,20 +101,18 @@ export async function showEscalation(
   return tell(context, flags, view)
 }
 
-const usualRows = 50
-
 /** `escalation list` */
 export async function listEscalations(context: Context, flags: ListFlags): Promise<number> {
-  const { json, limit = usualRows, status, tenant } = flags
-  const { cursor, escalations } = await whileWriting(context, flags, async (service) =>
+  const { json, status, tenant } = flags
+  const page = await whileWriting(context, flags, async (service) =>
     escalationPageSchema.parse(
       await service.listEscalations(tenant, {
-        limit,
+        ...pageOf(flags),
         ...(status === undefined ? {} : { status }),
       }),
     ),
   )
-  const rows = escalations.map(({ action, actor, deadline, id, status: state }) => [
+  const rows = page.escalations.map(({ action, actor, deadline, id, status: state }) => [
     id,
     state ?? 'erased',
     printable(actor ?? '-'),
@@ -122,10 +120,7 @@ export async function listEscalations(context: Context, flags: ListFlags): Promi
     deadline === null ? '-' : date(deadline),
   ])
   const head = ['decision', 'status', 'actor', 'action', 'deadline']
-  await context.out.write(
-    json === true ? jsonLine(escalations) : rows.length === 0 ? '' : formatTable([head, ...rows]),
-  )
-  if (cursor !== null) context.err.note('There are more: --limit\n')
+  await tellPage(context, json, page, head, rows)
   return exitCodes.done
 }
 

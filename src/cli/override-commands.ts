@@ -14,6 +14,7 @@ import {
   type Outcome,
   type TenantFlags,
 } from './command.ts'
+import { paged, type PageFlags } from './paging.ts'
 import { Usage } from './complain.ts'
 import type { OpenFlags } from './override.ts'
 import { aboutOne, defineChallenge, defineSteps, type TwoKeyGroup } from './two-key-commands.ts'
@@ -96,12 +97,8 @@ function defineReading({ context, outcome, overrides, program }: Defining<'overr
     'Lists the decisions that somebody asked to overrule, newest first.',
     ['override list', 'override list --limit 200 --json'],
   )
-  asJson(ofTenant(writing(list))).option(
-    '--limit <number>',
-    'how many at most (default: 50)',
-    wholeNumber(1, 1000),
-  )
-  act(program, list, outcome, async (flags: TenantFlags & { limit?: number }) =>
+  paged(asJson(ofTenant(writing(list))))
+  act(program, list, outcome, async (flags: TenantFlags & PageFlags) =>
     (await import('./override.ts')).listOverrides(context, flags),
   )
 }

@@ -11,6 +11,7 @@ import { briefOnOverride } from './briefing.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
 import { localPrincipal } from './principal.ts'
+import { pageOf, tellPage, type PageFlags } from './paging.ts'
 import { formatTable, jsonLine } from './terminal.ts'
 import {
   date,
@@ -89,30 +90,24 @@ export async function showOverride(
   return tell(context, flags, view)
 }
 
-const usualRows = 50
-
 /** `override list` */
 export async function listOverrides(
   context: Context,
-  flags: TenantFlags & { readonly limit?: number },
+  flags: TenantFlags & PageFlags,
 ): Promise<number> {
-  const { json, limit = usualRows, tenant } = flags
-  const { cursor, overrides, today } = await whileWriting(context, flags, async (service) =>
-    overridePageSchema.parse(await service.listOverrides(tenant, { limit })),
+  const page = await whileWriting(context, flags, async (service) =>
+    overridePageSchema.parse(await service.listOverrides(flags.tenant, pageOf(flags))),
   )
-  const rows = overrides.map(({ approveBy, decision, executeBy, status }) => [
+  const rows = page.overrides.map(({ approveBy, decision, executeBy, status }) => [
     decision,
     status ?? 'erased',
     approveBy === null ? '-' : date(approveBy),
     executeBy === null ? '-' : date(executeBy),
   ])
   const head = ['decision', 'status', 'approve by', 'execute by']
-  await context.out.write(
-    json === true ? jsonLine(overrides) : rows.length === 0 ? '' : formatTable([head, ...rows]),
-  )
-  if (cursor !== null) context.err.note('There are more: --limit\n')
-  if (today.overruled > 0)
-    context.err.note(`Overruled within 24 hours: ${today.overruled} of ${today.limit}\n`)
+  await tellPage(context, flags.json, page, head, rows)
+  if (page.today.overruled > 0)
+    context.err.note(`Overruled within 24 hours: ${page.today.overruled} of ${page.today.limit}\n`)
   return exitCodes.done
 }
 

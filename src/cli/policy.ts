@@ -227,7 +227,9 @@ export const retirePolicy = (
 /** `policy list` */
 export async function listPolicies(context: Context, flags: TenantFlags): Promise<number> {
   const policies = await whileWriting(context, flags, (service) => list(service, flags.tenant))
-  await context.out.write(flags.json === true ? jsonLine(policies) : formatViews(policies))
+  await context.out.write(
+    flags.json === true ? jsonLine({ policies, cursor: null }) : formatViews(policies),
+  )
   return exitCodes.done
 }
 

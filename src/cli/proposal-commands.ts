@@ -15,6 +15,7 @@ import {
   type Outcome,
   type TenantFlags,
 } from './command.ts'
+import { paged, type PageFlags } from './paging.ts'
 import { Usage } from './complain.ts'
 import type { OpenFlags } from './proposal.ts'
 
@@ -110,12 +111,8 @@ function defineReading({ context, outcome, program, proposals }: Defining<'propo
     'proposal list',
     'proposal list --limit 200 --json',
   ])
-  asJson(ofTenant(writing(list))).option(
-    '--limit <number>',
-    'how many at most (default: 50)',
-    wholeNumber(1, 1000),
-  )
-  act(program, list, outcome, async (flags: TenantFlags & { limit?: number }) =>
+  paged(asJson(ofTenant(writing(list))))
+  act(program, list, outcome, async (flags: TenantFlags & PageFlags) =>
     (await import('./proposal.ts')).listProposals(context, flags),
   )
   const show = define(proposals, 'show', 'Tells how it stands with a proposal.', [

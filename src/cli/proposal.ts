@@ -15,6 +15,7 @@ import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
 import { readText } from './policy-offline.ts'
 import { localPrincipal } from './principal.ts'
+import { pageOf, tellPage, type PageFlags } from './paging.ts'
 import { formatTable, jsonLine, printable } from './terminal.ts'
 
 /** Flags of `proposal open`. */
@@ -105,18 +106,15 @@ export async function showProposal(
   return tell(context, flags, view)
 }
 
-const usualRows = 50
-
 /** `proposal list` */
 export async function listProposals(
   context: Context,
-  flags: TenantFlags & { readonly limit?: number },
+  flags: TenantFlags & PageFlags,
 ): Promise<number> {
-  const { json, limit = usualRows, tenant } = flags
-  const { cursor, proposals } = await whileWriting(context, flags, async (service) =>
-    proposalPageSchema.parse(await service.listProposals(tenant, { limit })),
+  const page = await whileWriting(context, flags, async (service) =>
+    proposalPageSchema.parse(await service.listProposals(flags.tenant, pageOf(flags))),
   )
-  const rows = proposals.map(({ deadline, decision, due, proposal, proposer, status }) => [
+  const rows = page.proposals.map(({ deadline, decision, due, proposal, proposer, status }) => [
     proposal,
     printable(proposer),
     due === null ? status : `${status}, comes to ${due}`,
@@ -124,10 +122,7 @@ export async function listProposals(
     decision ?? '',
   ])
   const head = ['proposal', 'proposed by', 'status', 'deadline', 'decision']
-  await context.out.write(
-    json === true ? jsonLine(proposals) : rows.length === 0 ? '' : formatTable([head, ...rows]),
-  )
-  if (cursor !== null) context.err.note('There are more: --limit\n')
+  await tellPage(context, flags.json, page, head, rows)
   return exitCodes.done
 }
 

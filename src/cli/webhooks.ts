@@ -77,7 +77,11 @@ export async function listWebhooks(context: Context, flags: TenantFlags): Promis
   ])
   const head = ['webhook', 'made', 'kinds', 'url']
   await context.out.write(
-    flags.json === true ? jsonLine(told) : rows.length === 0 ? '' : formatTable([head, ...rows]),
+    flags.json === true
+      ? jsonLine({ ...told, cursor: null })
+      : rows.length === 0
+        ? ''
+        : formatTable([head, ...rows]),
   )
   if (waiting > 0) context.err.note(`Waiting to be told: ${waiting}\n`)
   if (dead > 0) {

@@ -59,7 +59,8 @@ it('policies are pushed, activated, listed, shown, replaced and retired', async 
     'It decides on: everywhere. Version 2 decided on: actions pay refund.*, environments production',
   )
   expect((await cs('policy', 'activate', 'payments@1')).stderr).not.toContain('decided on')
-  const list = JSON.parse(await succeed('policy', 'list', '--json')) as { sha256: string }[]
+  const listed = await succeed('policy', 'list', '--json')
+  const list = (JSON.parse(listed) as { policies: { sha256: string }[] }).policies
   expect(list).toMatchObject([{ state: 'active' }, { state: 'replaced' }])
   const [one, two] = list
   expect(await succeed('policy', 'show', one?.sha256.slice(0, 8) ?? '')).toContain('"value": 100')
@@ -93,7 +94,8 @@ it('a policy decides what is notarised without a status, and decides again from 
 
 it('a dry run over history tells what another version would change, and writes nothing', async () => {
   const sizeOf = async (): Promise<unknown> =>
-    (JSON.parse(await succeed('tenant', 'list', '--json')) as { size: number }[])[0]?.size
+    (JSON.parse(await succeed('tenant', 'list', '--json')) as { tenants: { size: number }[] })
+      .tenants[0]?.size
   const before = await sizeOf()
   const { code, stderr, stdout } = await cs('policy', 'diff', 'two.yaml', '--json')
   expect(code).toBe(1)

@@ -149,9 +149,10 @@ describe('tenant', () => {
   it('is listed with the size of its log', async () => {
     const { stdout } = await run(['tenant', 'list'], watched())
     expect(stdout.split('\n')[1]).toBe('default  each     private  20       log.example/default')
-    expect(JSON.parse((await run(['tenant', 'list', '--json'], watched())).stdout)).toEqual([
-      tenant,
-    ])
+    expect(JSON.parse((await run(['tenant', 'list', '--json'], watched())).stdout)).toEqual({
+      cursor: null,
+      tenants: [tenant],
+    })
   })
 })
 

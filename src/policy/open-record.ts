@@ -8,7 +8,8 @@ import {
   type CompiledBundle,
   type Compiling,
 } from './compile.ts'
-import type { DialectName } from './dialect.ts'
+import { dialects, type DialectName } from './dialect.ts'
+import { readForm } from './forms.ts'
 import { isDialectName } from './source.ts'
 
 type Members = Readonly<Record<string, unknown>>
@@ -67,6 +68,15 @@ export function* recordInSteps(
 ): Compiling<CompiledBundle> {
   const { dialect, value } = readRecord(record)
   return yield* compileInSteps(value, dialect, choice)
+}
+
+/**
+ * What the bundle of a record says, with no pattern compiled: enough to choose it for a request.
+ * @throws {@link Failure} POLICY_INVALID
+ */
+export function outlineRecord(record: unknown): Pick<CompiledBundle, 'bundle' | 'dialect'> {
+  const { dialect, value } = readRecord(record)
+  return { bundle: readForm(value, dialects[dialect]), dialect: dialects[dialect] }
 }
 
 /** What the patterns of a record weigh. @throws {@link Failure} POLICY_INVALID */

@@ -92,7 +92,7 @@ const changing = new WeakMap<CompiledBundle, boolean>()
 function mayChange(compiled: CompiledBundle): boolean {
   const known = changing.get(compiled)
   if (known !== undefined) return known
-  const may = compiled.policies.some(
+  const may = compiled.bundle.policies.some(
     ({ rules, terms }) => changes(terms) || rules.some((rule) => changes(rule.terms)),
   )
   changing.set(compiled, may)

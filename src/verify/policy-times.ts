@@ -2,7 +2,7 @@
 // kept: a decision goes by the last step below its own index, for the log refuses one that was made before it (decisions/evaluate.ts).
 import { asFailure } from '../base/failure.ts'
 import type { CompiledBundle } from '../policy/compile.ts'
-import { compileRecord } from '../policy/open-record.ts'
+import { compileRecord, outlineRecord } from '../policy/open-record.ts'
 import type { ActivePolicy } from '../policy/select.ts'
 import { compileScope, scopeSchema } from '../policy/terms.ts'
 import { advancePolicies, noPolicies, type PolicyStep, type StoriedPolicy } from './policy-story.ts'
@@ -15,12 +15,45 @@ export interface PolicyTime {
   readonly active: ReadonlyMap<string, StoriedPolicy>
 }
 
-/** The times of a log's policies. Bundles are compiled when they are first asked for, each once. */
+/** A bundle that is read when it is chosen from, and compiled when it is asked: most are never asked, and patterns take their time. */
+class LateBundle implements CompiledBundle {
+  readonly bundle: CompiledBundle['bundle']
+  readonly dialect: CompiledBundle['dialect']
+  readonly digest: string
+  readonly #record: unknown
+  #compiled: CompiledBundle | undefined
+
+  constructor(record: unknown, digest: string) {
+    const { bundle, dialect } = outlineRecord(record)
+    this.bundle = bundle
+    this.dialect = dialect
+    this.digest = digest
+    this.#record = record
+  }
+
+  get policies(): CompiledBundle['policies'] {
+    return this.#whole.policies
+  }
+
+  get predicates(): CompiledBundle['predicates'] {
+    return this.#whole.predicates
+  }
+
+  get record(): CompiledBundle['record'] {
+    return this.#whole.record
+  }
+
+  get #whole(): CompiledBundle {
+    return (this.#compiled ??= compileRecord(this.#record))
+  }
+}
+
+/** The times of a log's policies. Bundles are read when they are first asked for, each once. */
 export class PolicyTimes {
   #story = noPolicies
   readonly #times: PolicyTime[] = [{ active: new Map(), after: -1 }]
   readonly #records = new Map<string, unknown>()
-  readonly #compiled = new Map<string, CompiledBundle>()
+  readonly #read = new Map<string, LateBundle>()
   /** By their state, which is another object after each activation. */
   readonly #ready = new Map<StoriedPolicy, ActivePolicy>()
   readonly #open = new Map<PolicyTime, readonly ActivePolicy[] | string>()
@@ -68,8 +101,8 @@ export class PolicyTimes {
     const known = this.#ready.get(policy)
     if (known !== undefined) return known
     const { index, scope, sha256 } = policy
-    const compiled = this.#compiled.get(sha256) ?? compileRecord(this.#records.get(sha256))
-    this.#compiled.set(sha256, compiled)
+    const compiled = this.#read.get(sha256) ?? new LateBundle(this.#records.get(sha256), sha256)
+    this.#read.set(sha256, compiled)
     const isOpen = scope === null || Object.keys(scope).length === 0
     const ready: ActivePolicy = {
       compiled,

@@ -5,11 +5,12 @@ import { Failure } from '../base/failure.ts'
 import { randomBytes } from '../crypto/hash.ts'
 import type { PolicyMatter } from '../dossier/matters.ts'
 import type { ActivePolicy } from '../policy/select.ts'
-import type { LogHead, StoreReader } from '../store/store.ts'
+import type { StoredEntry } from '../store/store.ts'
 import { advancePolicies, noPolicies, type PolicyStory } from '../verify/policy-story.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { openPolicy, type PolicyPlace } from './open-policies.ts'
 import type { Room } from './room.ts'
+import { inSlices } from './slices.ts'
 
 type Registered = Extract<PolicyMatter, { event: 'registered' }>
 
@@ -29,6 +30,8 @@ export interface PolicyBook extends PolicyPages {
   readonly active: readonly ActivePolicy[]
 }
 
+type Told = Omit<PolicyPages, 'epoch'>
+
 const newEpoch = (): string => encodeHex(randomBytes(8))
 
 /** The pages with one more step that the log has taken. */
@@ -43,16 +46,12 @@ const addStep = (
         sizes: new Map([...sizes, [matter.sha256, utf8(JSON.stringify(matter.record)).length]]),
       }
 
-/** What the stream `policies` tells, each step held against the rules. @throws {@link Failure} STORE_CORRUPT */
-async function readStream(
-  store: StoreReader,
-  tenant: string,
-  head: LogHead,
-): Promise<Omit<PolicyPages, 'epoch'>> {
+/** What the entries of the stream `policies` tell, each step held against the rules, with a stop behind each. */
+function* tellStream(entries: readonly StoredEntry[]): Generator<undefined, Told> {
   let story = noPolicies
   const records = new Map<string, Registered['record']>()
   const sizes = new Map<string, number>()
-  for (const entry of await readCheckedStream(store, tenant, 'policies', head)) {
+  for (const entry of entries) {
     const { index, time } = entry
     const matter = matterOf(entry, 'policy')
     const next = matter && advancePolicies(story, { index, matter, time })
@@ -63,6 +62,7 @@ async function readStream(
       sizes.set(matter.sha256, utf8(JSON.stringify(matter.record)).length)
     }
     story = next
+    yield
   }
   return { records, sizes, story }
 }
@@ -110,7 +110,8 @@ export function continueBook(
 
 async function readAnew({ log, store, tenant }: Room, shelf: Shelf): Promise<PolicyPages> {
   try {
-    return { ...(await readStream(store, tenant.name, log.head)), epoch: shelf.epoch }
+    const entries = await readCheckedStream(store, tenant.name, 'policies', log.head)
+    return { ...(await inSlices(tellStream(entries))), epoch: shelf.epoch }
   } catch (error) {
     shelf.pages = undefined
     throw error

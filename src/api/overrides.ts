@@ -18,7 +18,7 @@ const json = 'application/json'
 const words = {
   path: '/v1/overrides',
   told: { description: 'How it stands with the request', type: json, schema: overrideViewSchema },
-  failures: ['OVERRIDE_REFUSED', 'OVERRIDE_LIMIT', 'INPUT_ERASED'],
+  failures: ['OVERRIDE_REFUSED', 'OVERRIDE_LIMIT', 'TENANT_CLOSED', 'INPUT_ERASED'],
   idOf: (call: Call) => call.decisionId(),
 } as const
 

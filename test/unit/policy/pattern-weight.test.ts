@@ -54,6 +54,13 @@ describe('the weight of a pattern', () => {
     )
   })
 
+  it.each(['a{900}', 'a{900,}', 'a{0,900}', '(?:a?b*){300}', '(?:a|b){30,500}?'])(
+    'is never less than the steps of its program where it repeats much: %s',
+    (repeated) => {
+      expect(weighPattern(repeated)).toBeGreaterThanOrEqual(stepsOf(repeated))
+    },
+  )
+
   it('counts a repetition as often as it may be, and the reading of a class once', () => {
     expect(weighPattern('(?:a){100}')).toBeGreaterThan(100)
     expect(weighPattern('(?:(?:a){20}){30}')).toBeGreaterThan(600)

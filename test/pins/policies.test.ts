@@ -39,7 +39,9 @@ it('the matters of policies keep their form', () => {
 })
 
 it('the digest of a bundle’s record keeps its value', () => {
-  expect(digestOf('1')).toMatchInlineSnapshot(`"6fecd2c756acbf396479353ada427435ac877ade448399b9c7e67cd71a70db59"`)
+  expect(digestOf('1')).toMatchInlineSnapshot(
+    `"6fecd2c756acbf396479353ada427435ac877ade448399b9c7e67cd71a70db59"`,
+  )
 })
 
 it('an entry holds every scope that the engine reads, and no other', () => {

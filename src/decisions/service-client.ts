@@ -4,6 +4,7 @@
 // load by themselves. In the `each` profile signing takes long, and whatever is there goes.
 import { Failure } from '../base/failure.ts'
 import type { Profile } from '../dossier/kinds.ts'
+import { OpenCalls } from './open-calls.ts'
 import type { Answer, Call, Channel } from './service-host.ts'
 import type { Principal, Service } from './service.ts'
 import type { EvaluatedSubmission, Submission } from './submission.ts'
@@ -30,9 +31,7 @@ interface Lane {
 /** Speaks to the thread that hosts the service; use {@link connectService}. */
 class Connection {
   readonly #port: Channel
-  // By id, which is used again: in a map, whose old tables keep what they held alive until the next full collection, every answer grew old.
-  readonly #waiting: (Waiting | undefined)[] = []
-  readonly #freeIds: number[] = []
+  readonly #open = new OpenCalls<Waiting>()
   readonly #lanes: Record<Profile, Lane> = {
     checkpoint: { waiting: [], outstanding: 0 },
     each: { waiting: [], outstanding: 0 },
@@ -53,9 +52,8 @@ class Connection {
 
   call(method: keyof Service, args: readonly unknown[], lane?: Profile): Promise<unknown> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost)
-    const id = this.#freeIds.pop() ?? this.#waiting.length
     return new Promise((resolve, reject) => {
-      this.#waiting[id] = { resolve, reject, lane }
+      const id = this.#open.add({ resolve, reject, lane })
       const call: Call = { id, method, args }
       if (lane === undefined) this.#port.postMessage([call])
       else {
@@ -83,10 +81,8 @@ class Connection {
   }
 
   #settle(answer: Answer): void {
-    const waiting = this.#waiting[answer.id]
+    const waiting = this.#open.take(answer.id)
     if (waiting === undefined) return
-    this.#waiting[answer.id] = undefined
-    this.#freeIds.push(answer.id)
     if (waiting.lane !== undefined) this.#lanes[waiting.lane].outstanding--
     if ('value' in answer) {
       waiting.resolve(answer.value)
@@ -100,7 +96,7 @@ class Connection {
 
   #lose(failure: Failure): void {
     this.#lost ??= failure
-    for (const waiting of this.#waiting.splice(0)) waiting?.reject(failure)
+    for (const { reject } of this.#open.takeAll()) reject(failure)
   }
 }
 

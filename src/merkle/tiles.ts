@@ -155,19 +155,14 @@ export class TileTree {
   }
 
   /**
-   * Inclusion proof at the current size, lowest sibling first. The hashes may be shared with other proofs: never write to them.
-   * @throws {@link Failure} BUG unless 0 ≤ index < size
-   */
-  inclusionProof(index: number): Uint8Array[] {
-    return inclusionProof(index, this.#size, this.node, this.#rightEdge())
-  }
-
-  /**
-   * Inclusion proofs of the leaves from `first` on, at the current size; each hash is read once, and shared: never write to them.
+   * Inclusion proofs of the leaves from `first` on, at the current size, lowest sibling first; each hash is read once, and shared: never write to them.
    * @throws {@link Failure} BUG unless 0 ≤ first ≤ size
    */
   inclusionProofs(first: number): Uint8Array[][] {
-    invariant(first >= 0 && first <= this.#size, `Leaf is not in the tree: ${first}`)
+    invariant(
+      first >= 0 && first <= this.#size,
+      `Leaf is not in the tree: ${first} of ${this.#size}`,
+    )
     const levels: Map<number, Uint8Array>[] = []
     const read: NodeReader = (level, index) => {
       const known = (levels[level] ??= new Map())

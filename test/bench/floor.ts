@@ -42,7 +42,8 @@ export function createFloors(directory: string) {
     const { size } = tree
     const note = JSON.stringify(signCheckpoint({ origin: 'bench', root: tree.root(), size }, log))
     commit(entries)
-    return entries.map((made, i) => formatAnswer(made, tree.inclusionProof(size - batch + i), note))
+    const proofs = tree.inclusionProofs(size - batch)
+    return entries.map((made, i) => formatAnswer(made, proofs[i] ?? [], note))
   }
   const [entry, answer] = [signEntry(), pipeline(1)[0] ?? '']
   const newId = () => uuidv7(Date.now(), randomNonce(10))

@@ -20,6 +20,7 @@ import {
   type NoteLine,
 } from '../../src/merkle/note.ts'
 import { ed25519Cosignature, mlDsa44Cosignature } from '../../src/merkle/note-signature.ts'
+import { inclusionProof } from '../../src/merkle/proof.ts'
 import { reseal, type ForgedLog, type Hold, type Step } from './forge.ts'
 
 /** Somebody who cosigns checkpoints. */
@@ -90,7 +91,7 @@ export function entryOf(log: ForgedLog, index: number, size = log.size): EntryDr
   const sealed = log.sealed[index]
   if (sealed === undefined) throw new Error(`No entry at index ${index}`)
   const { leaf, payload, signature, step } = sealed
-  const proof = log.tree(size).inclusionProof(index)
+  const proof = inclusionProof(index, size, log.tree(size).node)
   return { index, leaf, payload: step.erased === true ? null : payload, proof, signature }
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { fromUtf8, utf8 } from '../../../src/base/bytes.ts'
 import { formatTrustRoot } from '../../../src/dossier/trust-root.ts'
 import { parseDossier } from '../../../src/dossier/v1.ts'
+import { inclusionProof } from '../../../src/merkle/proof.ts'
 import { formatTlogProof } from '../../../src/merkle/tlog-proof.ts'
 import { isTlogProof, verifyTlogProof } from '../../../src/verify/index.ts'
 import { createWorld, streams } from '../../support/forge-world.ts'
@@ -15,11 +16,12 @@ function proofOf(index: number, extra: 'leaf' | 'none' = 'leaf'): Uint8Array {
   const dossier = parseDossier(attack(world, 'each', streams.allow, {}).file)
   if (typeof dossier === 'string') throw new Error(dossier)
   const leaf = world.each.log.leaves()[index]
+  const tree = world.each.log.tree()
   return utf8(
     formatTlogProof({
       checkpoint: dossier.checkpoint,
       index,
-      proof: world.each.log.tree().inclusionProof(index),
+      proof: inclusionProof(index, tree.size, tree.node),
       ...(extra === 'none' || leaf === undefined ? {} : { extra: leaf }),
     }),
   )

@@ -1,14 +1,10 @@
 // RFC 4648 base64, standard (§4, padded) and url (§5, unpadded). Decoding is strict: one byte string has one text, so that a changed character
 // is never a harmless one.
-
-const view = (bytes: Uint8Array): Buffer =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-
-const hasBuffer = 'Buffer' in globalThis
+import { hasBuffer, viewAsBuffer } from './bytes.ts'
 
 /** Standard padded base64 of bytes. */
 export function encodeBase64(bytes: Uint8Array): string {
-  if (hasBuffer) return view(bytes).toString('base64')
+  if (hasBuffer) return viewAsBuffer(bytes).toString('base64')
   let binary = ''
   for (const byte of bytes) binary += String.fromCharCode(byte)
   return btoa(binary)

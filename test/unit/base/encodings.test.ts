@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   decodeBase64,
   decodeBase64Url,
@@ -52,6 +52,45 @@ describe('hex and bytes', () => {
     )
     expect(equalBytes(Uint8Array.of(1), Uint8Array.of(1, 2))).toBe(false)
     expect(encodeHex(u64(2 ** 53 - 1))).toBe('001fffffffffffff')
+  })
+})
+
+describe('where there is no Buffer', () => {
+  /** The encodings, loaded anew without Node's Buffer. */
+  async function loadWithoutBuffer() {
+    const { Buffer } = globalThis
+    vi.resetModules()
+    try {
+      Reflect.deleteProperty(globalThis, 'Buffer')
+      return {
+        ...(await import('../../../src/base/base64.ts')),
+        ...(await import('../../../src/base/bytes.ts')),
+      }
+    } finally {
+      globalThis.Buffer = Buffer
+    }
+  }
+
+  it('the same bytes have the same text, and the same text is refused', async () => {
+    const portable = await loadWithoutBuffer()
+    expect(portable.hasBuffer).toBe(false)
+    const every = Uint8Array.from({ length: 256 }, (_, n) => n)
+    // Within a larger buffer too: what lies around is no part of it.
+    for (const given of [
+      every,
+      every.subarray(7, 200),
+      ...[0, 1, 2, 3].map((n) => every.slice(0, n)),
+    ]) {
+      expect(portable.encodeHex(given)).toBe(encodeHex(given))
+      expect(portable.encodeBase64(given)).toBe(encodeBase64(given))
+      expect(portable.encodeBase64Url(given)).toBe(encodeBase64Url(given))
+      expect(portable.decodeBase64(encodeBase64(given))).toEqual(given)
+      expect(portable.decodeBase64Url(encodeBase64Url(given))).toEqual(given)
+    }
+    for (const text of ['A', 'AB==', 'AAB=', 'AA=A', '====', 'AA-_'])
+      expect(portable.decodeBase64(text)).toBeUndefined()
+    for (const text of ['A', 'AB', 'AA==', 'AA+/'])
+      expect(portable.decodeBase64Url(text)).toBeUndefined()
   })
 })
 

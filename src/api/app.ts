@@ -1,7 +1,7 @@
 // The HTTP edge over the service port. It authenticates, bounds and parses what a stranger sends, asks the service, and answers its words or an
 // RFC 9457 problem from the failure table. It decides nothing, keeps nothing but a few seconds of authentication, and writes neither tokens nor
 // bodies to its log. One handler a route and no middleware: the chain is what costs on the hot path.
-import { Hono } from 'hono'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import { asFailure, Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import type { Service } from '../decisions/service.ts'
@@ -9,6 +9,7 @@ import { actionRoutes } from './actions.ts'
 import { admission } from './admission.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { Authenticator } from './authentication.ts'
+import { Call } from './call.ts'
 import { decisionRoutes } from './decisions.ts'
 import { escalationRoutes } from './escalations.ts'
 import { evidenceRoutes } from './evidence.ts'
@@ -24,7 +25,10 @@ import { problem } from './problems.ts'
 import { proposalRoutes } from './proposals.ts'
 import { PublicTenants } from './public-tenants.ts'
 import type { Log } from './request-log.ts'
-import { routerPath, toResponse, type Reply, type Route } from './route.ts'
+import { targetOf } from './request-target.ts'
+import type { Reply, Route } from './route.ts'
+import { Routing } from './routing.ts'
+import { send } from './send.ts'
 import { webhookRoutes } from './webhooks.ts'
 
 /** What the HTTP edge is made of. */
@@ -68,30 +72,40 @@ export function createRoutes(options: AppOptions): readonly Route[] {
   return [...routes, openApiRoute(routes, version)]
 }
 
-/** The HTTP edge; answers by `fetch`, and in tests by `request`. */
-export function createApp(options: AppOptions): Hono {
-  const app = new Hono()
-  const exchange = createExchange(options)
-  const routes = createRoutes(options)
-  for (const route of routes)
-    app.on(route.method, routerPath(route.path), (context) => exchange(route, context))
+/** Answers what no route does. */
+const unmatched = (routing: Routing): Route => ({
+  method: 'ALL',
+  path: 'unmatched',
+  summary: '',
+  answer: (call): Promise<Reply> => {
+    const methods = routing.methodsAt(call.path)
+    if (methods.length === 0) throw new Failure('INPUT_NOT_FOUND', 'No such resource')
+    const failure = new Failure('INPUT_METHOD', `Method must be one of: ${methods.join(', ')}`)
+    const Allow = methods.flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : name)).join(', ')
+    return Promise.resolve(problem(failure, call.requestId, { Allow }))
+  },
+})
 
-  const allowed = (path: string): string[] =>
-    ['GET', 'POST', 'DELETE'].filter((method) => app.router.match(method, path)[0].length > 0)
-  const unmatched: Route = {
-    method: 'ALL',
-    path: 'unmatched',
-    summary: '',
-    answer: (call): Promise<Reply> => {
-      const methods = allowed(call.path)
-      if (methods.length === 0) throw new Failure('INPUT_NOT_FOUND', 'No such resource')
-      const failure = new Failure('INPUT_METHOD', `Method must be one of: ${methods.join(', ')}`)
-      const Allow = methods.flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : name)).join(', ')
-      return Promise.resolve(problem(failure, call.requestId, { Allow }))
-    },
+/** The HTTP edge, as a server of node:http calls it. */
+export function createApp(options: AppOptions): RequestListener {
+  const exchange = createExchange(options)
+  const routing = new Routing(createRoutes(options))
+  const nowhere = { route: unmatched(routing), params: {} }
+  const answer = async (request: IncomingMessage): Promise<readonly [Reply, string?]> => {
+    try {
+      const target = targetOf(request)
+      // Of an answer to HEAD the platform sends the headers alone.
+      const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '')
+      const { params, route } = routing.match(method, target.path) ?? nowhere
+      const call = new Call(request, target, params)
+      return [await exchange(route, call), call.requestId]
+    } catch (error) {
+      return [problem(asFailure(error), undefined)]
+    }
   }
-  app.notFound((context) => exchange(unmatched, context))
-  // What escapes an exchange is our own mistake.
-  app.onError((error) => toResponse(problem(asFailure(error), undefined), undefined))
-  return app
+  return (request, response) => {
+    void answer(request).then(([reply, requestId]) => {
+      send(response, reply, requestId)
+    })
+  }
 }

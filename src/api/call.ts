@@ -1,7 +1,6 @@
 // One request as a handler sees it: names, parameters and a bounded body, each asked for when it is wanted.
 import { randomUUID } from 'node:crypto'
-import type { Context } from 'hono'
-import type { BlankEnv } from 'hono/types'
+import type { IncomingMessage } from 'node:http'
 import type { z } from 'zod'
 import { Failure } from '../base/failure.ts'
 import { fromUtf8 } from '../base/bytes.ts'
@@ -9,6 +8,7 @@ import { isUuid } from '../base/uuid.ts'
 import type { Principal } from '../decisions/service.ts'
 import { parseBody, parseValue } from '../wire/decision.ts'
 import { readBody } from './request-body.ts'
+import { unescapePart, type Target } from './request-target.ts'
 
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
 
@@ -41,21 +41,22 @@ export type Phase = 'admission' | 'body' | 'work'
 /** One request. */
 export class Call {
   readonly requestId: string
-  readonly #context: Context<BlankEnv>
+  readonly #request: IncomingMessage
+  readonly #target: Target
+  readonly #params: Readonly<Record<string, string>>
   #principal: Principal | undefined
   #phase: Phase = 'admission'
 
-  constructor(context: Context<BlankEnv>) {
-    this.#context = context
-    this.requestId = requestIdOf(context.req.header('x-request-id'))
-  }
-
-  get method(): string {
-    return this.#context.req.method
+  /** @param params parts of the path by their names, as they were sent */
+  constructor(request: IncomingMessage, target: Target, params: Readonly<Record<string, string>>) {
+    this.#request = request
+    this.#target = target
+    this.#params = params
+    this.requestId = requestIdOf(this.header('x-request-id'))
   }
 
   get path(): string {
-    return this.#context.req.path
+    return this.#target.path
   }
 
   get phase(): Phase {
@@ -73,12 +74,14 @@ export class Call {
     return principal
   }
 
+  /** A header by its name in lower case; one that stands several times is one list. */
   header(name: string): string | undefined {
-    return this.#context.req.header(name)
+    const value = this.#request.headers[name]
+    return typeof value === 'string' ? value : value?.join(', ')
   }
 
   param(name: string): string {
-    return this.#context.req.param(name) ?? ''
+    return unescapePart(this.#params[name] ?? '')
   }
 
   /** The decision's id of the path. @throws INPUT_NOT_FOUND when it can be nobody's */
@@ -93,7 +96,7 @@ export class Call {
    * @throws {@link Failure} INPUT_INVALID
    */
   query<T>(schema: z.ZodType<T>): T {
-    const parameters = new URLSearchParams(this.#search())
+    const parameters = new URLSearchParams(this.#target.query)
     const names = [...parameters.keys()]
     const twice = names.find((name, i) => names.indexOf(name) !== i)
     if (twice !== undefined)
@@ -109,17 +112,11 @@ export class Call {
 
   /** @throws INPUT_INVALID when there is a query */
   refuseQuery(): void {
-    const search = this.#search()
-    if (search !== '')
+    const { query } = this.#target
+    if (query !== '')
       throw new Failure('INPUT_INVALID', 'No query parameters are known here', {
-        field: `/${[...new URLSearchParams(search).keys()][0] ?? ''}`,
+        field: `/${[...new URLSearchParams(query).keys()][0] ?? ''}`,
       })
-  }
-
-  #search(): string {
-    const { url } = this.#context.req
-    const at = url.indexOf('?')
-    return at < 0 ? '' : url.slice(at + 1)
   }
 
   /**
@@ -128,7 +125,7 @@ export class Call {
    */
   async bytes(types: readonly string[], maxBytes: number): Promise<Uint8Array> {
     this.#phase = 'body'
-    const bytes = await readBody(this.#context.req, types, maxBytes)
+    const bytes = await readBody(this.#request, types, maxBytes)
     this.#phase = 'work'
     return bytes
   }

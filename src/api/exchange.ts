@@ -1,11 +1,9 @@
-// From request to response: one deadline, one answer, one line in the log, whatever happens.
-import type { Context } from 'hono'
-import type { BlankEnv } from 'hono/types'
+// From request to answer: one deadline, one answer, one line in the log, whatever happens.
 import { asFailure, Failure } from '../base/failure.ts'
-import { Call } from './call.ts'
+import type { Call } from './call.ts'
 import { problem } from './problems.ts'
 import { logRequest, type Log } from './request-log.ts'
-import { toResponse, type Reply, type Route } from './route.ts'
+import type { Reply, Route } from './route.ts'
 
 /** What every exchange needs. */
 export interface ExchangeOptions {
@@ -51,10 +49,9 @@ async function answer(route: Route, call: Call, timeoutMs: number): Promise<Repl
 /** How a route is answered. */
 export const createExchange =
   ({ clock, logger, requestTimeoutMs }: ExchangeOptions) =>
-  async (route: Route, context: Context<BlankEnv>): Promise<Response> => {
+  async (route: Route, call: Call): Promise<Reply> => {
     const began = clock()
-    const call = new Call(context)
     const reply = await answer(route, call, deadlineOf(route, requestTimeoutMs))
     logRequest(logger, route, call, reply, clock() - began)
-    return toResponse(reply, call.requestId)
+    return reply
   }

@@ -74,25 +74,9 @@ export const route = <P>(
   },
 })
 
-/** The path in the router's own notation. */
-export const routerPath = (path: string): string =>
-  path.replace('{path}', ':path{.+}').replaceAll(/\{(\w+)\}/g, ':$1')
-
 /** A JSON answer. */
 export const jsonReply = (status: number, value: unknown): Reply => ({
   status,
   body: JSON.stringify(value),
   type: 'application/json',
 })
-
-/** The answer as the platform sends it. */
-export function toResponse(reply: Reply, requestId: string | undefined): Response {
-  const headers: Record<string, string> = {
-    'Content-Type': reply.type,
-    'Cache-Control': reply.cache ?? 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    ...reply.headers,
-  }
-  if (requestId !== undefined) headers['X-Request-Id'] = requestId
-  return new Response(reply.body, { status: reply.status, headers })
-}

@@ -1,14 +1,10 @@
 // The listener: sockets with bounds in time, TLS where it is asked for, and an end that lets finish what was accepted.
-import { createServer as createPlainServer, type Server } from 'node:http'
+import { createServer as createPlainServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { getRequestListener, RequestError } from '@hono/node-server'
-import type { Hono } from 'hono'
-import { asFailure, Failure } from '../base/failure.ts'
+import { Failure } from '../base/failure.ts'
 import { mostWaitSeconds } from '../wire/escalations.ts'
-import { problem } from './problems.ts'
 import { refuseOnSocket } from './refuse-on-socket.ts'
-import { toResponse } from './route.ts'
 
 /** Where and how to listen. */
 export interface ListenOptions {
@@ -66,15 +62,6 @@ function createServer(options: ListenOptions): Server {
   }
 }
 
-/** What cannot even become a request. */
-function refuse(error: unknown): Response {
-  const failure =
-    error instanceof RequestError
-      ? new Failure('INPUT_MALFORMED', error.message, { cause: error })
-      : asFailure(error)
-  return toResponse(problem(failure, undefined), undefined)
-}
-
 function start(server: Server, { host = '127.0.0.1', port }: ListenOptions): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause) => {
@@ -113,13 +100,12 @@ function drain(server: Server, drainMs: number): Promise<void> {
  * Listens, and gives the URL once it does.
  * @throws {@link Failure} CONFIG_INVALID when the address is taken or forbidden, or certificate and key are none
  */
-export async function listen(app: Pick<Hono, 'fetch'>, options: ListenOptions): Promise<Listening> {
+export async function listen(app: RequestListener, options: ListenOptions): Promise<Listening> {
   const server = createServer(options)
-  const listener = getRequestListener((request) => app.fetch(request), { errorHandler: refuse })
   let closing: Promise<void> | undefined
   server.on('request', (incoming, outgoing) => {
     if (closing !== undefined) outgoing.shouldKeepAlive = false
-    void listener(incoming, outgoing)
+    app(incoming, outgoing)
   })
   server.on('clientError', refuseOnSocket(server))
   // A peer that neither reads nor writes for this long is gone.

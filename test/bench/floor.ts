@@ -1,7 +1,8 @@
 // Floors: what this machine can do at most in the same formats with no service around them. Each call does some operations and says how many.
 import Database from 'better-sqlite3'
-import { Hono } from 'hono'
+import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
 import { encodeBase64 } from '../../src/base/base64.ts'
 import { encodeHex } from '../../src/base/bytes.ts'
 import { uuidv7 } from '../../src/base/uuid.ts'
@@ -48,13 +49,17 @@ export function createFloors(directory: string) {
   const [entry, answer] = [signEntry(), pipeline(1)[0] ?? '']
   const newId = () => uuidv7(Date.now(), randomNonce(10))
   const rows = () => Array.from({ length: 256 }, () => ({ ...entry, stream: newId() }))
-  const hono = new Hono()
-  hono.post('/', async (c) => c.body(answer, (await c.req.json()) === null ? 400 : 201))
+  const http: RequestListener = (request, response) => {
+    void json(request).then((value) => {
+      response.writeHead(value === null ? 400 : 201, { 'Content-Length': answer.length })
+      response.end(answer)
+    })
+  }
   return {
     ed25519: { operations: 1, run: () => fast.sign(entry.encoded) },
     composite: { operations: 1, run: () => composite.sign(entry.encoded) },
     sqliteRows: { operations: 256, run: () => commit(rows()) },
     pipeline: { operations: 64, run: () => pipeline(64) },
-    hono,
+    http,
   }
 }

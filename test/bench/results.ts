@@ -1,9 +1,8 @@
 // The product measured: over HTTP as `serve` answers, in process as a library would use it, and a dossier verified offline.
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
 import { join } from 'node:path'
-import { serve } from '@hono/node-server'
-import type { Hono } from 'hono'
 import { createComposition } from '../../src/compose.ts'
 import type { Service } from '../../src/decisions/service.ts'
 import { verifyDossier } from '../../src/verify/index.ts'
@@ -86,8 +85,8 @@ export class Subjects {
   }
 
   /** The same requests to a server that does nothing with them. */
-  async bareHttp(app: Hono, span: Span): Promise<Load> {
-    const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 })
+  async bareHttp(app: RequestListener, span: Span): Promise<Load> {
+    const server = createServer(app).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const address = server.address()
     if (address === null || typeof address === 'string') throw new Error('Listener has no port')

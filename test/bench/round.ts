@@ -34,7 +34,7 @@ export async function measureRound(
   const ed25519 = rate('ed25519')
   const sqliteRows = rate('sqliteRows')
   step()
-  const http = await subjects.bareHttp(floors.hono, { seconds: floorSeconds, warmupSeconds })
+  const http = await subjects.bareHttp(floors.http, { seconds: floorSeconds, warmupSeconds })
   const { othersBusy, result: pipeline } = watchOthers(() => rate('pipeline'))
   const checkpoint = {
     http: await decide('http', 'checkpoint'),

@@ -68,6 +68,34 @@ describe('a listener', () => {
     })
   })
 
+  it('takes the form of a target that proxies send', async () => {
+    const { port } = await start()
+    const ask = (target: string): Promise<string> =>
+      converse(port, `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+    expect(await ask('http://x/healthz')).toMatch(/^HTTP\/1.1 200 /)
+    expect(await ask('http://x/healthz?a=b')).toMatch(/^HTTP\/1.1 200 /)
+    for (const target of ['http://x', 'http://x/nowhere', '*', 'ftp://x/healthz'])
+      expect(await ask(target)).toMatch(/^HTTP\/1.1 404 /)
+  })
+
+  it('answers nobody who has left, and lives on', async () => {
+    const service = new FakeService()
+    const held = Promise.withResolvers<string>()
+    const called = Promise.withResolvers<undefined>()
+    service.submit = () => {
+      called.resolve(undefined)
+      return held.promise
+    }
+    const { port, url } = await start({ service })
+    const socket = connect(port, '127.0.0.1')
+    socket.write(`${headersOf(`Content-Length: ${decision.length}`)}${decision}`)
+    await called.promise
+    socket.destroy()
+    await once(socket, 'close')
+    held.resolve('{"replayed":false}')
+    expect((await post(url)).status).toBe(201)
+  })
+
   it('answers HEAD and unknown ways as the app says', async () => {
     const { url } = await start()
     const head = await fetch(`${url}/healthz`, { method: 'HEAD' })
@@ -115,6 +143,14 @@ describe('what is no request', () => {
       'INPUT_MALFORMED',
     ],
     ['no length but a word', headersOf('Content-Length: many'), 400, 'INPUT_MALFORMED'],
+    ['a negative length', headersOf('Content-Length: -1'), 400, 'INPUT_MALFORMED'],
+    ['a length with an exponent', headersOf('Content-Length: 1e1'), 400, 'INPUT_MALFORMED'],
+    [
+      'two different lengths',
+      headersOf('Content-Length: 5\r\nContent-Length: 6'),
+      400,
+      'INPUT_MALFORMED',
+    ],
     [
       'endless headers',
       `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
@@ -151,6 +187,51 @@ describe('a body on the wire', () => {
     const { port } = await start()
     const answer = await converse(port, headersOf('Content-Length: 1001\r\nConnection: close'))
     expect(answer).toMatch(/^HTTP\/1.1 413 .*"code":"INPUT_TOO_LARGE"/s)
+  })
+
+  it('ends where it says, and what follows is another request', async () => {
+    const { port } = await start()
+    const headers = headersOf(`Content-Length: ${decision.length - 1}\r\nConnection: close`)
+    expect(await converse(port, headers, decision)).toMatch(
+      /^HTTP\/1.1 400 .*"code":"INPUT_MALFORMED"/s,
+    )
+  })
+
+  it('that is too large may still be on its way: the answer arrives, and the connection ends', async () => {
+    const { port } = await start()
+    const socket = connect(port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    socket.on('error', () => undefined)
+    socket.write(headersOf('Content-Length: 1000000'))
+    const sending = setInterval(() => socket.write(Buffer.alloc(1000)), 20)
+    const answer = await text(socket)
+    clearInterval(sending)
+    expect(answer).toMatch(/^HTTP\/1.1 413 .*"code":"INPUT_TOO_LARGE"/s)
+  })
+
+  it('that does not end after its answer is not read for ever', async () => {
+    const { port } = await start()
+    const socket = connect(port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    socket.on('error', () => undefined)
+    socket.write(headersOf('Transfer-Encoding: chunked'))
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    const chunk = `10000\r\n${' '.repeat(65_536)}\r\n`
+    const push = (): void => {
+      while (!socket.destroyed && socket.write(chunk));
+    }
+    socket.on('drain', push)
+    push()
+    socket.resume()
+    await closed
+  })
+
+  it('that was read late does not keep its connection from the next request', async () => {
+    const { port } = await start()
+    const refused = `${headersOf(`Content-Length: 1001`)}${decision.padEnd(1001)}`
+    const taken = `${headersOf(`Content-Length: ${decision.length}\r\nConnection: close`)}${decision}`
+    const answers = (await converse(port, refused, taken)).split('HTTP/1.1 ').slice(1)
+    expect(answers.map((answer) => answer.slice(0, 3))).toEqual(['413', '201'])
   })
 
   it('that never ends is the caller’s fault, and the connection ends', async () => {

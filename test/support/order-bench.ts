@@ -17,6 +17,7 @@ import {
   type KeyOrder,
   type KeyStatus,
 } from '../../src/wire/keys.ts'
+import { askApp } from './ask-app.ts'
 import type { Ran } from './cli.ts'
 import { runWithin } from './cli-within.ts'
 import { founder, foundTestService } from './service.ts'
@@ -78,7 +79,7 @@ export async function openOrderBench(provider: KekProvider): Promise<OrderBench>
   const cli = (...argv: readonly string[]): Promise<Ran> =>
     runWithin(['keys', ...argv], directory, { connectServer: reach, openService: reach })
   const api = async (order?: KeyOrder): Promise<Response> =>
-    app.request('/v1/keys', {
+    askApp(app, '/v1/keys', {
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       ...(order === undefined ? {} : { body: JSON.stringify(order), method: 'POST' }),
     })

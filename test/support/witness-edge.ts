@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { createWitnessApp } from '../../src/api/witness.ts'
@@ -27,9 +28,9 @@ export async function startWitness(name: string): Promise<TestWitness> {
   const silent = { error: () => undefined, info: () => undefined }
   const app = createWitnessApp({ logger: silent, witness })
   const state = { up: true }
-  const edge = {
-    fetch: (request: Request) =>
-      state.up ? app.fetch(request) : new Response('', { status: 502 }),
+  const edge: RequestListener = (request, response) => {
+    if (state.up) app(request, response)
+    else response.writeHead(502).end()
   }
   const { close, url } = await listen(edge, { port: 0, requestTimeoutMs: 5000 })
   onTestFinished(async () => {

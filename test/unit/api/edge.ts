@@ -2,6 +2,7 @@ import pino from 'pino'
 import { expect } from 'vitest'
 import { createApp, type AppOptions } from '../../../src/api/app.ts'
 import { problemSchema, type Problem } from '../../../src/wire/decision.ts'
+import { askApp } from '../../support/ask-app.ts'
 import { FakeService, fakeToken } from '../../support/fake-service.ts'
 
 /** The smallest decision that is one. */
@@ -36,7 +37,7 @@ export function createEdge(options: Partial<AppOptions> & { readonly service?: F
   const ask = async (path: string, asking: Asking = {}): Promise<Response> => {
     const { body, headers = {}, token = fakeToken('acme') } = asking
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
-    return app.request(path, {
+    return askApp(app, path, {
       method: asking.method ?? (text === undefined ? 'GET' : 'POST'),
       headers: {
         ...(token === null ? {} : { Authorization: `Bearer ${token}` }),

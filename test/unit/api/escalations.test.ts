@@ -93,17 +93,22 @@ describe('a caller who is kept waiting', () => {
     [`${path}/${id}?wait=60`, 120_000, 120_000],
     [`${path}/${id}/challenge?answer=approve&reason=r`, 1000, 1000],
   ])('%s with a bound of %i ms is let go after %i', async (route, requestTimeoutMs, afterMs) => {
-    vi.useFakeTimers()
-    const { ask, service } = createEdge({ requestTimeoutMs })
-    const never = () => new Promise<never>(() => undefined)
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { ask, log, service } = createEdge({ requestTimeoutMs })
+    const called = Promise.withResolvers<undefined>()
+    const never = (): Promise<never> => {
+      called.resolve(undefined)
+      return new Promise<never>(() => undefined)
+    }
     service.readEscalation = never
     service.challengeEscalation = never
-    let answered: Response | undefined
-    void ask(route).then((response) => (answered = response))
+    const answer = ask(route)
+    await called.promise
     await vi.advanceTimersByTimeAsync(afterMs - 1)
-    expect(answered).toBeUndefined()
+    expect(log, 'nobody was answered').toEqual([])
     await vi.advanceTimersByTimeAsync(1)
-    expect(answered?.status).toBe(503)
+    expect(log).toHaveLength(1)
+    expect((await answer).status).toBe(503)
   })
 })
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { reportSchema } from '../../../src/wire/report.ts'
+import { askApp } from '../../support/ask-app.ts'
 import { fakeToken } from '../../support/fake-service.ts'
 import { createEdge, expectProblem } from './edge.ts'
 
@@ -19,7 +20,7 @@ describe('evidence over HTTP', () => {
   it('hands a dossier to be verified byte for byte, also when it is none', async () => {
     const { app, service } = createEdge()
     const bytes = Uint8Array.of(0xff, 0, 0x7b)
-    const response = await app.request('/v1/verify', {
+    const response = await askApp(app, '/v1/verify', {
       method: 'POST',
       headers: {
         Authorization: `Bearer ${fakeToken('acme')}`,

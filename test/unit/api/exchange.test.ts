@@ -1,5 +1,8 @@
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { Failure, failureCodes, type FailureCode } from '../../../src/base/failure.ts'
+import { askApp, urlOf } from '../../support/ask-app.ts'
 import { fakeToken } from '../../support/fake-service.ts'
 import { createEdge, decision, expectProblem } from './edge.ts'
 
@@ -125,13 +128,18 @@ describe('time', () => {
 
   it('that a body takes is the caller’s fault', async () => {
     const { app, service } = createEdge({ requestTimeoutMs })
-    const response = await app.request('/v1/decisions', {
+    const response = await askApp(app, '/v1/decisions', {
       method: 'POST',
       headers: {
         Authorization: `Bearer ${fakeToken('acme')}`,
         'Content-Type': 'application/json',
       },
-      body: new ReadableStream({ pull: () => never }),
+      body: new ReadableStream({
+        start(controller) {
+          controller.enqueue(Buffer.from('{'))
+        },
+        pull: () => never,
+      }),
       duplex: 'half',
     })
     const problem = await expectProblem(response, 408, 'INPUT_TIMEOUT')
@@ -244,8 +252,12 @@ describe('the probes', () => {
   })
 
   it('ask the service once for all who ask together', async () => {
-    const { ask, service } = createEdge()
-    await Promise.all(Array.from({ length: 10 }, () => ask('/readyz', { token: null })))
+    const { app, ask, service } = createEdge()
+    const socket = connect(Number(new URL(await urlOf(app)).port), '127.0.0.1')
+    const head = 'GET /readyz HTTP/1.1\r\nHost: x\r\n'
+    // In one write, so that they come in one turn.
+    socket.write(`${`${head}\r\n`.repeat(9)}${head}Connection: close\r\n\r\n`)
+    expect((await text(socket)).match(/HTTP\/1.1 200 /g)).toHaveLength(10)
     expect(service.asked).toHaveLength(1)
     await ask('/readyz', { token: null })
     expect(service.asked).toHaveLength(2)

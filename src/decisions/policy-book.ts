@@ -1,5 +1,5 @@
-// The policies of a room: what the log tells of them, and those that decide, made ready. Read once, and anew after every act, which only this process
-// can be the author of.
+// The policies of a room: what the log tells of them, and those that decide, made ready. Read once; then it goes on with each act, which only this
+// process can be the author of, and is read again where one failed, for it may stand in the log all the same.
 import { encodeHex, utf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { randomBytes } from '../crypto/hash.ts'
@@ -32,6 +32,8 @@ export interface PolicyBook extends PolicyPages {
 
 type Told = Omit<PolicyPages, 'epoch'>
 
+const sizeOf = (record: Registered['record']): number => utf8(JSON.stringify(record)).length
+
 const newEpoch = (): string => encodeHex(randomBytes(8))
 
 /** The pages with one more step that the log has taken. */
@@ -43,7 +45,7 @@ const addStep = (
     ? { records, sizes }
     : {
         records: new Map([...records, [matter.sha256, matter.record]]),
-        sizes: new Map([...sizes, [matter.sha256, utf8(JSON.stringify(matter.record)).length]]),
+        sizes: new Map([...sizes, [matter.sha256, sizeOf(matter.record)]]),
       }
 
 /** What the entries of the stream `policies` tell, each step held against the rules, with a stop behind each. */
@@ -59,7 +61,7 @@ function* tellStream(entries: readonly StoredEntry[]): Generator<undefined, Told
       throw new Failure('STORE_CORRUPT', `Policy may not stand in its place: index ${index}`)
     if (matter.event === 'registered') {
       records.set(matter.sha256, matter.record)
-      sizes.set(matter.sha256, utf8(JSON.stringify(matter.record)).length)
+      sizes.set(matter.sha256, sizeOf(matter.record))
     }
     story = next
     yield

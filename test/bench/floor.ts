@@ -49,10 +49,10 @@ export function createFloors(directory: string) {
   const [entry, answer] = [signEntry(), pipeline(1)[0] ?? '']
   const newId = () => uuidv7(Date.now(), randomNonce(10))
   const rows = () => Array.from({ length: 256 }, () => ({ ...entry, stream: newId() }))
+  const bytes = Buffer.from(answer)
   const http: RequestListener = (request, response) => {
     void json(request).then((value) => {
-      response.writeHead(value === null ? 400 : 201, { 'Content-Length': answer.length })
-      response.end(answer)
+      response.writeHead(value === null ? 400 : 201, { 'Content-Length': bytes.length }).end(bytes)
     })
   }
   return {

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { fsck, type FsckReport } from '../../src/decisions/fsck.ts'
+import { fsck, type FsckReport, type FsckRequest } from '../../src/decisions/fsck.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import type { StoreReader } from '../../src/store/store.ts'
 import type { TestService } from './service.ts'
@@ -17,15 +17,16 @@ export async function storeOf<T>(
   }
 }
 
+/** A request to check the tenant `default` of a store, with signatures and without a pin. */
+export const fsckRequest = (store: StoreReader): FsckRequest => ({
+  pin: undefined,
+  progress: () => undefined,
+  signatures: true,
+  store,
+  tenant: 'default',
+  trustFile: undefined,
+})
+
 /** Checks the tenant `default` of a service beside it, with signatures and without a pin. */
 export const checkTenant = (test: Pick<TestService, 'directory'>): Promise<FsckReport> =>
-  storeOf(test, (store) =>
-    fsck({
-      pin: undefined,
-      progress: () => undefined,
-      signatures: true,
-      store,
-      tenant: 'default',
-      trustFile: undefined,
-    }),
-  )
+  storeOf(test, (store) => fsck(fsckRequest(store)))

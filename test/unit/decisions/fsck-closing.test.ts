@@ -1,26 +1,10 @@
-import { join } from 'node:path'
 import { expect, it, vi } from 'vitest'
-import { fsck } from '../../../src/decisions/fsck.ts'
 import { Gate } from '../../../src/decisions/gate.ts'
-import { openSqliteStore } from '../../../src/store/sqlite.ts'
+import { checkTenant } from '../../support/fsck.ts'
 import { founder, foundTestService, requestOf, type TestService } from '../../support/service.ts'
 
-async function findings({ directory }: TestService): Promise<readonly string[]> {
-  const store = await openSqliteStore({ mode: 'read', path: join(directory, 'data') })
-  try {
-    const report = await fsck({
-      pin: undefined,
-      progress: () => undefined,
-      signatures: true,
-      store,
-      tenant: 'default',
-      trustFile: undefined,
-    })
-    return report.findings.map(({ index, what }) => `${index ?? '-'}: ${what}`)
-  } finally {
-    await store.close()
-  }
-}
+const findings = async (test: TestService): Promise<readonly string[]> =>
+  (await checkTenant(test)).findings.map(({ index, what }) => `${index ?? '-'}: ${what}`)
 
 it('a decision or a use behind the end of a tenant is found, by whoever’s keys it was signed', async () => {
   const gates = new Set<Gate>()

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { encodeBase64Url } from '../../../src/base/base64.ts'
 import { utf8 } from '../../../src/base/bytes.ts'
@@ -12,11 +11,11 @@ import { parseLeaf } from '../../../src/dossier/leaf.ts'
 import { parseStatement } from '../../../src/dossier/statement.ts'
 import { Secret } from '../../../src/crypto/secret.ts'
 import { createEnvironmentKek } from '../../../src/kek/environment.ts'
-import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { StoreReader } from '../../../src/store/store.ts'
 import type { ActionView, ActionWish } from '../../../src/wire/actions.ts'
 import { disguise } from '../../support/disguised-kek.ts'
 import { digestOf, recordTextOf } from '../../support/forge-policy.ts'
+import { fsckRequest, storeOf } from '../../support/fsck.ts'
 import { blockedRequest, foundRoster, requester, signing } from '../../support/leads.ts'
 import { foundTestService, founder, type TestService } from '../../support/service.ts'
 
@@ -67,15 +66,7 @@ async function findings(
   const tenant = await store.readTenant('default')
   const instance = await store.readInstance()
   if (tenant === undefined || instance === undefined) throw new Error('No log')
-  const request = {
-    pin: undefined,
-    progress: () => undefined,
-    signatures: false,
-    store,
-    tenant: 'default',
-    trustFile: undefined,
-  }
-  await checkControl(request, tenant, instance, guarded, ({ index, what }) => {
+  await checkControl(fsckRequest(store), tenant, instance, guarded, ({ index, what }) => {
     found.push(`${index ?? '-'}: ${what}`)
   })
   return found
@@ -103,8 +94,7 @@ it('what took two keys is held against its action, and what needed none against 
   await executed(at, { action: 'control.none', reason })
   await service.closeTenant('default', reason, founder)
   await service.close()
-  const store = await openSqliteStore({ mode: 'read', path: join(at.directory, 'data') })
-  try {
+  await storeOf(at, async (store) => {
     expect(await findings(store, await guardedOf(store))).toEqual([])
 
     const [erasure, other] = [one.done?.index ?? 0, two.done?.index ?? 0]
@@ -169,9 +159,7 @@ it('what took two keys is held against its action, and what needed none against 
       return index === rewrapped ? { ...matter, slots: [{ ...slot, provider: 'kms' }] } : matter
     })
     expect((await findings(store, moved)).join()).toContain('they are others')
-  } finally {
-    await store.close()
-  }
+  })
 })
 
 function pretendHsm() {
@@ -189,13 +177,13 @@ it('opening by hand waits for nobody, and is told and counted', async () => {
     dualControl: 'all',
   })
   expect(at.events.join()).toContain('keys.break-glass')
-  const store = await openSqliteStore({ mode: 'read', path: join(at.directory, 'data') })
-  expect(await findings(store, await guardedOf(store))).toEqual([])
-  const spared = await guardedOf(store, ({ matter }) =>
-    matter['event'] === 'slots' ? { ...matter, control: { waived: 'not controlled' } } : matter,
-  )
-  expect((await findings(store, spared)).join()).toContain('Two leads must sign')
-  await store.close()
+  await storeOf(at, async (store) => {
+    expect(await findings(store, await guardedOf(store))).toEqual([])
+    const spared = await guardedOf(store, ({ matter }) =>
+      matter['event'] === 'slots' ? { ...matter, control: { waived: 'not controlled' } } : matter,
+    )
+    expect((await findings(store, spared)).join()).toContain('Two leads must sign')
+  })
 })
 
 it('a migration that was cut off goes on under its action, and under none that is older', async () => {
@@ -220,9 +208,9 @@ it('a migration that was cut off goes on under its action, and under none that i
   const { done } = await execute(view)
   expect(done?.keys?.steps.map(({ event }) => event)).toEqual(['slots', 'slots'])
   expect((await execute(view)).done?.keys?.steps).toEqual([])
-  const store = await openSqliteStore({ mode: 'read', path: join(at.directory, 'data') })
-  expect(await findings(store, await guardedOf(store))).toEqual([])
-  await store.close()
+  await storeOf(at, async (store) => {
+    expect(await findings(store, await guardedOf(store))).toEqual([])
+  })
   // Once something else has become of the master key, what was signed for before is over.
   await service.orderKeys('default', { order: 'rewrap' }, founder)
   await expect(execute(view)).rejects.toMatchObject({
@@ -243,8 +231,7 @@ it('going back to an older policy is held against what was signed of that', asyn
   await activate('2', false)
   await activate('1', true)
   await service.close()
-  const store = await openSqliteStore({ mode: 'read', path: join(at.directory, 'data') })
-  try {
+  await storeOf(at, async (store) => {
     expect(await findings(store, await guardedOf(store))).toEqual([])
     const turned = await guardedOf(store, ({ matter }) =>
       matter['event'] === 'activated'
@@ -253,7 +240,5 @@ it('going back to an older policy is held against what was signed of that', asyn
     )
     const found = await findings(store, turned)
     expect(found.filter((what) => what.includes('signed something else'))).toHaveLength(3)
-  } finally {
-    await store.close()
-  }
+  })
 })

@@ -6,19 +6,20 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fsck, type FsckReport } from '../../../src/decisions/fsck.ts'
 import { parseTrustRoot } from '../../../src/dossier/trust-root.ts'
 import { PinFile } from '../../../src/log/pin.ts'
-import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { StoreReader } from '../../../src/store/store.ts'
+import { checkTenant, fsckRequest, storeOf } from '../../support/fsck.ts'
 import { founder, foundTestService, requestOf, temporaryDirectory } from '../../support/service.ts'
 
 const tenant = 'default'
 const home = mkdtempSync(join(tmpdir(), 'countersign-fsck-'))
+const whole = { directory: join(home, 'whole') }
 let last = 0
 let lastTime = 0
 let versions = 0
 
 // A log with everything in it: more than a tile of decisions, uses, an erasure, API keys, idempotency keys, rotated and revoked keys.
 beforeAll(async () => {
-  const test = await foundTestService({ closeYourself: true, directory: join(home, 'whole') })
+  const test = await foundTestService({ closeYourself: true, ...whole })
   const { principal, service } = test
   const answers = await Promise.all(
     Array.from({ length: 300 }, (_, n) => test.notarise(requestOf(n, { maxUses: 2 }), `key-${n}`)),
@@ -96,7 +97,7 @@ async function check({
   withPin = true,
 }: Check): Promise<FsckReport> {
   const directory = temporaryDirectory()
-  cpSync(join(home, 'whole'), directory, { recursive: true })
+  cpSync(whole.directory, directory, { recursive: true })
   const db = new Database(join(directory, 'data', 'countersign.db'))
   db.unsafeMode()
   db.exec(`PRAGMA writable_schema = ON; ${schema}`)
@@ -107,21 +108,20 @@ async function check({
     .pluck()
     .get(trust ?? 0)
   db.close()
-  const store = await openSqliteStore({ mode: 'read', path: join(directory, 'data') })
   const pin = new PinFile(join(directory, 'keys', `${tenant}.pin`))
   try {
-    return await fsck({
-      pin: withPin ? await pin.read() : undefined,
-      progress: () => undefined,
-      signatures,
-      store: stuckAt(store, stuck),
-      tenant,
-      trustFile,
-      ...(clock === undefined ? {} : { clock }),
-    })
+    const known = withPin ? await pin.read() : undefined
+    return await storeOf({ directory }, (store) =>
+      fsck({
+        ...fsckRequest(stuckAt(store, stuck)),
+        pin: known,
+        signatures,
+        trustFile,
+        ...(clock === undefined ? {} : { clock }),
+      }),
+    )
   } finally {
     await pin.close()
-    await store.close()
   }
 }
 
@@ -469,24 +469,13 @@ describe('fsck', () => {
     const test = await foundTestService({})
     await test.notarise(requestOf(1), 'key')
     await test.service.close()
-    const data = join(test.directory, 'data')
-    const db = new Database(join(data, 'countersign.db'))
+    const db = new Database(join(test.directory, 'data', 'countersign.db'))
     expect(db.prepare('DELETE FROM idempotency').run().changes).toBe(1)
     db.close()
     const again = await test.reopen()
     const { id } = await again.notarise(requestOf(2), 'key')
     await again.service.close()
-    const store = await openSqliteStore({ mode: 'read', path: data })
-    const report = await fsck({
-      pin: undefined,
-      progress: () => undefined,
-      signatures: true,
-      store,
-      tenant,
-      trustFile: undefined,
-    })
-    await store.close()
-    expect(told(report)).toEqual([
+    expect(told(await checkTenant(test))).toEqual([
       expect.stringMatching(`^row \\d+: Idempotency key of the decision stands for another: ${id}`),
     ])
   })
@@ -499,44 +488,30 @@ describe('fsck', () => {
   it.each([true, false])(
     'lets others have their turn, signatures or not: %s',
     async (signatures) => {
-      const store = await openSqliteStore({ mode: 'read', path: join(home, 'whole', 'data') })
       let over = false
       let turns = 0
       const turn = (): void => {
         turns++
         if (!over) setImmediate(turn)
       }
-      setImmediate(turn)
-      await fsck({
-        pin: undefined,
-        progress: () => undefined,
-        signatures,
-        store,
-        tenant,
-        trustFile: undefined,
+      await storeOf(whole, async (store) => {
+        setImmediate(turn)
+        await fsck({ ...fsckRequest(store), signatures })
+        over = true
       })
-      over = true
-      await store.close()
       // One for each step of the database, 64 entries, page of a list.
       expect(turns).toBeGreaterThan(28)
     },
   )
 
   it('ends when it is told to', async () => {
-    const store = await openSqliteStore({ mode: 'read', path: join(home, 'whole', 'data') })
     const stop = new AbortController()
-    const running = fsck({
-      pin: undefined,
-      progress: () => {
-        stop.abort(new Error('Enough'))
-      },
-      signal: stop.signal,
-      signatures: false,
-      store,
-      tenant,
-      trustFile: undefined,
-    })
+    const progress = (): void => {
+      stop.abort(new Error('Enough'))
+    }
+    const running = storeOf(whole, (store) =>
+      fsck({ ...fsckRequest(store), progress, signal: stop.signal, signatures: false }),
+    )
     await expect(running).rejects.toThrow('Enough')
-    await store.close()
   })
 })

@@ -5,7 +5,6 @@ import { sha256 as hash } from '../../../src/crypto/hash.ts'
 import { publicKeyOf, type Header } from '../../../src/keyring/header.ts'
 import { makeKey } from '../../../src/keyring/new-key.ts'
 import { parseSlot } from '../../../src/keyring/slot.ts'
-import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import { Secret } from '../../../src/crypto/secret.ts'
 import { encodeBase64Url } from '../../../src/base/base64.ts'
 import { encodeHex, utf8 } from '../../../src/base/bytes.ts'
@@ -16,6 +15,7 @@ import type { KekKind, KekProvider } from '../../../src/kek/kek.ts'
 import { updateTrustRoot, verifyDossier } from '../../../src/verify/index.ts'
 import type { KeyOrder, KeyOrderDone } from '../../../src/wire/keys.ts'
 import type { Commit, Store } from '../../../src/store/store.ts'
+import { storeOf } from '../../support/fsck.ts'
 import { keepKeyRows, putKeyRows, type KeyRows } from '../../support/key-load-rows.ts'
 import {
   founder,
@@ -62,15 +62,10 @@ async function idOf({ service }: TestService, purpose: string, version: number):
 
 /** The master key as the store tells it. */
 async function masterOf(test: TestService): Promise<{ header: Header; publicKey: Uint8Array }> {
-  const store = await openSqliteStore({ mode: 'read', path: join(test.directory, 'data') })
-  try {
-    const [slot] = (await store.readKeys(tenant))?.slots ?? []
-    if (slot === undefined) throw new Error('No slot')
-    const { header } = parseSlot(slot.body)
-    return { header, publicKey: publicKeyOf(header) }
-  } finally {
-    await store.close()
-  }
+  const [slot] = (await storeOf(test, (store) => store.readKeys(tenant)))?.slots ?? []
+  if (slot === undefined) throw new Error('No slot')
+  const { header } = parseSlot(slot.body)
+  return { header, publicKey: publicKeyOf(header) }
 }
 
 /** A second evidence key, made with the public half of the master key alone. */

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { canonicalize } from '../../../src/base/canonical-json.ts'
 import { Failure } from '../../../src/base/failure.ts'
@@ -7,14 +6,13 @@ import {
   proposalMark,
   type ProposalMark,
 } from '../../../src/decisions/fsck-proposals.ts'
-import { fsck } from '../../../src/decisions/fsck.ts'
 import type { Principal } from '../../../src/decisions/service.ts'
 import { parseLeaf } from '../../../src/dossier/leaf.ts'
 import { parseStatement } from '../../../src/dossier/statement.ts'
-import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import { verifyDossier } from '../../../src/verify/index.ts'
 import { reevaluateDossier } from '../../../src/verify/reevaluate.ts'
 import type { ProposalAct, ProposalOpening, ProposalView } from '../../../src/wire/proposals.ts'
+import { checkTenant, fsckRequest, storeOf } from '../../support/fsck.ts'
 import { foundReviewers } from '../../support/reviewers.ts'
 import {
   foundTestService,
@@ -68,22 +66,9 @@ const refused = (why: string) => ({
 })
 
 /** What the whole check finds, once the service has ended. */
-async function findingsOf({ directory, service }: TestService) {
-  await service.close()
-  const store = await openSqliteStore({ mode: 'read', path: join(directory, 'data') })
-  try {
-    const report = await fsck({
-      pin: undefined,
-      progress: () => undefined,
-      signatures: true,
-      store,
-      tenant: 'default',
-      trustFile: undefined,
-    })
-    return report.findings
-  } finally {
-    await store.close()
-  }
+async function findingsOf(test: TestService) {
+  await test.service.close()
+  return (await checkTenant(test)).findings
 }
 
 /** The decisions of a tenant that say they follow from a vote. */
@@ -479,8 +464,7 @@ describe('the check of proposals', () => {
     await vote(at, opened, 'ann')
     await vote(at, opened, 'bob')
     await at.service.close()
-    const store = await openSqliteStore({ mode: 'read', path: join(at.directory, 'data') })
-    try {
+    return storeOf(at, async (store) => {
       const tenant = await store.readTenant('default')
       const instance = await store.readInstance()
       if (tenant === undefined || instance === undefined) throw new Error('Nothing was founded')
@@ -492,19 +476,11 @@ describe('the check of proposals', () => {
       })
       expect(marks.map(({ is }) => is)).toEqual(['proposal', 'closing', 'decision'])
       const what: string[] = []
-      const request = {
-        pin: undefined,
-        progress: () => undefined,
-        signatures: true,
-        store,
-        tenant: 'default',
-        trustFile: undefined,
-      }
-      await checkProposals(request, tenant, instance, change(marks), (one) => what.push(one.what))
+      await checkProposals(fsckRequest(store), tenant, instance, change(marks), (one) =>
+        what.push(one.what),
+      )
       return what
-    } finally {
-      await store.close()
-    }
+    })
   }
 
   const changed =

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
-import { fsck } from '../../../src/decisions/fsck.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { ListRequest } from '../../../src/decisions/service.ts'
+import { checkTenant } from '../../support/fsck.ts'
 import { blockedRequest, foundRoster, requester, signing } from '../../support/leads.ts'
 import { foundTestService, requestOf, type TestService } from '../../support/service.ts'
 
@@ -55,16 +55,8 @@ const idsOf = async ({ service }: TestService, request: Partial<ListRequest>) =>
   (await service.listDecisions('default', { limit: 99, ...request })).decisions.map(({ id }) => id)
 
 /** What a check of the database finds. */
-async function findings({ directory }: TestService): Promise<readonly string[]> {
-  const store = await openSqliteStore({ mode: 'read', path: join(directory, 'data') })
-  try {
-    const request = { pin: undefined, progress: () => undefined, signatures: false, store }
-    const report = await fsck({ ...request, tenant: 'default', trustFile: undefined })
-    return report.findings.map(({ what }) => what)
-  } finally {
-    await store.close()
-  }
-}
+const findings = async (test: TestService): Promise<readonly string[]> =>
+  (await checkTenant(test)).findings.map(({ what }) => what)
 
 describe('what a decision is now', () => {
   it('is told beside what it was made as, step by step', async () => {

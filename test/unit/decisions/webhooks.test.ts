@@ -3,9 +3,8 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
 import { retryDelayMs } from '../../../src/decisions/outbox.ts'
-import { fsck } from '../../../src/decisions/fsck.ts'
 import type { DeliveryOutcome, OutgoingDelivery } from '../../../src/decisions/service.ts'
-import { openSqliteStore } from '../../../src/store/sqlite.ts'
+import { checkTenant } from '../../support/fsck.ts'
 import { recordTextOf } from '../../support/forge-policy.ts'
 import { blockedRequest, foundRoster, requester, signing } from '../../support/leads.ts'
 import { founder, foundTestService, requestOf, type TestService } from '../../support/service.ts'
@@ -196,19 +195,10 @@ describe('a webhook', () => {
     expect(text).toContain('webhook.create')
     expect(text).not.toContain('token=abc')
     await at.service.close()
-    const data = join(at.directory, 'data')
-    const findings = async (): Promise<readonly string[]> => {
-      const store = await openSqliteStore({ mode: 'read', path: data })
-      try {
-        const request = { pin: undefined, progress: () => undefined, signatures: false, store }
-        const report = await fsck({ ...request, tenant: 'default', trustFile: undefined })
-        return report.findings.map(({ what }) => what)
-      } finally {
-        await store.close()
-      }
-    }
+    const findings = async (): Promise<readonly string[]> =>
+      (await checkTenant(at)).findings.map(({ what }) => what)
     expect(await findings()).toEqual([])
-    const db = new Database(join(data, 'countersign.db'))
+    const db = new Database(join(at.directory, 'data', 'countersign.db'))
     db.exec(
       `UPDATE webhooks SET body = CAST(replace(CAST(body AS TEXT), 'example.com', 'example.net') AS BLOB)`,
     )

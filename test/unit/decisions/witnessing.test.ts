@@ -2,8 +2,8 @@ import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseTrustRoot } from '../../../src/dossier/trust-root.ts'
-import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import { updateTrustRoot, verifyDossier } from '../../../src/verify/index.ts'
+import { storeOf } from '../../support/fsck.ts'
 import {
   founder,
   foundTestService,
@@ -53,6 +53,14 @@ const reportOf = async ({ service }: TestService, stream: string) =>
 const health = async ({ service }: TestService): Promise<string> =>
   (await service.health()).parts['witnesses'] ?? ''
 
+/** Waits until all of the log is cosigned; gives the time of that checkpoint, ms. */
+const cosigned = (test: TestService): Promise<number> =>
+  storeOf(test, async (store) => {
+    const { size } = (await test.service.listTenants())[0] ?? {}
+    await until(async () => (await store.readWitnessedCheckpoint(tenant))?.size === size)
+    return (await store.readWitnessedCheckpoint(tenant))?.time ?? 0
+  })
+
 describe('a log with witnesses', () => {
   it('has its checkpoints cosigned, and its dossiers carry that', async () => {
     const { test } = await witnessed(2)
@@ -91,10 +99,7 @@ describe('a log with witnesses', () => {
     const { test, witnesses } = await witnessed(1, { clock })
     await test.notarise(requestOf(1))
     await until(async () => (await health(test)) === 'ok (1 logs)')
-    const store = await openSqliteStore({ mode: 'read', path: join(test.directory, 'data') })
-    const { size } = (await test.service.listTenants())[0] ?? {}
-    await until(async () => (await store.readWitnessedCheckpoint(tenant))?.size === size)
-    await store.close()
+    await cosigned(test)
     for (const one of witnesses) one.up = false
     // A log that is asked for nothing owes nothing.
     skew = 1_200_000
@@ -117,11 +122,7 @@ describe('a log with witnesses', () => {
       let now = Date.now()
       const { test, witnesses } = await witnessed(1, { clock: () => now })
       await test.notarise(requestOf(1))
-      const store = await openSqliteStore({ mode: 'read', path: join(test.directory, 'data') })
-      const { size } = (await test.service.listTenants())[0] ?? {}
-      await until(async () => (await store.readWitnessedCheckpoint(tenant))?.size === size)
-      const { time = 0 } = (await store.readWitnessedCheckpoint(tenant)) ?? {}
-      await store.close()
+      const time = await cosigned(test)
       for (const one of witnesses) one.up = false
       await test.notarise(requestOf(2))
       now = time + ms
@@ -243,9 +244,8 @@ describe('a witness that has seen another history', () => {
       code: 'LOG_ROLLBACK',
       message: expect.stringContaining(message) as string,
     })
-    const store = await openSqliteStore({ mode: 'read', path: join(clone, 'data') })
-    expect((await store.listTenants())[0]?.head.size).toBe(size)
-    await store.close()
+    const tenants = await storeOf({ directory: clone }, (store) => store.listTenants())
+    expect(tenants[0]?.head.size).toBe(size)
   })
 
   it('is asked even where it has cosigned all that is here', async () => {

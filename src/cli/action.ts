@@ -14,14 +14,8 @@ import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
 import { localCaller, localPrincipal } from './principal.ts'
 import { pageOf, tellPage, type PageFlags } from './paging.ts'
-import { formatTable, jsonLine, printable } from './terminal.ts'
-import {
-  date,
-  signChallenge,
-  standingRows,
-  writeChallenge,
-  type SignFlags,
-} from './two-key-request.ts'
+import { date, formatTable, jsonLine, printable } from './terminal.ts'
+import { signChallenge, standingRows, writeChallenge, type SignFlags } from './two-key-request.ts'
 import { underTwoKeys, type TwoKeyFlags } from './two-keys.ts'
 
 function formatView(view: ActionView): string {

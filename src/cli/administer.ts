@@ -6,7 +6,7 @@ import type { GlobalFlags } from './composition.ts'
 import { exitCodes } from './complain.ts'
 import { whileReading } from './evidence.ts'
 import { localCaller } from './principal.ts'
-import { formatTable, jsonLine, printable } from './terminal.ts'
+import { date, formatTable, jsonLine, printable } from './terminal.ts'
 
 /** Runs `work` on the data directory opened for writing, or on the server that has it open. */
 export async function whileWriting<T>(
@@ -21,8 +21,6 @@ export async function whileWriting<T>(
     await service.close()
   }
 }
-
-const date = (ms: number): string => new Date(ms).toISOString()
 
 /** Whether other tenants have a break-glass slot, which a new one never has. */
 async function lacksBreakGlass(service: Service, name: string): Promise<boolean> {

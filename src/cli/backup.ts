@@ -4,7 +4,7 @@ import type { GlobalFlags, Restored } from './composition.ts'
 import { exitCodes } from './complain.ts'
 import { listenForInterrupt, signalExit, type Interrupt } from './interrupt.ts'
 import { counted, Meter } from './progress.ts'
-import { formatTable, jsonLine, printable } from './terminal.ts'
+import { date, formatTable, jsonLine, printable } from './terminal.ts'
 
 /** Flags of `backup`. */
 export interface BackupFlags extends GlobalFlags {
@@ -48,8 +48,6 @@ async function measured(
   }
 }
 
-const dateOf = (time: number): string => new Date(time).toISOString()
-
 /** `backup -o DIR` */
 export async function backUp(context: Context, flags: BackupFlags): Promise<number> {
   const { compose, out } = context
@@ -62,7 +60,7 @@ export async function backUp(context: Context, flags: BackupFlags): Promise<numb
       printable(origin),
       `size ${counted(size)}`,
     ])
-    const head = `backed up  ${printable(to)}  ${dateOf(createdAt)}  ${counted(bytes)} bytes  SHA-256 ${sha256}\n`
+    const head = `backed up  ${printable(to)}  ${date(createdAt)}  ${counted(bytes)} bytes  SHA-256 ${sha256}\n`
     await out.write(json === true ? jsonLine(made) : head + formatTable(rows))
     return exitCodes.done
   })
@@ -73,7 +71,7 @@ function* describeRestored(restored: Restored, checkOnly: boolean): Generator<st
   const place = archive ?? data
   const what = checkOnly ? 'sound' : archive === null ? 'restored' : 'archived'
   const where = checkOnly ? '' : `  ${printable(place)}`
-  yield `${what}${where}  instance ${printable(instance)}  backed up ${dateOf(createdAt)}\n`
+  yield `${what}${where}  instance ${printable(instance)}  backed up ${date(createdAt)}\n`
   yield formatTable(
     logs.map(({ origin, size, tenant }) => [
       printable(tenant),

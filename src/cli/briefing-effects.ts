@@ -5,11 +5,10 @@ import { canonicalize } from '../base/canonical-json.ts'
 import type { KeyView } from '../wire/keys.ts'
 import type { PolicyView } from '../wire/policies.ts'
 import { firstFacts, type Fact } from './facts.ts'
+import { date } from './terminal.ts'
 
 type Facts = readonly Fact[]
 type Source = Pick<Service, 'listKeys' | 'listPolicies' | 'listTenants' | 'readControl'>
-
-const date = (ms: number): string => new Date(ms).toISOString()
 
 const scopeText = (scope: object | null): string =>
   scope === null || Object.keys(scope).length === 0 ? 'everything' : canonicalize(scope)

@@ -17,6 +17,7 @@ import type { ProposalView } from '../wire/proposals.ts'
 import { factsOfEffect } from './briefing-effects.ts'
 import type { Context } from './command.ts'
 import { firstFacts, formatFacts, membersOf, type Fact } from './facts.ts'
+import { date } from './terminal.ts'
 
 type Facts = readonly Fact[]
 
@@ -31,8 +32,6 @@ type Source = Pick<
   | 'readDecision'
   | 'readEscalation'
 >
-
-const date = (ms: number): string => new Date(ms).toISOString()
 
 /** Facts, or the fact that they cannot be read. */
 async function readable(what: string, read: () => Promise<Facts>): Promise<Facts> {

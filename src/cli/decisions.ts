@@ -7,13 +7,11 @@ import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
 import { whileReading } from './evidence.ts'
 import { pageOf, tellPage, type PageFlags } from './paging.ts'
-import { formatTable, jsonLine, printable } from './terminal.ts'
+import { date, formatTable, jsonLine, printable } from './terminal.ts'
 
 /** Flags of `decision list`. */
 export interface DecisionListFlags
   extends TenantFlags, PageFlags, Omit<ListRequest, keyof PageFlags | 'since' | 'until'> {}
-
-const date = (ms: number): string => new Date(ms).toISOString()
 
 /** What a decision is now in words, as reports say it. */
 const inForceText = ({ by, inForce }: InForce): string =>

@@ -16,7 +16,7 @@ import { exitCodes } from './complain.ts'
 import { writeWhole } from './files.ts'
 import { localPrincipal } from './principal.ts'
 import { pageOf, tellPage, type PageFlags } from './paging.ts'
-import { formatTable, jsonLine, printable } from './terminal.ts'
+import { date, formatTable, jsonLine, printable } from './terminal.ts'
 
 /** Flags of what answers. */
 export interface AnswerFlags extends TenantFlags {
@@ -38,8 +38,6 @@ export interface SignFlags extends AnswerFlags, ApproverFlags {
 export interface ListFlags extends TenantFlags, PageFlags {
   readonly status?: EscalationView['status']
 }
-
-const date = (ms: number): string => new Date(ms).toISOString()
 
 function formatView(view: EscalationView): string {
   const { action, actor, deadline, endedAt, id, index, person, reason, status, vouchedBy } = view

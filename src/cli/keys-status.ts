@@ -1,11 +1,9 @@
 // How it stands with the keys, for people: what signs now and since when, who can open it and how that is, and what comes next.
 import { whatIsNext } from '../decisions/key-outlook.ts'
 import type { KekHealth, KeyStatus, KeyView, SlotView } from '../wire/keys.ts'
-import { formatTable, printable } from './terminal.ts'
+import { date, formatTable, printable } from './terminal.ts'
 
 const dayMs = 86_400_000
-
-const date = (ms: number): string => new Date(ms).toISOString()
 
 const signs: Readonly<Record<string, string>> = {
   master: 'seals the others',

@@ -12,14 +12,8 @@ import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
 import { localPrincipal } from './principal.ts'
 import { pageOf, tellPage, type PageFlags } from './paging.ts'
-import { formatTable, jsonLine } from './terminal.ts'
-import {
-  date,
-  signChallenge,
-  standingRows,
-  writeChallenge,
-  type SignFlags,
-} from './two-key-request.ts'
+import { date, formatTable, jsonLine } from './terminal.ts'
+import { signChallenge, standingRows, writeChallenge, type SignFlags } from './two-key-request.ts'
 
 function formatView(view: OverrideView): string {
   const { decision, request } = view

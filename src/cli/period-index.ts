@@ -1,6 +1,6 @@
 // The index of a period export, for a spreadsheet (RFC 4180): a line for each entry. It proves nothing; it says where to look.
 import type { PeriodRow } from '../decisions/period-state.ts'
-import { printable } from './terminal.ts'
+import { date, printable } from './terminal.ts'
 
 const columns = [
   'index',
@@ -42,7 +42,7 @@ export const formatIndex = (rows: readonly PeriodRow[]): string =>
     .map((row) =>
       lineOf([
         String(row.index),
-        new Date(row.time).toISOString(),
+        date(row.time),
         row.kind,
         row.stream,
         String(row.seq),

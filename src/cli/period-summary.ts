@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import type { PeriodTally } from '../decisions/period-state.ts'
 import type { PeriodHead } from '../dossier/period.ts'
 import { counted } from './progress.ts'
-import { printable } from './terminal.ts'
+import { date, printable } from './terminal.ts'
 
 /** What a summary is about. */
 export interface Summarised {
@@ -33,8 +33,6 @@ const row = (cells: readonly string[], tag = 'td'): string =>
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   `<table>\n<thead>${row(head, 'th')}</thead>\n<tbody>\n${rows.map((cells) => row(cells)).join('')}</tbody>\n</table>\n`
-
-const date = (ms: number): string => new Date(ms).toISOString()
 
 const numbers = (counts: Readonly<Record<string, number>>): string[][] =>
   Object.entries(counts)

@@ -9,7 +9,7 @@ import type { Context, TenantFlags } from './command.ts'
 import { exitCodes, Usage } from './complain.ts'
 import { loadBundle, type SourceFlags } from './policy-offline.ts'
 import { localCaller } from './principal.ts'
-import { formatTable, jsonLine, printable } from './terminal.ts'
+import { date, formatTable, jsonLine, printable } from './terminal.ts'
 import { underTwoKeys, type TwoKeyFlags } from './two-keys.ts'
 
 /** Flags of `policy push`. */
@@ -28,8 +28,6 @@ export interface ActivateFlags extends TwoKeyFlags {
 export interface RetireFlags extends TwoKeyFlags {
   readonly reason: string
 }
-
-const date = (ms: number): string => new Date(ms).toISOString()
 
 const views = z.array(policyViewSchema)
 

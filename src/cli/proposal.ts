@@ -16,7 +16,7 @@ import { exitCodes } from './complain.ts'
 import { readText } from './policy-offline.ts'
 import { localPrincipal } from './principal.ts'
 import { pageOf, tellPage, type PageFlags } from './paging.ts'
-import { formatTable, jsonLine, printable } from './terminal.ts'
+import { date, formatTable, jsonLine, printable } from './terminal.ts'
 
 /** Flags of `proposal open`. */
 export interface OpenFlags extends TenantFlags {
@@ -27,8 +27,6 @@ export interface OpenFlags extends TenantFlags {
   readonly proposerMayVote?: boolean
   readonly note?: string
 }
-
-const date = (ms: number): string => new Date(ms).toISOString()
 
 function formatView(view: ProposalView): string {
   const { deadline, decision, due, index, intent, note, proposal, proposer, quorum } = view

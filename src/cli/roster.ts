@@ -24,7 +24,7 @@ import type { Context, TenantFlags } from './command.ts'
 import { exitCodes, Usage } from './complain.ts'
 import { readBounded, writeWhole } from './files.ts'
 import { localCaller } from './principal.ts'
-import { formatTable, jsonLine, printable } from './terminal.ts'
+import { date, formatTable, jsonLine, printable } from './terminal.ts'
 import { readTypedSecret } from './typed-secret.ts'
 
 const maxFileBytes = 1 << 20
@@ -81,7 +81,7 @@ const peopleRows = (people: readonly Person[]): string[][] => [
 function formatView({ asked, current }: RosterView): string {
   const waiting = asked.map(
     ({ countsFrom, sha256 }) =>
-      `Recovery keys ask for ${sha256}, which may come from ${new Date(countsFrom).toISOString()} on\n`,
+      `Recovery keys ask for ${sha256}, which may come from ${date(countsFrom)} on\n`,
   )
   if (current === null) return `There is no roster\n${waiting.join('')}`
   const { from, roster, sha256 } = current
@@ -275,7 +275,7 @@ export async function applyRoster(
   context.err.note(
     event === 'version'
       ? 'It counts, and the trust root that names it is published: hand it to whoever verifies: countersign trust-root -o FILE\n'
-      : `Recovery keys have asked for it: apply it again from ${new Date(countsFrom).toISOString()} on\n`,
+      : `Recovery keys have asked for it: apply it again from ${date(countsFrom)} on\n`,
   )
   return exitCodes.done
 }

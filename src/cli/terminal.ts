@@ -65,6 +65,9 @@ const hidden =
 export const printable = (text: string): string =>
   text.replaceAll(hidden, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
+/** A time as people read it, of ms since 1970. */
+export const date = (ms: number): string => new Date(ms).toISOString()
+
 /** One line of JSON. */
 export const jsonLine = (value: unknown): string => `${JSON.stringify(value)}\n`
 

@@ -6,10 +6,7 @@ import { signAs, type ApproverFlags } from './approver.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
 import { writeWhole } from './files.ts'
-import { printable } from './terminal.ts'
-
-/** A time as people read it, of ms since 1970. */
-export const date = (ms: number): string => new Date(ms).toISOString()
+import { date, printable } from './terminal.ts'
 
 /** The rows that tell how it stands with a request. */
 export function standingRows(

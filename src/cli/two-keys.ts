@@ -10,7 +10,7 @@ import { exitCodes, Usage } from './complain.ts'
 import { listenForInterrupt, signalExit, type Interrupt } from './interrupt.ts'
 import { findOpenRequest, sayingOf } from './open-request.ts'
 import { localPrincipal } from './principal.ts'
-import { jsonLine } from './terminal.ts'
+import { date, jsonLine } from './terminal.ts'
 
 /** Flags of a command that may take two keys. */
 export interface TwoKeyFlags extends TenantFlags {
@@ -39,7 +39,7 @@ const howToSign = (id: string, tenant: string): string => {
 /** Tells of a request that goes on, and that what was said for it stays. */
 function tellOfFound({ err }: Context, view: ActionView, justification: string | undefined): void {
   const { action, approveBy, executeBy, status } = view
-  const until = new Date(status === 'approved' ? executeBy : approveBy).toISOString()
+  const until = date(status === 'approved' ? executeBy : approveBy)
   err.note(`Your request for exactly this is open already, ${status} until ${until}: ${action}\n`)
   if (justification !== undefined && justification !== sayingOf(view).justification)
     err.note(

@@ -10,7 +10,7 @@ import { whileWriting } from './administer.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes, Usage } from './complain.ts'
 import { localCaller } from './principal.ts'
-import { formatTable, jsonLine, printable } from './terminal.ts'
+import { date, formatTable, jsonLine, printable } from './terminal.ts'
 import { readTypedSecret } from './typed-secret.ts'
 
 /** Flags of `webhook add`. */
@@ -71,7 +71,7 @@ export async function listWebhooks(context: Context, flags: TenantFlags): Promis
   const { dead, deadDeliveries, waiting, webhooks } = told
   const rows = webhooks.map(({ createdAt, id, kinds, url }) => [
     id,
-    new Date(createdAt).toISOString(),
+    date(createdAt),
     kinds.join(' '),
     printable(url),
   ])

@@ -13,7 +13,7 @@ import type { WitnessFlags } from './composition.ts'
 import { exitCodes, Usage } from './complain.ts'
 import { readBounded } from './files.ts'
 import { listenForInterrupt, signalExit } from './interrupt.ts'
-import { formatTable, jsonLine, printable } from './terminal.ts'
+import { date, formatTable, jsonLine, printable } from './terminal.ts'
 
 /** Flags of the commands about a witness. */
 export interface WitnessCommandFlags {
@@ -117,7 +117,7 @@ const logRow = ({ latest, origin, vkeys }: WitnessedLog): readonly string[] => [
   printable(origin),
   `${vkeys.length} keys`,
   latest === null ? 'nothing cosigned' : `size ${latest.size}`,
-  latest === null ? '' : new Date(latest.time * 1000).toISOString(),
+  latest === null ? '' : date(latest.time * 1000),
 ]
 
 /** `witness add-log` */

@@ -84,18 +84,6 @@ export async function listActions(
   return exitCodes.done
 }
 
-/** An action, after telling whoever signs it what it does. */
-async function readBriefed(
-  context: Context,
-  service: Service,
-  tenant: string,
-  id: string,
-): Promise<ActionView> {
-  const view = actionViewSchema.parse(await service.readAction(tenant, id))
-  await briefOnAction(context, service, tenant, view)
-  return view
-}
-
 /** `action challenge ID`: the exact bytes that are signed, and nothing else. */
 export async function printChallenge(
   context: Context,
@@ -103,7 +91,7 @@ export async function printChallenge(
   flags: TenantFlags & { readonly out?: string },
 ): Promise<number> {
   const { challenge } = await whileActing(context, flags, (service) =>
-    readBriefed(context, service, flags.tenant, id),
+    briefOnAction(context, service, flags.tenant, id),
   )
   return writeChallenge(context, challenge, flags.out)
 }
@@ -111,7 +99,7 @@ export async function printChallenge(
 /** `action sign ID` */
 export async function signAction(context: Context, id: string, flags: SignFlags): Promise<number> {
   const view = await whileActing(context, flags, async (service, principal) => {
-    const { challenge } = await readBriefed(context, service, flags.tenant, id)
+    const { challenge } = await briefOnAction(context, service, flags.tenant, id)
     const signing = await signChallenge(context, flags, challenge)
     return service.actOnAction(principal, id, { act: 'sign', signing })
   })

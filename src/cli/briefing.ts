@@ -10,9 +10,9 @@ import { matters, type DecisionMatter } from '../dossier/matters.ts'
 import { firstIssue, parseStatement } from '../dossier/statement.ts'
 import { parseDossier } from '../dossier/v1.ts'
 import type { Service } from '../decisions/service.ts'
-import type { ActionView } from '../wire/actions.ts'
+import { actionViewSchema, type ActionView } from '../wire/actions.ts'
 import type { EscalationView } from '../wire/escalations.ts'
-import type { OverrideView } from '../wire/overrides.ts'
+import { overrideViewSchema, type OverrideView } from '../wire/overrides.ts'
 import type { ProposalView } from '../wire/proposals.ts'
 import { factsOfEffect } from './briefing-effects.ts'
 import type { Context } from './command.ts'
@@ -28,9 +28,11 @@ type Source = Pick<
   | 'listKeys'
   | 'listPolicies'
   | 'listTenants'
+  | 'readAction'
   | 'readControl'
   | 'readDecision'
   | 'readEscalation'
+  | 'readOverride'
 >
 
 /** Facts, or the fact that they cannot be read. */
@@ -153,18 +155,20 @@ const tell = ({ err }: Context, parts: readonly Facts[]): void => {
   err.note(`${head}${formatFacts(parts.flat())}`)
 }
 
-/** Tells whoever signs a request to overrule a decision what it is about. */
+/** The request to overrule a decision, after telling whoever signs it what it is about. */
 export async function briefOnOverride(
   context: Context,
   source: Source,
   tenant: string,
-  view: OverrideView,
-): Promise<void> {
+  id: string,
+): Promise<OverrideView> {
+  const view = overrideViewSchema.parse(await source.readOverride(tenant, id))
   const { decision } = view
   tell(context, [
     await factsOfDecision(source, tenant, decision),
     await factsOfRequest(source, tenant, decision, view),
   ])
+  return view
 }
 
 /** What an action does, in the words of the log. */
@@ -179,17 +183,19 @@ async function factsOfAction(source: Source, tenant: string, view: ActionView): 
   return [['effect', action], ...membersOf('effect', more), ...about]
 }
 
-/** Tells whoever signs an action what it does. */
+/** An action, after telling whoever signs it what it does. */
 export async function briefOnAction(
   context: Context,
   source: Source,
   tenant: string,
-  view: ActionView,
-): Promise<void> {
+  id: string,
+): Promise<ActionView> {
+  const view = actionViewSchema.parse(await source.readAction(tenant, id))
   tell(context, [
     await factsOfAction(source, tenant, view),
     await factsOfRequest(source, tenant, actionStreamOf(view.action), view),
   ])
+  return view
 }
 
 /** Tells whoever answers an escalation what is held. */

@@ -105,18 +105,6 @@ export async function listOverrides(
   return exitCodes.done
 }
 
-/** A request, after telling whoever signs it what it is about. */
-async function readBriefed(
-  context: Context,
-  service: Service,
-  tenant: string,
-  id: string,
-): Promise<OverrideView> {
-  const view = overrideViewSchema.parse(await service.readOverride(tenant, id))
-  await briefOnOverride(context, service, tenant, view)
-  return view
-}
-
 /** `override challenge ID`: the exact bytes that are signed, and nothing else. */
 export async function printChallenge(
   context: Context,
@@ -124,7 +112,7 @@ export async function printChallenge(
   flags: TenantFlags & { readonly out?: string },
 ): Promise<number> {
   const { challenge } = await whileActing(context, flags, (service) =>
-    readBriefed(context, service, flags.tenant, id),
+    briefOnOverride(context, service, flags.tenant, id),
   )
   return writeChallenge(context, challenge, flags.out)
 }
@@ -136,7 +124,7 @@ export async function signOverride(
   flags: SignFlags,
 ): Promise<number> {
   const view = await whileActing(context, flags, async (service, principal) => {
-    const { challenge } = await readBriefed(context, service, flags.tenant, id)
+    const { challenge } = await briefOnOverride(context, service, flags.tenant, id)
     const signing = await signChallenge(context, flags, challenge)
     return service.actOnOverride(principal, id, { act: 'sign', signing })
   })

@@ -25,6 +25,9 @@ function format(failure: Failure): string {
   ].join('\r\n')
 }
 
+/** What the parser or a bound in time refuses; after everything else nobody can be answered any more, or, before the handshake's end, ever. */
+const isRefusal = ({ code = '' }: NodeJS.ErrnoException): boolean => /^(?:HPE|ERR_HTTP)_/.test(code)
+
 /** A listener for `clientError`. */
 export function refuseOnSocket(
   server: Server,
@@ -37,7 +40,7 @@ export function refuseOnSocket(
     const outgoing = answering.get(socket)
     // Into the middle of another answer nothing can be written.
     const midway = outgoing?.headersSent === true && !outgoing.writableFinished
-    if (!socket.writable || midway || error.code === 'ECONNRESET') socket.destroy()
+    if (!socket.writable || midway || !isRefusal(error)) socket.destroy()
     else
       socket.end(format(reasons[error.code ?? ''] ?? malformed), () => {
         // Half an end would leave the other half to the peer, for as long as it likes.

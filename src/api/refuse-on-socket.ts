@@ -28,20 +28,37 @@ function format(failure: Failure): string {
 /** What the parser or a bound in time refuses; after everything else nobody can be answered any more, or, before the handshake's end, ever. */
 const isRefusal = ({ code = '' }: NodeJS.ErrnoException): boolean => /^(?:HPE|ERR_HTTP)_/.test(code)
 
+/** Whether an answer stands before what was refused: in the place of another's it would be taken for that one. */
+const isOwed = (last: ServerResponse, socket: Duplex): boolean =>
+  !last.writableFinished && (last.req.complete || last.headersSent || last.socket !== socket)
+
 /** A listener for `clientError`. */
 export function refuseOnSocket(
   server: Server,
 ): (error: NodeJS.ErrnoException, socket: Duplex) => void {
-  const answering = new WeakMap<Duplex, ServerResponse>()
+  const lastOf = new WeakMap<Duplex, ServerResponse>()
+  const ending = new WeakSet<Duplex>()
   server.on('request', (incoming, outgoing) => {
-    answering.set(incoming.socket, outgoing)
+    lastOf.set(incoming.socket, outgoing)
   })
+  const endAfter = (last: ServerResponse, socket: Duplex): void => {
+    socket.pause()
+    last.once('finish', () => {
+      socket.end(() => {
+        socket.destroy()
+      })
+    })
+  }
   return (error, socket) => {
-    const outgoing = answering.get(socket)
-    // Into the middle of another answer nothing can be written.
-    const midway = outgoing?.headersSent === true && !outgoing.writableFinished
-    if (!socket.writable || midway || !isRefusal(error)) socket.destroy()
-    else
+    const last = lastOf.get(socket)
+    // A broken body whose request was answered already is not answered twice.
+    const isAnswered = last?.writableFinished === true && !last.req.complete
+    if (!socket.writable || !isRefusal(error) || isAnswered) socket.destroy()
+    else if (ending.has(socket)) return
+    else if (last !== undefined && isOwed(last, socket)) {
+      ending.add(socket)
+      endAfter(last, socket)
+    } else
       socket.end(format(reasons[error.code ?? ''] ?? malformed), () => {
         // Half an end would leave the other half to the peer, for as long as it likes.
         socket.destroy()

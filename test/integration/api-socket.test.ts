@@ -3,6 +3,7 @@ import { Agent, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createApp } from '../../src/api/app.ts'
 import { listen, type Listening, type ListenOptions } from '../../src/api/server.ts'
@@ -164,6 +165,55 @@ describe('what is no request', () => {
     expect(answer.toLowerCase()).toContain('content-type: application/problem+json')
     const [, body = ''] = answer.split('\r\n\r\n')
     expect(JSON.parse(body)).toMatchObject({ code, status })
+  })
+
+  it.each([
+    ['together', 0],
+    ['while it waits', 50],
+  ])('takes nothing from the answer to what was asked before: %s', async (_, afterMs) => {
+    const service = new FakeService()
+    const held = Promise.withResolvers<string>()
+    service.submit = () => held.promise
+    const { port } = await start({ service })
+    const socket = connect(port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    socket.write(`${headersOf(`Content-Length: ${decision.length}`)}${decision}`)
+    await setTimeout(afterMs)
+    socket.write('what?\r\n\r\n')
+    void setTimeout(100).then(() => {
+      held.resolve('{"replayed":false}')
+    })
+    expect((await text(socket)).match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 201'])
+  })
+
+  it('is never written into another answer', async () => {
+    const service = new FakeService()
+    const long = `{"keys":"${'x'.repeat(20_000_000)}"}`
+    service.readTrustRoot = () => Promise.resolve(Buffer.from(long))
+    service.submit = () => new Promise<never>(() => undefined)
+    const { port } = await start({ service, requestTimeoutMs: 500 })
+    const socket = connect(port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    socket.write(
+      `GET /v1/trust-root HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n\r\n`,
+    )
+    socket.write(`${headersOf(`Content-Length: ${decision.length}`)}${decision}what?\r\n\r\n`)
+    await setTimeout(200)
+    const answers = (await text(socket)).split('HTTP/1.1 ').slice(1)
+    expect(answers.map((answer) => answer.slice(0, 3))).toEqual(['200', '503'])
+    expect(answers[0]?.endsWith(long)).toBe(true)
+  })
+
+  it('has no second answer when it is the rest of a body', async () => {
+    const { port } = await start()
+    const socket = connect(port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    socket.on('error', () => undefined)
+    const answer = text(socket)
+    socket.write(headersOf('Transfer-Encoding: chunked').replace('application/json', 'text/plain'))
+    await once(socket, 'readable')
+    socket.write('no chunk\r\n')
+    expect((await answer).match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 415'])
   })
 })
 

@@ -5,6 +5,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Failure } from './base/failure.ts'
 import { localCaller } from './cli/principal.ts'
+import { firstTenant, isNew } from './data-directory.ts'
 import type { Profile } from './dossier/kinds.ts'
 import { createInstance, LocalService, type ServiceParts } from './decisions/local-service.ts'
 import { openInFreshProcess } from './fresh-process.ts'
@@ -21,8 +22,6 @@ import { isS3Url } from './log/s3-folder.ts'
 import { StatedPin } from './log/stated-pin.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import type { Instance } from './store/store.ts'
-
-export { hsmFields } from './kek/kek-settings.ts'
 
 /** What a service is opened with; can be structured-cloned. Whoever opens the service wipes the secrets in it. */
 export interface ServiceSettings extends PostedKekSettings {
@@ -52,14 +51,8 @@ export interface Founding {
   readonly public: boolean
 }
 
-/** The tenant that every installation begins with. */
-export const firstTenant = 'default'
-
 /** Tenants that are opened at start and stay open: small installations learn at once what is wrong, and sign on through an outage of their key provider. */
 const keptRooms = 32
-
-/** Whether a data directory holds no database yet. */
-export const isNew = (data: string): boolean => !existsSync(join(data, 'countersign.db'))
 
 /** Where what lies outside the database is kept for a tenant. */
 const besides = (keys: string, instance: string, tenant: string, what: string): string =>

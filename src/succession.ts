@@ -5,16 +5,11 @@ import { Failure } from './base/failure.ts'
 import type { Restored } from './cli/composition.ts'
 import { localCaller } from './cli/principal.ts'
 import { sha256 } from './crypto/hash.ts'
+import { firstTenant } from './data-directory.ts'
 import type { BackupManifest } from './decisions/backup-manifest.ts'
 import type { ServiceParts } from './decisions/local-service.ts'
 import type { KnownHead } from './log/known-head.ts'
-import {
-  firstTenant,
-  foundService,
-  makeKekFile,
-  wantsKekFile,
-  type ServiceSettings,
-} from './open-service.ts'
+import { foundService, makeKekFile, wantsKekFile, type ServiceSettings } from './open-service.ts'
 import type { Tenant } from './store/store.ts'
 
 /** An installation of which a backup is left, and what is known of its logs. */

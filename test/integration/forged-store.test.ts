@@ -11,12 +11,8 @@ import { createHeader, publicKeyOf } from '../../src/keyring/header.ts'
 import { purposes } from '../../src/keyring/purposes.ts'
 import { formatSealedKey, parseSealedKey, sealSigningKey } from '../../src/keyring/sealed-key.ts'
 import { parseSlot } from '../../src/keyring/slot.ts'
-import {
-  firstTenant,
-  foundService,
-  openLocalService,
-  type ServiceSettings,
-} from '../../src/open-service.ts'
+import { firstTenant } from '../../src/data-directory.ts'
+import { foundService, openLocalService, type ServiceSettings } from '../../src/open-service.ts'
 import { verifyDossier } from '../../src/verify/index.ts'
 import { principalOf, requestOf } from '../support/service.ts'
 

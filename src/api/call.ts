@@ -46,6 +46,7 @@ export class Call {
   readonly #params: Readonly<Record<string, string>>
   #principal: Principal | undefined
   #phase: Phase = 'admission'
+  #isOver = false
 
   /** @param params parts of the path by their names, as they were sent */
   constructor(request: IncomingMessage, target: Target, params: Readonly<Record<string, string>>) {
@@ -68,7 +69,17 @@ export class Call {
     return this.#principal
   }
 
+  /** Time is up and the caller was told so: what is still awaited must not be acted on. */
+  giveUp(): void {
+    this.#isOver = true
+  }
+
+  #checkTime(): void {
+    if (this.#isOver) throw new Failure('LOG_BUSY', 'The caller was answered already')
+  }
+
   admitted(principal: Principal): Principal {
+    this.#checkTime()
     this.#principal = principal
     this.#phase = 'work'
     return principal
@@ -126,6 +137,7 @@ export class Call {
   async bytes(types: readonly string[], maxBytes: number): Promise<Uint8Array> {
     this.#phase = 'body'
     const bytes = await readBody(this.#request, types, maxBytes)
+    this.#checkTime()
     this.#phase = 'work'
     return bytes
   }

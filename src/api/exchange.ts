@@ -36,6 +36,7 @@ async function answer(route: Route, call: Call, timeoutMs: number): Promise<Repl
       new Promise<never>((_, reject) => {
         timer = setTimeout(() => {
           reject(late(call, route, timeoutMs))
+          call.giveUp()
         }, timeoutMs)
       }),
     ])

@@ -291,6 +291,18 @@ describe('a body on the wire', () => {
     expect(service.asked.some(({ method }) => method === 'submit')).toBe(false)
   })
 
+  it('that ends after the caller was told of its lateness is not acted on', async () => {
+    const { port, service } = await start({ requestTimeoutMs: 100 })
+    const socket = connect(port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    socket.write(`${headersOf(`Content-Length: ${decision.length}`)}{"int`)
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    expect(String(answer)).toMatch(/^HTTP\/1.1 408 /)
+    socket.write(decision.slice('{"int'.length))
+    await setTimeout(50)
+    expect(service.asked.some(({ method }) => method === 'submit')).toBe(false)
+  })
+
   it('that breaks off reaches no service, and the listener lives on', async () => {
     const { port, service, url } = await start()
     const socket = connect(port, '127.0.0.1')

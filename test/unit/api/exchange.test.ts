@@ -1,7 +1,9 @@
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Failure, failureCodes, type FailureCode } from '../../../src/base/failure.ts'
+import type { Principal } from '../../../src/decisions/service.ts'
 import { askApp, urlOf } from '../../support/ask-app.ts'
 import { fakeToken } from '../../support/fake-service.ts'
 import { createEdge, decision, expectProblem } from './edge.ts'
@@ -164,6 +166,19 @@ describe('time', () => {
     const { ask, service } = createEdge({ requestTimeoutMs })
     service.authenticate = () => never
     await expectProblem(await ask('/v1/decisions', { body: decision }), 503, 'LOG_BUSY')
+  })
+
+  it('that was up before the caller was known means it also when he is known at last', async () => {
+    const { ask, service } = createEdge({ requestTimeoutMs })
+    const known = Promise.withResolvers<Principal>()
+    const principal = await service.authenticate(fakeToken('acme'))
+    service.authenticate = () => known.promise
+    const response = await ask('/v1/api-keys/0123456789abcdef', { method: 'DELETE' })
+    await expectProblem(response, 503, 'LOG_BUSY')
+    const asked = service.asked.length
+    known.resolve(principal)
+    await setTimeout(20)
+    expect(service.asked).toHaveLength(asked)
   })
 })
 

@@ -22,6 +22,19 @@ export function fileTrouble(cause: unknown, path: string): Error {
 
 const pieceBytes = 1 << 20
 
+/** The running hash of a file's first bytes; undefined where it has fewer. */
+async function hashTo(handle: FileHandle, bytes: number): Promise<Hash | undefined> {
+  const hash = createHash('sha256')
+  const piece = Buffer.alloc(pieceBytes)
+  for (let at = 0; at < bytes;) {
+    const { bytesRead } = await handle.read(piece, 0, Math.min(piece.length, bytes - at), at)
+    if (bytesRead === 0) return undefined
+    hash.update(piece.subarray(0, bytesRead))
+    at += bytesRead
+  }
+  return hash
+}
+
 /** An open file that is written at its end. */
 export class GrowingFile {
   readonly path: string
@@ -50,22 +63,16 @@ export class GrowingFile {
     const handle = await open(path, 'r+').catch((cause: unknown) => {
       throw fileTrouble(cause, path)
     })
-    const hash = createHash('sha256')
-    const piece = Buffer.alloc(pieceBytes)
-    let at = 0
-    while (at < mark.bytes) {
-      const wanted = Math.min(piece.length, mark.bytes - at)
-      const { bytesRead } = await handle.read(piece, 0, wanted, at)
-      if (bytesRead === 0) break
-      hash.update(piece.subarray(0, bytesRead))
-      at += bytesRead
-    }
-    if (at !== mark.bytes || hash.copy().digest('hex') !== mark.sha256) {
+    try {
+      const hash = await hashTo(handle, mark.bytes)
+      if (hash?.copy().digest('hex') !== mark.sha256)
+        throw new Usage(`Unfinished file is not as it was left, remove it to begin anew: ${path}`)
+      await handle.truncate(mark.bytes)
+      return new GrowingFile(path, handle, hash, mark.bytes)
+    } catch (error) {
       await handle.close()
-      throw new Usage(`Unfinished file is not as it was left, remove it to begin anew: ${path}`)
+      throw error
     }
-    await handle.truncate(mark.bytes)
-    return new GrowingFile(path, handle, hash, mark.bytes)
   }
 
   /** The whole file so far. */

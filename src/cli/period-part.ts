@@ -75,24 +75,21 @@ export class PeriodPart {
       )
     const head = parsePeriodHead(utf8(journal.head))
     if (typeof head === 'string') throw new Usage(`Journal cannot be read, remove it: ${head}`)
-    const period = await GrowingFile.resume(`${output}.part`, journal.period)
-    const index = await GrowingFile.resume(`${output}.csv.part`, journal.index)
-    return new PeriodPart(output, { head, request, state: journal.state }, [period, index], true)
+    const files = await openBoth(output, (path, which) => GrowingFile.resume(path, journal[which]))
+    return new PeriodPart(output, { head, request, state: journal.state }, files, true)
   }
 
   static async #begin(output: string, request: string, head: PeriodHead): Promise<PeriodPart> {
-    const period = await GrowingFile.create(`${output}.part`)
-    const index = await GrowingFile.create(`${output}.csv.part`)
-    const part = new PeriodPart(
-      output,
-      { head, request, state: periodStart(head) },
-      [period, index],
-      false,
-    )
-    await period.write(Buffer.concat([formatPeriodHead(head), lineFeed]))
-    await index.write(utf8(indexHead))
-    await part.save()
-    return part
+    const files = await openBoth(output, (path) => GrowingFile.create(path))
+    const part = new PeriodPart(output, { head, request, state: periodStart(head) }, files, false)
+    try {
+      await part.write([formatPeriodHead(head)], indexHead)
+      await part.save()
+      return part
+    } catch (error) {
+      await part.close()
+      throw error
+    }
   }
 
   /** Adds lines to both files. */
@@ -143,6 +140,20 @@ export class PeriodPart {
   async close(): Promise<void> {
     await this.#period.close()
     await this.#index.close()
+  }
+}
+
+/** Opens both growing files of an export, or neither. */
+async function openBoth(
+  output: string,
+  openFile: (path: string, which: 'index' | 'period') => Promise<GrowingFile>,
+): Promise<readonly [GrowingFile, GrowingFile]> {
+  const period = await openFile(`${output}.part`, 'period')
+  try {
+    return [period, await openFile(`${output}.csv.part`, 'index')]
+  } catch (error) {
+    await period.close()
+    throw error
   }
 }
 

@@ -6,7 +6,9 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -219,6 +221,18 @@ const stepping =
     return reading
   }
 
+/** Files of the directory that this process holds open. */
+const stillOpen = (): string[] =>
+  readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`)
+      return path.startsWith(cwd) || path === '/dev/full' ? [path] : []
+    } catch {
+      // The one by which the directory was read.
+      return []
+    }
+  })
+
 describe('an export that was interrupted', () => {
   const interruptedAfter = async (steps: number, name = 'a.jsonl'): Promise<Ran> => {
     const signals = new EventEmitter()
@@ -258,6 +272,7 @@ describe('an export that was interrupted', () => {
       const { code, stderr } = await audit(['-o', 'a.jsonl', ...args])
       expect([code, stderr]).toEqual([2, expect.stringMatching(/^countersign: .*remove it/)])
       expect(left('a.jsonl')).toEqual(unfinished)
+      expect(stillOpen()).toEqual([])
     }
     await refused(['--from', '1'])
     await refused(['--status', 'BLOCK'])
@@ -266,6 +281,10 @@ describe('an export that was interrupted', () => {
     writeFileSync(join(cwd, 'a.jsonl.part'), part.slice(0, -1))
     await refused()
     writeFileSync(join(cwd, 'a.jsonl.part'), part)
+    const index = read('a.jsonl.csv.part')
+    writeFileSync(join(cwd, 'a.jsonl.csv.part'), index.slice(0, -1))
+    await refused()
+    writeFileSync(join(cwd, 'a.jsonl.csv.part'), index)
     const journal = read('a.jsonl.journal')
     writeFileSync(join(cwd, 'a.jsonl.journal'), journal.slice(0, -1))
     await refused()
@@ -279,6 +298,7 @@ describe('an export that was interrupted', () => {
     const { code, stderr } = await audit(['-o', 'a.jsonl'])
     expect([code, stderr]).toEqual([75, expect.stringContaining('(STORE_FULL)')])
     expect(stderr).toContain('Make room on the disk, then run the same command again')
+    expect(stillOpen()).toEqual([])
     unlinkSync(join(cwd, 'a.jsonl.part'))
     expect((await audit(['-o', 'a.jsonl'])).code).toBe(0)
     expect(read('a.jsonl')).toBe(read('whole.jsonl'))

@@ -1,6 +1,5 @@
 // Reading a body within a bound: the length that is announced is compared first, and what comes is counted.
 import type { IncomingMessage } from 'node:http'
-import { concat } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 
 const tooLarge = (maxBytes: number): Failure =>
@@ -23,26 +22,38 @@ function checkEncoding({ headers }: IncomingMessage, types: readonly string[]): 
     })
 }
 
+function grow(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const grown = new Uint8Array(length)
+  grown.set(bytes)
+  return grown
+}
+
+const broken = (cause?: unknown): Failure =>
+  new Failure('INPUT_MALFORMED', 'Body ended before it was complete', { cause })
+
 function read(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
   const { promise, reject, resolve } = Promise.withResolvers<Uint8Array>()
-  const chunks: Uint8Array[] = []
+  // Copied together as they come: of a chunk of one byte, kept, hundreds more would be.
+  let bytes = new Uint8Array()
   let size = 0
   const take = (chunk: Uint8Array): void => {
-    size += chunk.length
-    if (size <= maxBytes) chunks.push(chunk)
-    else {
+    const end = size + chunk.length
+    if (end > maxBytes) {
       request.off('data', take)
       request.pause()
       reject(tooLarge(maxBytes))
+      return
     }
+    if (end > bytes.length) bytes = grow(bytes, Math.max(end, Math.min(2 * size, maxBytes)))
+    bytes.set(chunk, size)
+    size = end
   }
   request.on('data', take)
   request.once('end', () => {
-    // A copy: chunks are windows into what the socket read.
-    resolve(concat(...chunks))
+    resolve(size === bytes.length ? bytes : bytes.slice(0, size))
   })
   request.once('error', (cause) => {
-    reject(new Failure('INPUT_MALFORMED', 'Body ended before it was complete', { cause }))
+    reject(broken(cause))
   })
   return promise
 }
@@ -64,6 +75,8 @@ export async function readBoundedBody(
 ): Promise<Uint8Array> {
   if (!hasBody(request)) return new Uint8Array()
   if (Number(announcedBy(request) ?? 0) > maxBytes) throw tooLarge(maxBytes)
+  // Of a caller who left already nothing will be heard any more, not even that.
+  if (request.destroyed) throw broken()
   return read(request, maxBytes)
 }
 

@@ -7,6 +7,7 @@ import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createApp } from '../../src/api/app.ts'
 import { listen, type Listening, type ListenOptions } from '../../src/api/server.ts'
+import type { Principal } from '../../src/decisions/service.ts'
 import { createCertificate } from '../support/certificate.ts'
 import { FakeService, fakeToken } from '../support/fake-service.ts'
 
@@ -14,12 +15,15 @@ const decision = '{"intent":{"actor":{"id":"a"},"action":{"type":"t"}},"status":
 const authorization = `Bearer ${fakeToken('acme')}`
 
 async function start(
-  options: Partial<ListenOptions> & { readonly service?: FakeService } = {},
+  options: Partial<ListenOptions> & {
+    readonly log?: unknown[]
+    readonly service?: FakeService
+  } = {},
 ): Promise<Listening & { readonly port: number; readonly service: FakeService }> {
-  const { requestTimeoutMs = 2000, service = new FakeService() } = options
+  const { log = [], requestTimeoutMs = 2000, service = new FakeService() } = options
   const app = createApp({
     clock: Date.now,
-    logger: { error: () => undefined, info: () => undefined },
+    logger: { error: () => undefined, info: (line) => void log.push(line) },
     maxBodyBytes: 1000,
     requestTimeoutMs,
     service,
@@ -301,6 +305,27 @@ describe('a body on the wire', () => {
     socket.write(decision.slice('{"int'.length))
     await setTimeout(50)
     expect(service.asked.some(({ method }) => method === 'submit')).toBe(false)
+  })
+
+  it('whose caller left before it was asked for is not waited for', async () => {
+    const service = new FakeService()
+    const principal = await service.authenticate(fakeToken('acme'))
+    const known = Promise.withResolvers<Principal>()
+    const asked = Promise.withResolvers<undefined>()
+    service.authenticate = () => {
+      asked.resolve(undefined)
+      return known.promise
+    }
+    const log: unknown[] = []
+    const { port } = await start({ log, service })
+    const socket = connect(port, '127.0.0.1')
+    socket.write(`${headersOf(`Content-Length: ${decision.length}`)}{"int`)
+    await asked.promise
+    socket.destroy()
+    await once(socket, 'close')
+    await setTimeout(50)
+    known.resolve(principal)
+    await expect.poll(() => log).toMatchObject([{ code: 'INPUT_MALFORMED' }])
   })
 
   it('that breaks off reaches no service, and the listener lives on', async () => {

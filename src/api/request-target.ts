@@ -33,13 +33,24 @@ export function unescapePart(part: string): string {
   }
 }
 
+/** Whether a host is named, and once: of several the platform keeps the first, and someone on the way may have taken another (RFC 9112 §3.2). */
+function namesHost({
+  headers,
+  rawHeaders,
+}: Pick<IncomingMessage, 'headers' | 'rawHeaders'>): boolean {
+  const hosts = rawHeaders.filter(
+    (text, i) => i % 2 === 0 && text.length === 4 && text.toLowerCase() === 'host',
+  )
+  return hosts.length === 1 && hostPattern.test(headers.host ?? '')
+}
+
 /**
  * The target of a request.
- * @throws {@link Failure} INPUT_MALFORMED when it names no host, or none that can be one
+ * @throws {@link Failure} INPUT_MALFORMED when it names no host or several, or none that can be one
  */
-export function targetOf({ headers, url = '/' }: Pick<IncomingMessage, 'headers' | 'url'>): Target {
-  if (!hostPattern.test(headers.host ?? ''))
-    throw new Failure('INPUT_MALFORMED', 'Header Host must name a host')
+export function targetOf(request: Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'url'>): Target {
+  if (!namesHost(request)) throw new Failure('INPUT_MALFORMED', 'Header Host must name a host')
+  const { url = '/' } = request
   const target = url.startsWith('/') ? url : url.replace(authority, '')
   const at = target.indexOf('?')
   const path = at < 0 ? target : target.slice(0, at)

@@ -136,6 +136,12 @@ describe('what is no request', () => {
     ['an unknown method', 'FROB / HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'INPUT_MALFORMED'],
     ['no host', 'GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'INPUT_MALFORMED'],
     [
+      'two hosts',
+      'GET /healthz HTTP/1.1\r\nHost: a\r\nhost: b\r\nConnection: close\r\n\r\n',
+      400,
+      'INPUT_MALFORMED',
+    ],
+    [
       'a wrong host',
       'GET /healthz HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n',
       400,

@@ -96,21 +96,22 @@ export async function serve(parts: ProcessParts, flags: ServeFlags): Promise<Run
       ? { origin: undefined, profile: 'each' as const, public: false }
       : undefined
   const settings = await settingsOf(config, parts.version)
-  const starting = startThread(settings, founding, log.logger)
-  const [{ openEdges }, { ended, service }] = await Promise.all([import('./edges.ts'), starting])
+  const loading = import('./edges.ts')
+  // Whoever awaits it hears of it; until then it must only not go unheard.
+  loading.catch(() => undefined)
+  const { ended, service } = await startThread(settings, founding, log.logger)
   const closeService = async (): Promise<void> => {
     await service.close()
     await ended
   }
-  const edges = await openEdges(config, {
-    logger: log.logger,
-    service,
-    tls,
-    version: parts.version,
-  }).catch(async (error: unknown) => {
-    await closeService()
-    throw error
-  })
+  const edges = await loading
+    .then(({ openEdges }) =>
+      openEdges(config, { logger: log.logger, service, tls, version: parts.version }),
+    )
+    .catch(async (error: unknown) => {
+      await closeService()
+      throw error
+    })
   return {
     devToken: founding === undefined ? null : await edges.makeFirstToken(),
     ended,

@@ -6,23 +6,22 @@ import type { Reply } from './route.ts'
 const lingerMs = 500
 const lingerBytes = 1024 * 1024
 
-/** A connection that is cut while the peer still sends may take its answer with it (RFC 9112 §9.6). */
-function linger(request: IncomingMessage): void {
-  if (request.complete || request.destroyed) return
+/** Ends an answer that is written already. A connection that is cut while the peer still sends may take its answer with it (RFC 9112 §9.6). */
+function endLingering(outgoing: ServerResponse, request: IncomingMessage): void {
   const end = (): void => {
-    request.off('data', drop)
-    request.socket.destroySoon()
+    clearTimeout(timer)
+    request.off('data', drop).off('end', end).off('close', end)
+    outgoing.end(() => {
+      if (!request.complete) request.socket.destroySoon()
+    })
   }
   const timer = setTimeout(end, lingerMs)
-  request.once('close', () => {
-    clearTimeout(timer)
-  })
   let dropped = 0
   const drop = (chunk: Uint8Array): void => {
     dropped += chunk.length
     if (dropped > lingerBytes) end()
   }
-  request.on('data', drop)
+  request.on('data', drop).once('end', end).once('close', end)
   request.resume()
 }
 
@@ -43,10 +42,11 @@ export function send(
     ...(requestId === undefined ? {} : { 'X-Request-Id': requestId }),
     'Content-Length': length,
   })
-  if (!request.complete)
-    outgoing.once('finish', () => {
-      linger(request)
-    })
   // Text of one byte a character is ASCII, and needs no more than to be copied.
-  outgoing.end(body, length === body.length ? 'latin1' : 'utf8')
+  const encoding = length === body.length ? 'latin1' : 'utf8'
+  if (request.complete) outgoing.end(body, encoding)
+  else {
+    outgoing.write(body, encoding)
+    endLingering(outgoing, request)
+  }
 }

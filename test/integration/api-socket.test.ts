@@ -269,6 +269,19 @@ describe('a body on the wire', () => {
     expect(answer).toMatch(/^HTTP\/1.1 413 .*"code":"INPUT_TOO_LARGE"/s)
   })
 
+  it('that is sent whole before anything is read costs no answer, also on a last request', async () => {
+    const { port } = await start()
+    const socket = connect(port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    socket.pause()
+    socket.write(headersOf('Content-Length: 700000\r\nConnection: close'))
+    for (let i = 0; i < 7; i++) {
+      await setTimeout(5)
+      socket.write(Buffer.alloc(100_000))
+    }
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 413 .*"code":"INPUT_TOO_LARGE"/s)
+  })
+
   it('that does not end after its answer is not read for ever', async () => {
     const { port } = await start()
     const socket = connect(port, '127.0.0.1')

@@ -28,7 +28,7 @@ import type { Log } from './request-log.ts'
 import { targetOf } from './request-target.ts'
 import type { Reply, Route } from './route.ts'
 import { Routing } from './routing.ts'
-import { send } from './send.ts'
+import { sendWhenMade, type Made } from './send.ts'
 import { webhookRoutes } from './webhooks.ts'
 
 /** What the HTTP edge is made of. */
@@ -91,7 +91,7 @@ export function createApp(options: AppOptions): RequestListener {
   const exchange = createExchange(options)
   const routing = new Routing(createRoutes(options))
   const nowhere = { route: unmatched(routing), params: {} }
-  const answer = async (request: IncomingMessage): Promise<readonly [Reply, string?]> => {
+  const answer = async (request: IncomingMessage): Promise<Made> => {
     try {
       const target = targetOf(request)
       // Of an answer to HEAD the platform sends the headers alone.
@@ -104,8 +104,6 @@ export function createApp(options: AppOptions): RequestListener {
     }
   }
   return (request, response) => {
-    void answer(request).then(([reply, requestId]) => {
-      send(response, reply, requestId)
-    })
+    void sendWhenMade(response, answer(request), options.logger)
   }
 }

@@ -1,5 +1,6 @@
 // An answer on its way to the socket.
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Log } from './request-log.ts'
 import type { Reply } from './route.ts'
 
 /** For how long, and how much of, what still comes of a request that was answered already is dropped before the connection ends. */
@@ -25,8 +26,28 @@ function endLingering(outgoing: ServerResponse, request: IncomingMessage): void 
   request.resume()
 }
 
+/** An answer, and the id of the request where it got so far. */
+export type Made = readonly [reply: Reply, requestId?: string]
+
+/** Sends an answer once it is made. One that cannot be sent ends its connection, and nothing else. */
+export async function sendWhenMade(
+  outgoing: ServerResponse,
+  making: Promise<Made>,
+  log: Log,
+): Promise<void> {
+  try {
+    const [reply, requestId] = await making
+    send(outgoing, reply, requestId)
+  } catch (error) {
+    const { name, stack = '' } = error instanceof Error ? error : new Error()
+    const at = stack.split('\n').find((line) => line.trim().startsWith('at '))
+    log.error({ at: at?.trim(), code: 'BUG', name }, 'answer was not sent')
+    outgoing.destroy()
+  }
+}
+
 /** Sends an answer; to a peer that is gone nothing is sent. */
-export function send(
+function send(
   outgoing: ServerResponse,
   { body, cache = 'no-store', headers, status, type }: Reply,
   requestId?: string,

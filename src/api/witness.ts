@@ -8,7 +8,7 @@ import { readBoundedBody } from './request-body.ts'
 import type { Log } from './request-log.ts'
 import { targetOf, unescapePart } from './request-target.ts'
 import type { Reply } from './route.ts'
-import { send } from './send.ts'
+import { sendWhenMade, type Made } from './send.ts'
 
 /** What the HTTP edge of a witness is made of. */
 export interface WitnessAppOptions {
@@ -42,9 +42,8 @@ function refusal(logger: Log, failure: Failure): Reply {
 export const createWitnessApp =
   ({ logger, witness }: WitnessAppOptions): RequestListener =>
   (request, response) => {
-    void answer(witness, request)
+    const making = answer(witness, request)
       .catch((error: unknown) => refusal(logger, asFailure(error)))
-      .then((reply) => {
-        send(response, reply)
-      })
+      .then((reply): Made => [reply])
+    void sendWhenMade(response, making, logger)
   }

@@ -55,6 +55,19 @@ async function converse(port: number, ...writes: readonly string[]): Promise<str
 const headersOf = (length: string): string =>
   `POST /v1/decisions HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nContent-Type: application/json\r\n${length}\r\n\r\n`
 
+/** A listener whose decisions wait until they are let go. */
+async function startHeld(drainMs = 200) {
+  const service = new FakeService()
+  const held = Promise.withResolvers<string>()
+  const called = Promise.withResolvers<undefined>()
+  service.submit = () => {
+    called.resolve(undefined)
+    return held.promise
+  }
+  const listening = await start({ drainMs, service })
+  return { ...listening, called: called.promise, letGo: held.resolve }
+}
+
 describe('a listener', () => {
   it('takes a free port and answers there', async () => {
     const { url } = await start()
@@ -84,20 +97,13 @@ describe('a listener', () => {
   })
 
   it('answers nobody who has left, and lives on', async () => {
-    const service = new FakeService()
-    const held = Promise.withResolvers<string>()
-    const called = Promise.withResolvers<undefined>()
-    service.submit = () => {
-      called.resolve(undefined)
-      return held.promise
-    }
-    const { port, url } = await start({ service })
+    const { called, letGo, port, url } = await startHeld()
     const socket = connect(port, '127.0.0.1')
     socket.write(`${headersOf(`Content-Length: ${decision.length}`)}${decision}`)
-    await called.promise
+    await called
     socket.destroy()
     await once(socket, 'close')
-    held.resolve('{"replayed":false}')
+    letGo('{"replayed":false}')
     expect((await post(url)).status).toBe(201)
   })
 
@@ -360,19 +366,6 @@ describe('a body on the wire', () => {
 })
 
 describe('the end of a listener', () => {
-  /** A listener whose decisions wait until they are let go. */
-  async function startHeld(drainMs: number) {
-    const service = new FakeService()
-    const held = Promise.withResolvers<string>()
-    const called = Promise.withResolvers<undefined>()
-    service.submit = () => {
-      called.resolve(undefined)
-      return held.promise
-    }
-    const listening = await start({ drainMs, service })
-    return { ...listening, called: called.promise, letGo: held.resolve }
-  }
-
   it('lets finish what was accepted, and accepts no more', async () => {
     const { called, close, letGo, url } = await startHeld(10_000)
     const answer = post(url)

@@ -17,6 +17,15 @@ describe('evidence over HTTP', () => {
     expect(await response.text()).toBe('{"dossier":true}')
   })
 
+  it('ends the connection, and nothing else, where an answer is none', async () => {
+    const { ask, log, notarise, service } = createEdge()
+    const id = await notarise()
+    service.exportDossier = () => Promise.resolve({} as Uint8Array)
+    await expect(ask(`/v1/decisions/${id}/dossier`)).rejects.toThrow('fetch failed')
+    expect(log.at(-1)).toContain('answer was not sent')
+    expect((await ask('/healthz')).status).toBe(200)
+  })
+
   it('hands a dossier to be verified byte for byte, also when it is none', async () => {
     const { app, service } = createEdge()
     const bytes = Uint8Array.of(0xff, 0, 0x7b)

@@ -1,6 +1,6 @@
 // Ed25519 and ML-DSA by node:crypto. Raw keys get their DER prefix only after their length was checked, because OpenSSL ignores what follows.
 // Seeds go in without DER where Node can: OpenSSL's decoder copies what it reads into blocks that it frees unwiped.
-import { concat } from '../base/bytes.ts'
+import { concat, viewAsBuffer } from '../base/bytes.ts'
 import { invariant } from '../base/failure.ts'
 import { native, plain, type KeyObject, type NativeCrypto } from './native.ts'
 import { privateCopy } from './private-bytes.ts'
@@ -98,9 +98,7 @@ class PublicKeys {
   }
 
   get(publicKey: Uint8Array): KeyObject {
-    const name = Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.length).toString(
-      'latin1',
-    )
+    const name = viewAsBuffer(publicKey).toString('latin1')
     const known = this.#keys.get(name)
     const key = known ?? this.#import(publicKey)
     if (known !== undefined) this.#keys.delete(name)

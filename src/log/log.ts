@@ -100,8 +100,7 @@ interface Waiting {
   readonly reject: (failure: Failure) => void
 }
 
-/** How far behind the last leaf's time the clock may be and is clamped; beyond it is refused. */
-/** How far the clock may be behind the last entry: it is set back now and then. */
+/** How far behind the last leaf's time the clock may be and is clamped, for it is set back now and then; beyond it is refused. */
 export const clockToleranceMs = 5000
 /** Entries of one commit: half of a usual crowd of connections, so that one half is answered while the other is committed. */
 const batchEntries = 32

@@ -69,16 +69,8 @@ export function parseNote(note: string): SignedNote | string {
   if (control.test(note)) return 'Note holds a control character'
   const end = note.lastIndexOf('\n\n')
   if (end < 0) return 'Note has no blank line before its signatures'
-  const signatures = note.slice(end + 2).split('\n')
-  if (signatures.pop() !== '') return 'Note does not end with a newline'
-  if (signatures.length === 0) return 'Note has no signature'
-  if (signatures.length > limits.noteLines)
-    return `Note has more than ${limits.noteLines} signatures`
-  const lines = signatures.map(parseLine)
-  const broken = lines.indexOf(undefined)
-  return lines.every((line) => line !== undefined)
-    ? { text: note.slice(0, end + 1), lines }
-    : `Signature line ${broken + 1} is malformed`
+  const lines = parseNoteLines(note.slice(end + 2))
+  return typeof lines === 'string' ? lines : { text: note.slice(0, end + 1), lines }
 }
 
 /** The signature lines of a text that holds nothing else, each with its newline, or what is wrong with them. */
@@ -86,7 +78,8 @@ export function parseNoteLines(text: string): readonly NoteLine[] | string {
   const parts = text.split('\n')
   if (parts.pop() !== '') return 'Signature lines do not end with a newline'
   if (parts.length === 0) return 'There is no signature line'
-  if (parts.length > limits.noteLines) return `There are more than ${limits.noteLines} signatures`
+  if (parts.length > limits.noteLines)
+    return `There are more than ${limits.noteLines} signature lines`
   const lines = parts.map(parseLine)
   return lines.every((line) => line !== undefined)
     ? lines

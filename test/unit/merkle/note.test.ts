@@ -129,7 +129,9 @@ describe('a signed note', () => {
   it('may have 64 lines and not 65', () => {
     expect(limits.noteLines).toBe(64)
     expect(parsed(`text\n\n${line('a').repeat(64)}`).lines.length).toBe(64)
-    expect(parseNote(`text\n\n${line('a').repeat(65)}`)).toBe('Note has more than 64 signatures')
+    expect(parseNote(`text\n\n${line('a').repeat(65)}`)).toBe(
+      'There are more than 64 signature lines',
+    )
   })
 
   it('may have as many bytes as the limit, counted in UTF-8, and not one more', () => {

@@ -28,8 +28,8 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 /** Big-endian 16-bit number, 2 bytes. */
 export const u16 = (n: number): Uint8Array => Uint8Array.of((n >>> 8) & 0xff, n & 0xff)
 
-/** Big-endian 64-bit number, 8 bytes; `n` is a safe non-negative integer. */
-export function u64(n: number): Uint8Array {
+/** Big-endian 64-bit number, 8 bytes; `n` is a non-negative integer, a safe one or a bigint below 2^64. */
+export function u64(n: number | bigint): Uint8Array {
   const out = new Uint8Array(8)
   new DataView(out.buffer).setBigUint64(0, BigInt(n))
   return out

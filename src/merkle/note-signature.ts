@@ -1,6 +1,6 @@
 // What signature lines of a checkpoint mean, by type byte: what is signed, by which algorithm, with or without a time (C2SP signed-note and
 // tlog-cosignature). Verifying is total. The labels of the signed messages belong to the standard and so stand here.
-import { concat, utf8 } from '../base/bytes.ts'
+import { concat, u64, utf8 } from '../base/bytes.ts'
 import { invariant } from '../base/failure.ts'
 import { signatureAlgorithms, type SignatureAlgorithm, type Signer } from '../crypto/signatures.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -33,12 +33,6 @@ export interface NoteSignatureType {
 function readTime(signature: Uint8Array): number | undefined {
   const time = new DataView(signature.buffer, signature.byteOffset, 8).getBigUint64(0)
   return time <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(time) : undefined
-}
-
-function u64(n: number | bigint): Uint8Array {
-  const out = new Uint8Array(8)
-  new DataView(out.buffer).setBigUint64(0, BigInt(n))
-  return out
 }
 
 /** What a cosigner states of the leaves from `start` up to `end`; for a checkpoint these are 0 and its size. */

@@ -103,9 +103,7 @@ export class Failure extends Error {
 
 /** The error itself when it is a {@link Failure}, else a `BUG` around it. */
 export const asFailure = (error: unknown): Failure =>
-  error instanceof Failure
-    ? error
-    : new Failure('BUG', 'Unexpected error', error === undefined ? {} : { cause: error })
+  error instanceof Failure ? error : new Failure('BUG', 'Unexpected error', { cause: error })
 
 /** Throws `BUG` unless the condition holds: for what only our own mistake can break. */
 export function invariant(condition: boolean, message: string): asserts condition {

@@ -16,7 +16,9 @@ const answerMs = 5000
 // A newer server may have a code that is not known here; without a row of the table nothing could be said of it.
 const code = z
   .string()
-  .transform((text): FailureCode => (text in failureCodes ? (text as FailureCode) : 'BUG'))
+  .transform((text): FailureCode =>
+    Object.hasOwn(failureCodes, text) ? (text as FailureCode) : 'BUG',
+  )
 
 const answersSchema = z.array(
   z.union([

@@ -2,7 +2,7 @@
 // is authenticated; yet a peer that hangs, floods or speaks nonsense loses its connection and disturbs nobody else.
 import { lstatSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
-import { asFailure, Failure } from './base/failure.ts'
+import { Failure } from './base/failure.ts'
 import { parseCall, parseCalls, type StrangeCall } from './control-calls.ts'
 import { encodeFrame, maxAnswerBytes, maxCallBytes, readFrames } from './control-frames.ts'
 import { placeSocket } from './control-path.ts'
@@ -144,9 +144,8 @@ export async function listenControl(directory: string, service: Service): Promis
     await ready
   } catch (cause) {
     place.release()
-    const { message } =
-      asFailure(cause).cause instanceof Error ? (cause as Error) : asFailure(cause)
-    throw new Failure('CONFIG_INVALID', `No control socket in ${directory}: ${message}`, { cause })
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new Failure('CONFIG_INVALID', `No control socket in ${directory}: ${why}`, { cause })
   }
   server.on('error', () => undefined)
   let closing: Promise<void> | undefined

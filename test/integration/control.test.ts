@@ -90,6 +90,21 @@ const headOf = (length: number): Buffer => {
 
 const framed = (body: Buffer): Buffer => Buffer.concat([headOf(body.length), body])
 
+/** The directory of a server that is alive, and answers the call after the first with some bytes. */
+async function answerOnce(bytes: Buffer): Promise<string> {
+  const directory = temporary()
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.once('data', () => {
+      socket.write(framed(serialize([{ id: 1, value: { ready: true } }])))
+      socket.once('data', () => socket.write(bytes))
+    })
+  }).listen(join(directory, 'countersign.sock'))
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  return directory
+}
+
 /** What a server that was killed leaves behind. */
 function leaveSocket(path: string): void {
   const script = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
@@ -286,18 +301,20 @@ describe('the control socket', () => {
       framed(Buffer.from('x')),
       framed(serialize([{ id: 2, failure: 'no' }])),
     ]) {
-      const directory = temporary()
-      const server = createServer((socket) => {
-        socket.on('error', () => undefined)
-        socket.write(framed(serialize([{ id: 1, value: { ready: true } }])))
-        setTimeout(() => socket.write(bytes), 50)
-      }).listen(join(directory, 'countersign.sock'))
-      onTestFinished(() => void server.close())
-      await once(server, 'listening')
-      const remote = await remoteOf(directory)
+      const remote = await remoteOf(await answerOnce(bytes))
       await expect(remote.listTenants()).rejects.toMatchObject({ code: 'LOG_STATE_UNKNOWN' })
     }
   })
+
+  it.each(['CODE_OF_A_NEWER_SERVER', 'toString', '__proto__'])(
+    'takes a failure of a code that nobody knows for a bug: %s',
+    async (code) => {
+      const remote = await remoteOf(
+        await answerOnce(framed(serialize([{ id: 2, failure: { code, message: 'Newer' } }]))),
+      )
+      await expect(remote.listTenants()).rejects.toMatchObject({ code: 'BUG', message: 'Newer' })
+    },
+  )
 
   it('counts as nobody when it takes connections and never answers', async () => {
     const directory = temporary()

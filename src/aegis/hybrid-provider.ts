@@ -2,11 +2,10 @@ import { concat } from '../base/bytes.ts'
 import { invariant } from '../base/failure.ts'
 import { randomBytes } from '../crypto/hash.ts'
 import { Secret } from '../crypto/secret.ts'
-import { signatureAlgorithms } from '../crypto/signatures.ts'
+import { signatureAlgorithms, type SignatureAlgorithm } from '../crypto/signatures.ts'
 import type { Keypair, SignatureProvider } from './signature-provider.ts'
 
 const { Ed25519: ed25519, 'ML-DSA-44': mlDsa } = signatureAlgorithms
-const algorithms = [ed25519, mlDsa] as const
 const seedBytes = ed25519.seedBytes + mlDsa.seedBytes
 
 /** The halves of a key or signature whose lengths add up. */
@@ -14,6 +13,16 @@ const halves = (bytes: Uint8Array, first: number): readonly [Uint8Array, Uint8Ar
   bytes.subarray(0, first),
   bytes.subarray(first),
 ]
+
+function signBy(algorithm: SignatureAlgorithm, seed: Uint8Array, message: Uint8Array): Uint8Array {
+  using secret = new Secret(seed.slice())
+  const signer = algorithm.signer(secret)
+  try {
+    return signer.sign(message)
+  } finally {
+    signer.close()
+  }
+}
 
 /**
  * Ed25519 and ML-DSA-44 side by side over the same message; both must verify. Public keys 32 + 1312 bytes, signatures 64 + 2420. Private keys are two
@@ -24,25 +33,14 @@ export class HybridProvider implements SignatureProvider {
 
   generateKeypair(): Keypair {
     const privateKey = randomBytes(seedBytes)
-    const seeds = halves(privateKey, ed25519.seedBytes)
-    const publicKey = concat(...algorithms.map((one, i) => one.publicKey(seeds[i] ?? seeds[0])))
-    return { privateKey, publicKey }
+    const [edSeed, mlSeed] = halves(privateKey, ed25519.seedBytes)
+    return { privateKey, publicKey: concat(ed25519.publicKey(edSeed), mlDsa.publicKey(mlSeed)) }
   }
 
   sign(message: Uint8Array, privateKey: Uint8Array): Uint8Array {
     invariant(privateKey.length === seedBytes, `Private key must have ${seedBytes} bytes`)
-    const seeds = halves(privateKey, ed25519.seedBytes)
-    return concat(
-      ...algorithms.map((algorithm, i) => {
-        using seed = new Secret((seeds[i] ?? seeds[0]).slice())
-        const signer = algorithm.signer(seed)
-        try {
-          return signer.sign(message)
-        } finally {
-          signer.close()
-        }
-      }),
-    )
+    const [edSeed, mlSeed] = halves(privateKey, ed25519.seedBytes)
+    return concat(signBy(ed25519, edSeed, message), signBy(mlDsa, mlSeed, message))
   }
 
   verify(message: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean {

@@ -1,25 +1,28 @@
 // What is asked and told of actions that take two keys: one shape for the HTTP edge, the command line and the service behind both. Who asks is never in it.
 import { z } from 'zod'
-import { isUuid } from '../base/uuid.ts'
-import { challengeLimits } from '../dossier/challenge.ts'
 import { keyOrderDoneSchema, migrationTargets } from './keys.ts'
-import { overrideActSchema, overrideListQuerySchema, overrideViewSchema } from './overrides.ts'
+import {
+  overrideActSchema,
+  overrideListQuerySchema,
+  overrideOpeningSchema,
+  overrideViewSchema,
+} from './overrides.ts'
+import { uuidSchema } from './uuid.ts'
 
-const uuid = z.string().refine(isUuid, 'UUID in lower case expected')
 const reason = z.string().min(1).max(2048)
-const mostSeconds = 14 * 86_400
+const bundle = z.string().regex(/^[0-9a-f]{64}$/)
 
 /** What is to be done, as far as whoever asks must say it; the service adds what it is now. */
 export const wishSchema = z
   .discriminatedUnion('action', [
     z.strictObject({
       action: z.literal('keys.revoke'),
-      key: uuid,
+      key: uuidSchema,
       /** First position at which it counts no more; the entry's own unless given. */
       from: z.int().min(0).optional(),
       reason: reason.optional(),
     }),
-    z.strictObject({ action: z.literal('keys.destroy'), key: uuid }),
+    z.strictObject({ action: z.literal('keys.destroy'), key: uuidSchema }),
     z.strictObject({
       action: z.literal('keys.migrate'),
       to: z.enum(migrationTargets),
@@ -29,19 +32,19 @@ export const wishSchema = z
       action: z.literal('keys.rotate-master'),
       dropBreakGlass: z.boolean().optional(),
     }),
-    z.strictObject({ action: z.literal('erase'), decision: uuid, reason }),
+    z.strictObject({ action: z.literal('erase'), decision: uuidSchema, reason }),
     z.strictObject({ action: z.literal('tenant.close'), reason }),
     z.strictObject({ action: z.literal('control.none'), reason }),
     z.strictObject({
       action: z.literal('policy.activate'),
-      bundle: z.string().regex(/^[0-9a-f]{64}$/),
+      bundle,
       scope: z.looseObject({}),
       /** That it goes back to a bundle older than one that was active. */
       rollback: z.boolean().optional(),
     }),
     z.strictObject({
       action: z.literal('policy.retire'),
-      bundle: z.string().regex(/^[0-9a-f]{64}$/),
+      bundle,
       reason,
     }),
   ])
@@ -50,16 +53,11 @@ export const wishSchema = z
 /** What is to be done, as far as whoever asks must say it. */
 export type ActionWish = z.infer<typeof wishSchema>
 
+const { approveWithinSeconds, executeWithinSeconds, justification } = overrideOpeningSchema.shape
+
 /** An action that somebody wants two leads to sign. */
 export const actionOpeningSchema = z
-  .strictObject({
-    wish: wishSchema,
-    justification: z.string().min(1).max(challengeLimits.justification),
-    /** Until when both must have signed; an hour unless said. */
-    approveWithinSeconds: z.int().min(1).max(mostSeconds).optional(),
-    /** Until when it must have come to pass, from now as well; two hours unless said. */
-    executeWithinSeconds: z.int().min(1).max(mostSeconds).optional(),
-  })
+  .strictObject({ wish: wishSchema, justification, approveWithinSeconds, executeWithinSeconds })
   .meta({ id: 'ActionOpening' })
 
 /** An action that somebody wants two leads to sign. */

@@ -14,6 +14,7 @@ import {
   statuses,
 } from '../dossier/matters.ts'
 import { obligationTypes } from '../policy/obligations.ts'
+import { overrideViewSchema } from './overrides.ts'
 
 /** What an API key may be allowed to do. */
 export const scopes = Object.freeze([
@@ -237,9 +238,7 @@ export const listQuerySchema = z.strictObject({
   inForce: z.enum(statuses).exactOptional(),
   by: z.enum(['decision', 'override', 'escalation']).exactOptional(),
   /** State of the newest request to overrule it, or `open`. */
-  override: z
-    .enum(['open', 'pending', 'partial', 'approved', 'executed', 'rejected', 'revoked', 'expired'])
-    .exactOptional(),
+  override: z.enum(['open', ...overrideViewSchema.shape.status.options]).exactOptional(),
   /** State of its escalation; `open` while it waits. */
   escalation: z.enum(['open', 'approved', 'rejected', 'timed-out']).exactOptional(),
   actor: z.string().min(1).max(256).exactOptional(),

@@ -1,8 +1,7 @@
 // What can be asked of the keys of a log, and what is told of them: one shape for the HTTP edge, the command line and the service behind both.
 import { z } from 'zod'
-import { isUuid } from '../base/uuid.ts'
+import { uuidSchema } from './uuid.ts'
 
-const uuid = z.string().refine(isUuid, 'UUID in lower case expected')
 const count = z.int().min(0)
 
 /** The providers that a master key can be moved to. */
@@ -32,12 +31,12 @@ export const keyOrderSchema = z
     /** A key counts no more from a position on: its own entry's, or an earlier one. */
     z.strictObject({
       order: z.literal('revoke'),
-      keyId: uuid,
+      keyId: uuidSchema,
       from: count.optional(),
       reason: z.string().min(1).max(2048).optional(),
     }),
     /** The private half of a key that signs no more is deleted. */
-    z.strictObject({ order: z.literal('destroy'), keyId: uuid }),
+    z.strictObject({ order: z.literal('destroy'), keyId: uuidSchema }),
     /** A key that was made while the master key was sealed is taken in, by the hex SHA-256 of its sealed record. */
     z.strictObject({ order: z.literal('admit'), fingerprint: z.string().regex(/^[0-9a-f]{64}$/) }),
   ])

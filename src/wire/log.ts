@@ -1,9 +1,10 @@
 // Proofs about the log as JSON, named as RFC 9162 names their parts. Nothing in them is to be believed: a verifier computes.
 import { z } from 'zod'
+import { limits } from '../base/limits.ts'
 
 const position = z.int().min(0)
 const hash = z.string().meta({ description: '32 bytes in base64' })
-const hashes = z.array(hash).max(63)
+const hashes = z.array(hash).max(limits.proofHashes)
 
 /** Which leaf, and in which tree; without a size in the newest. */
 export const inclusionQuerySchema = z

@@ -1,10 +1,9 @@
 // What is asked and told of overrides: one shape for the HTTP edge, the command line and the service behind both. Who asks is never in it.
 import { z } from 'zod'
-import { isUuid } from '../base/uuid.ts'
 import { challengeLimits } from '../dossier/challenge.ts'
 import { overrideEvents } from '../dossier/override-events.ts'
+import { uuidSchema } from './uuid.ts'
 
-const uuid = z.string().refine(isUuid, 'UUID in lower case expected')
 const { key, kind, person, role, signature } = overrideEvents.signed.shape
 const { reason } = overrideEvents.revoked.shape
 const mostSeconds = 14 * 86_400
@@ -12,7 +11,7 @@ const mostSeconds = 14 * 86_400
 /** A decision that somebody wants to be overruled. */
 export const overrideOpeningSchema = z
   .strictObject({
-    decision: uuid,
+    decision: uuidSchema,
     justification: z.string().min(1).max(challengeLimits.justification),
     /** Until when both must have signed; an hour unless said. */
     approveWithinSeconds: z.int().min(1).max(mostSeconds).optional(),

@@ -1,5 +1,8 @@
 // The report of a verification as it is told over HTTP; what it means stands in verify/report.ts.
 import { z } from 'zod'
+import { escalationViewSchema } from './escalations.ts'
+import { overrideViewSchema } from './overrides.ts'
+import { proposalViewSchema } from './proposals.ts'
 
 const checkSchema = z.strictObject({
   name: z.string(),
@@ -19,7 +22,7 @@ const entryReportSchema = z.strictObject({
 
 const overrideReportSchema = z.strictObject({
   request: z.string(),
-  status: z.enum(['pending', 'partial', 'approved', 'executed', 'rejected', 'revoked', 'expired']),
+  status: overrideViewSchema.shape.status,
   roster: z.int(),
   signatures: z.array(z.strictObject({ person: z.string(), role: z.string() })),
   approveBy: z.int(),
@@ -27,7 +30,7 @@ const overrideReportSchema = z.strictObject({
 })
 
 const escalationReportSchema = z.strictObject({
-  status: z.enum(['pending', 'approved', 'rejected', 'timed-out']),
+  status: escalationViewSchema.shape.status,
   openedAt: z.int(),
   deadline: z.int(),
   endedAt: z.int().nullable(),
@@ -42,7 +45,7 @@ const escalationReportSchema = z.strictObject({
 })
 
 const proposalReportSchema = z.strictObject({
-  status: z.enum(['open', 'approved', 'rejected', 'no-quorum', 'withdrawn']),
+  status: proposalViewSchema.shape.status,
   proposer: z.string(),
   voters: z.array(z.string()),
   votes: z.array(z.strictObject({ voter: z.string(), vote: z.string() })),

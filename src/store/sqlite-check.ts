@@ -2,40 +2,10 @@
 // that no log or tenant owns, and hashes by which a decision would not be found.
 import type { Database, DatabaseConstructor } from './sqlite-database.ts'
 import { hashFilter } from './sqlite-decisions.ts'
-import { migrate } from './sqlite-schema.ts'
+import { findForeignParts } from './sqlite-schema.ts'
 
 /** Findings of one sort that are told one by one. */
 const mostOfASort = 100
-
-interface SchemaRow {
-  readonly name: string
-  readonly type: string
-  readonly tbl_name: string
-  readonly sql: string | null
-}
-
-/** The parts of a schema by name, to the letter. */
-const schemaOf = (db: Database): ReadonlyMap<string, string> =>
-  new Map(
-    db
-      .prepare<[], SchemaRow>('SELECT name, type, tbl_name, sql FROM sqlite_schema ORDER BY name')
-      .all()
-      .map((row) => [row.name, JSON.stringify([row.type, row.tbl_name, row.sql])]),
-  )
-
-/** How the schema differs from the one that this program makes: a constraint that is lost or bent admits what was thought impossible. */
-function compareSchema(db: Database, sqlite: DatabaseConstructor): readonly string[] {
-  const made = new sqlite(':memory:')
-  try {
-    migrate(made, 0)
-    const [due, is] = [schemaOf(made), schemaOf(db)]
-    return [...new Set([...due.keys(), ...is.keys()])]
-      .filter((name) => due.get(name) !== is.get(name))
-      .map((name) => `Schema is not the one of this version: ${name}`)
-  } finally {
-    made.close()
-  }
-}
 
 const isBlankText = (column: string): string =>
   `(${column} IS NULL OR ${column} = substr(hex(zeroblob(octet_length(${column}))), 1, octet_length(${column})))`
@@ -138,7 +108,7 @@ export function* checkDatabase(
   yield structure
   // What else is asked means something only where SQLite can be believed.
   if (structure.length > 0) return
-  yield compareSchema(db, sqlite)
+  yield findForeignParts(db, sqlite).map((name) => `Schema is not the one of this version: ${name}`)
   for (const query of [...remains, ...strays, unwitnessed])
     yield db.prepare<[], string>(query).pluck().all()
   yield* misfiled(db)

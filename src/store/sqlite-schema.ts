@@ -1,5 +1,5 @@
 import { Failure } from '../base/failure.ts'
-import type { Database } from './sqlite-database.ts'
+import type { Database, DatabaseConstructor } from './sqlite-database.ts'
 
 /** "CsgN" in the header of the file says whose database it is. */
 const applicationId = 0x4373674e
@@ -153,6 +153,57 @@ export function checkSchema(db: Database): number {
       `Database is of a newer Countersign, version ${version} > ${schemaVersion}: ${db.name}`,
     )
   return version
+}
+
+interface SchemaPart {
+  readonly name: string
+  /** Everything that it says, to the letter. */
+  readonly said: string
+}
+
+/** The parts of a schema but what ANALYZE leaves. A trigger may have the name of a table, so that names alone tell none from another. */
+const partsOf = (db: Database): readonly SchemaPart[] =>
+  db
+    .prepare<[], SchemaPart>(
+      `SELECT name, json_array(type, name, tbl_name, sql) AS said FROM sqlite_schema
+       WHERE NOT (type = 'table' AND name LIKE 'sqlite_stat_') ORDER BY name`,
+    )
+    .all()
+
+/**
+ * Names of the parts in which a schema differs from the one that this program makes: a constraint that is lost or bent admits what was thought
+ * impossible, and a trigger acts in every commit.
+ */
+export function findForeignParts(
+  db: Database,
+  sqlite: DatabaseConstructor,
+  version = schemaVersion,
+): readonly string[] {
+  const made = new sqlite(':memory:')
+  try {
+    for (const step of migrations.slice(0, version)) made.exec(step)
+    const [due, is] = [partsOf(made), partsOf(db)]
+    const [ours, theirs] = [due, is].map((parts) => new Set(parts.map(({ said }) => said)))
+    const foreign = is.filter(({ said }) => ours?.has(said) !== true)
+    const missing = due.filter(({ said }) => theirs?.has(said) !== true)
+    return [...new Set([...foreign, ...missing].map(({ name }) => name))]
+  } finally {
+    made.close()
+  }
+}
+
+/**
+ * Refuses a database whose schema somebody has changed, before anything is written to it: whoever could write to it once would act in it for ever.
+ * @param version as the database says; 0 when it is empty
+ * @throws {@link Failure} STORE_CORRUPT
+ */
+export function expectOwnSchema(db: Database, sqlite: DatabaseConstructor, version: number): void {
+  const [first] = version === 0 ? [] : findForeignParts(db, sqlite, version)
+  if (first !== undefined)
+    throw new Failure(
+      'STORE_CORRUPT',
+      `Schema of the database was changed, bring back one that nobody has changed; countersign log fsck tells what else is wrong: ${JSON.stringify(first)}`,
+    )
 }
 
 /** Brings a database of an older version, or an empty one, to the present schema in one transaction. */

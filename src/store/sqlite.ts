@@ -11,7 +11,7 @@ import { storeFailure } from './sqlite-failure.ts'
 import { createPrivateFile, lockDirectory } from './sqlite-lock.ts'
 import { busyMs, emptyWal, setPragmas } from './sqlite-pragmas.ts'
 import { SqliteReader } from './sqlite-reader.ts'
-import { checkSchema, migrate, schemaVersion } from './sqlite-schema.ts'
+import { checkSchema, expectOwnSchema, migrate, schemaVersion } from './sqlite-schema.ts'
 import { SqliteStore } from './sqlite-store.ts'
 import type { Store, StoreReader } from './store.ts'
 
@@ -61,6 +61,7 @@ function openWriter(sqlite: DatabaseConstructor, directory: string): Store {
     const db = new sqlite(file, { timeout: busyMs })
     return closedOnFailure(db, () => {
       const version = checkSchema(db)
+      expectOwnSchema(db, sqlite, version)
       setPragmas(db)
       migrate(db, version)
       syncPath(directory)

@@ -160,21 +160,25 @@ describe('a database edited while nobody looked', () => {
       "state = 'active' AND version = 2",
     ],
     ['a key that stopped later', 'to_index = to_index + 1', "state = 'retired'"],
-    [
-      'a key that stopped and is to sign again',
-      "state = 'active', to_index = NULL",
-      "state = 'retired'",
-    ],
     ['a revocation', 'revoked_at = 3', "state = 'retired'"],
     ['a key of another purpose', "purpose = 'fast'", "state = 'retired'"],
   ])('is refused for %s', async (_, change, which) => {
     const { today } = await since(rotation)
-    const { changes } = editing(today.data, (db) => {
-      db.exec('DROP INDEX keys_one_active')
-      return db.prepare(`UPDATE keys SET ${change} WHERE ${which}`).run()
-    })
+    const { changes } = editing(today.data, (db) =>
+      db.prepare(`UPDATE keys SET ${change} WHERE ${which}`).run(),
+    )
     expect(changes).toBe(1)
     expect((await failureOf(today.start(environment()))).code).toBe('KEY_STORE_REFUSED')
+  })
+
+  it('is refused for a key that stopped and is to sign again, as no index forbids it any more', async () => {
+    const { today } = await since(rotation)
+    editing(today.data, (db) => {
+      db.exec('DROP INDEX keys_one_active')
+      db.prepare("UPDATE keys SET state = 'active', to_index = NULL").run()
+    })
+    const { code, message } = await failureOf(today.start(environment()))
+    expect([code, message]).toEqual(['STORE_CORRUPT', expect.stringContaining('keys_one_active')])
   })
 
   it('is refused when the record of a destroyed key is put back, or a row more', async () => {

@@ -35,6 +35,7 @@ const openReader = () => openSqliteStore({ path, mode: 'read' })
 function tamper(...statements: readonly string[]): void {
   mkdirSync(path, { recursive: true })
   const db = new Database(file())
+  db.unsafeMode()
   for (const statement of statements) db.exec(statement)
   db.close()
 }
@@ -117,6 +118,51 @@ describe('opening a data directory', () => {
     expect(await again.readWitnessedCheckpoint('acme')).toEqual(checkpoint)
     expect(await again.listOverrides('acme', 9, 9)).toEqual([])
     await again.close()
+  })
+
+  const trigger = (name: string): string =>
+    `CREATE TRIGGER ${name} AFTER INSERT ON entries BEGIN DELETE FROM api_keys; END`
+  const unsafely = (sql: string): readonly string[] => ['PRAGMA writable_schema = ON', sql]
+  it.each<[string, string, readonly string[]]>([
+    ['with a trigger', 'hide', [trigger('hide')]],
+    ['with a trigger of the name of a table', 'entries', [trigger('entries')]],
+    [
+      'with a trigger of the name of what SQLite makes itself',
+      'sqlite_stat1',
+      unsafely(
+        `INSERT INTO sqlite_schema VALUES ('trigger', 'sqlite_stat1', 'entries', 0, '${trigger('sqlite_stat1')}')`,
+      ),
+    ],
+    ['without an index', 'keys_one_active', ['DROP INDEX keys_one_active']],
+    ['with an index more', 'actors', ['CREATE INDEX actors ON entries (actor)']],
+    [
+      'with a view in the place of a table',
+      'standings',
+      ['DROP TABLE standings', 'CREATE VIEW standings AS SELECT 1'],
+    ],
+    [
+      'with a constraint that is bent',
+      'entries',
+      unsafely(
+        "UPDATE sqlite_schema SET sql = replace(sql, 'UNIQUE (tenant, stream, seq)', 'UNIQUE (tenant, stream, idx)') WHERE name = 'entries'",
+      ),
+    ],
+    ['that says it is older than it is', 'deliveries', ['PRAGMA user_version = 3']],
+  ])('refuses to write a database %s', async (_, part, statements) => {
+    await (await openWriter()).close()
+    tamper(...statements)
+    await expect(openWriter()).rejects.toMatchObject({
+      code: 'STORE_CORRUPT',
+      message: expect.stringMatching(`^Schema of the database was changed.*: "${part}`) as string,
+    })
+  })
+
+  it('writes a database that SQLite was let analyze', async () => {
+    const store = await openWriter()
+    await store.createTenant(makeTenant('acme'), makeKeys())
+    await store.close()
+    tamper('ANALYZE')
+    await (await openWriter()).close()
   })
 
   it('finishes a database whose making was cut off, which a reader refuses', async () => {

@@ -1,5 +1,6 @@
 // Of the check of a tenant: that whatever took two keys names an action that two leads have signed for exactly it, used once, and that nobody was spared
 // that who should not have been.
+import { encodeHex } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { canonicalize } from '../base/canonical-json.ts'
 import { challengeDigest, type ActionEffect } from '../dossier/action-effects.ts'
@@ -145,6 +146,17 @@ function freeWaiver(
   return rewrapProblem(before, providers)
 }
 
+/** Whether an action that erases names, by its leaf, the decision that stands in the log by that id. */
+async function isOfItsDecision(
+  { store, tenant }: ReadableLog,
+  effect: ActionEffect,
+  leaf: string | null,
+): Promise<boolean> {
+  if (effect.action !== 'erase') return leaf === null
+  const first = await store.readStreamStart(tenant.name, effect.decision)
+  return first !== undefined && leaf === encodeHex(first.leafHash)
+}
+
 /** Why the action that an entry names did not allow it. */
 async function actionProblem(
   log: ReadableLog,
@@ -158,6 +170,8 @@ async function actionProblem(
     if (challengeDigest(request.text) !== sha256)
       return `It names another text than that of ${stream}`
     if (!isDoneBy(effect)) return `Two leads have signed something else in ${stream}`
+    if (!(await isOfItsDecision(log, effect, request.challenge.decisionLeaf)))
+      return `Two leads have signed for another decision of that id in ${stream}`
     if (executedAt === undefined || executedAt >= index)
       return `It stands before its action: ${stream}`
     const before = used.get(stream)

@@ -136,6 +136,20 @@ it('what took two keys is held against its action, and what needed none against 
     expect((await findings(store, [{ ...twice, index: erasure - 1 }])).join()).toContain(
       'before its action',
     )
+    const forked = new Proxy(store, {
+      get(target, property) {
+        if (property === 'readStreamStart')
+          return async (tenant: string, stream: string) => {
+            const start = await target.readStreamStart(tenant, stream)
+            return start && stream === first ? { ...start, leafHash: new Uint8Array(32) } : start
+          }
+        const value: unknown = Reflect.get(target, property)
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value
+      },
+    })
+    expect(await findings(forked, guarded)).toEqual([
+      expect.stringMatching(`^${erasure}: Two leads have signed for another decision of that id`),
+    ])
     // Each other guarded thing, when somebody else was named in it.
     const changes: readonly (readonly [string, Matter])[] = [
       ['revoked', { keyId: nowhere.slice(7) }],

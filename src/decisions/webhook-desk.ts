@@ -62,9 +62,17 @@ const store = (record: WebhookRecord): StoredWebhook => ({
   kinds: record.kinds,
 })
 
+function tryParse(body: Uint8Array): unknown {
+  try {
+    return parseCanonical(body)
+  } catch {
+    return undefined
+  }
+}
+
 /** The record of a row. @throws {@link Failure} STORE_CORRUPT */
 export function readWebhook({ body, id, kinds }: StoredWebhook): WebhookRecord {
-  const parsed = storedWebhookSchema.safeParse(parseCanonical(body))
+  const parsed = storedWebhookSchema.safeParse(tryParse(body))
   if (
     !parsed.success ||
     parsed.data.id !== id ||
@@ -196,14 +204,15 @@ export async function resealWebhooks(
 ): Promise<readonly Effect[]> {
   const rows = await room.store.listWebhooks(room.tenant.name)
   return rows.flatMap((row) => {
-    const record = readWebhook(row)
     try {
+      const record = readWebhook(row)
       using secret = openWebhook(room, record)
       const sealed = encodeBase64(next.sealSecret(secret, contextOf(room, record)))
       return [{ type: 'webhook', webhook: store({ ...record, sealed }) }]
     } catch (error) {
-      // One that does not open is told nothing as it is; it must not hinder that a key which others may know is exchanged.
-      if (error instanceof Failure && error.code === 'OPEN_FAILED') return []
+      // One that was changed is told nothing as it is; it must not hinder that a key which others may know is exchanged.
+      if (error instanceof Failure && ['OPEN_FAILED', 'STORE_CORRUPT'].includes(error.code))
+        return []
       throw error
     }
   })

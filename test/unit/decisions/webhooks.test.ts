@@ -231,6 +231,29 @@ describe('a webhook', () => {
   })
 })
 
+describe('a webhook whose row cannot be read', () => {
+  it.each(['zeroblob(9)', "CAST('{}' AS BLOB)", "CAST('[' AS BLOB)"])(
+    'is a damaged database, is told nothing and hinders nobody: %s',
+    async (body) => {
+      const { at, clock } = await founded()
+      await add(at)
+      await opened(at)
+      await at.service.close()
+      const db = new Database(join(at.directory, 'data', 'countersign.db'))
+      db.exec(`UPDATE webhooks SET body = ${body}`)
+      db.close()
+      const { service } = await at.reopen()
+      await expect(service.listWebhooks('default')).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
+      await service.orderKeys('default', { order: 'rotate-master' }, founder)
+      for (let n = 0; n < 10; n++) {
+        expect(await service.takeDeliveries(9)).toEqual([])
+        clock.now += 7 * 86_400_000
+      }
+      expect((await service.health()).parts).toMatchObject({ webhooks: '1 given up (0 waiting)' })
+    },
+  )
+})
+
 describe('a delivery', () => {
   it('is handed out once at a time, and again under the same id when it failed', async () => {
     const { at, clock } = await founded()

@@ -18,6 +18,7 @@ import { checkKeyLife, checkKeyStore } from './fsck-keys.ts'
 import { checkProposals, proposalMark, type ProposalMark } from './fsck-proposals.ts'
 import { checkStandings } from './fsck-standings.ts'
 import { checkWebhooks } from './fsck-webhooks.ts'
+import { isOwnOrigin } from './genesis.ts'
 
 /** What is to be checked, and who hears of it. */
 export interface FsckRequest {
@@ -153,8 +154,7 @@ async function checkRows(
   const said = typeof root === 'string' ? undefined : root.origins[0]
   if (said?.instance !== instance.id || said.origin !== origin)
     row(found, null, 'Instance or origin is not the one of the trust root')
-  const suffix = instance.dev ? /\/dev-[0-9a-f]{8}$/ : /$/
-  if (origin.replace(suffix, '') !== `${instance.origin}/${name}`)
+  if (!isOwnOrigin(instance, { name, origin }))
     row(found, null, 'Origin of the tenant does not follow from the one of the instance')
   const keys = await store.readKeys(name)
   const oldest = keys?.keys.find(({ purpose, version }) => purpose === 'evidence' && version === 1)

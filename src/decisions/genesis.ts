@@ -88,8 +88,15 @@ export async function completeGenesis(room: Room, by: Caller): Promise<void> {
 export const hasGenesis = async (store: Room['store'], tenant: string): Promise<boolean> =>
   (await store.readTrustRoot(tenant)) !== undefined
 
+/** Whether a log has the name that it was given when its tenant was founded. */
+export const isOwnOrigin = (
+  { dev, origin: prefix }: Room['instance'],
+  { name, origin }: Pick<Room['tenant'], 'name' | 'origin'>,
+): boolean => origin.replace(dev ? /\/dev-[0-9a-f]{8}$/ : /$/, '') === `${prefix}/${name}`
+
 /**
- * Holds a tenant's row against what the log says of its creation: a profile, an openness or a name that changed in the database alone is refused.
+ * Holds a tenant's row against what the log says of its creation: a profile, an openness or a name that changed in the database alone is refused, and
+ * so is another name of the installation, by which the next tenant would be called.
  * @throws {@link Failure} STORE_CORRUPT
  */
 export async function checkTenant(room: Room): Promise<void> {
@@ -106,5 +113,10 @@ export async function checkTenant(room: Room): Promise<void> {
     throw new Failure(
       'STORE_CORRUPT',
       `Tenant is not as its log says it was created: ${tenant.name}`,
+    )
+  if (!isOwnOrigin(instance, tenant))
+    throw new Failure(
+      'STORE_CORRUPT',
+      `Origin of the installation is not the one by which its logs were named: ${instance.origin}`,
     )
 }

@@ -149,6 +149,11 @@ describe('whoever writes the database', () => {
     ['the profile', "UPDATE tenants SET profile = 'checkpoint'", 'STORE_CORRUPT'],
     ['its openness', 'UPDATE tenants SET public = 1', 'STORE_CORRUPT'],
     ['the installation’s kind', 'UPDATE instance SET dev = 1', 'STORE_CORRUPT'],
+    [
+      'the installation’s origin',
+      "UPDATE instance SET origin = 'log.example/default'",
+      'STORE_CORRUPT',
+    ],
     ['the origin', "UPDATE tenants SET origin = 'log.example/other'", 'LOG_ROLLBACK'],
     ['the name', "UPDATE tenants SET name = 'other'", 'LOG_ROLLBACK'],
   ])('cannot change %s of a tenant', async (_, sql, code) => {

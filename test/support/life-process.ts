@@ -11,9 +11,10 @@ import { createEnvironmentKek } from '../../src/kek/environment.ts'
 import { PinFile } from '../../src/log/pin.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import { holdDirectory } from '../../src/store/sqlite-lock.ts'
-import type { Commit, Store } from '../../src/store/store.ts'
+import type { Store } from '../../src/store/store.ts'
 import type { KeyOrder } from '../../src/wire/keys.ts'
 import { disguise } from './disguised-kek.ts'
+import { replacing } from './replacing.ts'
 
 /** What the process is told, as JSON in its first argument. */
 export interface LifeTask {
@@ -40,18 +41,12 @@ const die = (): Promise<never> => {
 
 /** The store, but for its commits. */
 const deadly = (store: Store): Store =>
-  new Proxy(store, {
-    get(target, name) {
-      if (name !== 'commit') {
-        const value: unknown = Reflect.get(target, name)
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value
-      }
-      return async (commit: Commit) => {
-        if (counting) commits++
-        if (counting && commits === fatal && when === 'before') await die()
-        await target.commit(commit)
-        if (counting && commits === fatal) await die()
-      }
+  replacing(store, {
+    async commit(commit) {
+      if (counting) commits++
+      if (counting && commits === fatal && when === 'before') await die()
+      await store.commit(commit)
+      if (counting && commits === fatal) await die()
     },
   })
 

@@ -22,6 +22,7 @@ import { verifyDossier } from '../../src/verify/index.ts'
 import type { Notarised } from '../../src/wire/decision.ts'
 import { referenceRoot } from './merkle-reference.ts'
 import { principalOf, requestOf } from './service.ts'
+import { replacing } from './replacing.ts'
 
 const tenant = 'default'
 const quiet = (): void => undefined
@@ -291,16 +292,11 @@ export class LogWorld {
   }
 
   #faultyStore(store: Store): Store {
-    return new Proxy(store, {
-      get: (target, name) => {
-        if (name === 'commit')
-          return (...args: Parameters<Store['commit']>) => {
-            const mishap = this.#commit
-            this.#commit = undefined
-            return goWrong(mishap, () => target.commit(...args))
-          }
-        const value: unknown = Reflect.get(target, name, target)
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    return replacing(store, {
+      commit: (commit) => {
+        const mishap = this.#commit
+        this.#commit = undefined
+        return goWrong(mishap, () => store.commit(commit))
       },
     })
   }

@@ -36,6 +36,7 @@ import {
   type Installation,
 } from '../support/installation.ts'
 import { founder, foundTestService, principalOf, requestOf } from '../support/service.ts'
+import { replacing } from '../support/replacing.ts'
 
 const nothing = { progress: quiet, signal: new AbortController().signal }
 
@@ -170,13 +171,11 @@ describe('a backup', () => {
     let commits = Infinity
     const test = await foundTestService({
       wrapStore: (store) =>
-        new Proxy(store, {
-          get(target, name) {
-            if (name === 'commit' && commits-- <= 0)
-              return () => Promise.reject(new Failure('STORE_FULL', 'Injected'))
-            const value: unknown = Reflect.get(target, name, target)
-            return typeof value === 'function' ? (value.bind(target) as unknown) : value
-          },
+        replacing(store, {
+          commit: (commit) =>
+            commits-- > 0
+              ? store.commit(commit)
+              : Promise.reject(new Failure('STORE_FULL', 'Injected')),
         }),
     })
     commits = 3

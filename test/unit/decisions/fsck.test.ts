@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fsck, type FsckReport } from '../../../src/decisions/fsck.ts'
 import { parseTrustRoot } from '../../../src/dossier/trust-root.ts'
 import { PinFile } from '../../../src/log/pin.ts'
-import type { StoreReader } from '../../../src/store/store.ts'
+import type { Instance, StoreReader } from '../../../src/store/store.ts'
 import { checkTenant, fsckRequest, storeOf } from '../../support/fsck.ts'
 import { founder, foundTestService, requestOf, temporaryDirectory } from '../../support/service.ts'
+import { replacing } from '../../support/replacing.ts'
 
 const tenant = 'default'
 const home = mkdtempSync(join(tmpdir(), 'countersign-fsck-'))
@@ -51,6 +52,8 @@ afterAll(() => {
   rmSync(home, { force: true, recursive: true })
 })
 
+type Stuck = 'listDecisions' | 'listIdempotency' | 'listKeptCheckpoints' | 'readInstance'
+
 interface Check {
   /** A statement that changes the schema. */
   readonly schema?: string
@@ -61,7 +64,7 @@ interface Check {
   readonly trust?: number
   readonly clock?: () => number
   /** A method of the store that reads what is broken: a list gives its first page for ever, a row nothing but null. */
-  readonly stuck?: 'listDecisions' | 'listIdempotency' | 'listKeptCheckpoints' | 'readInstance'
+  readonly stuck?: Stuck
 }
 
 /** A copy of the entry at index 20 with its first five columns exchanged. */
@@ -70,21 +73,16 @@ const orphan = (columns: string): string =>
    status, actor, action, leaf, signature, payload FROM entries WHERE idx = 20`
 
 /** A store one of whose lists begins anew wherever it is asked to go on, or whose instance is a row of nothing. */
-const stuckAt = (store: StoreReader, name: Check['stuck']): StoreReader =>
-  new Proxy(store, {
-    get(target, property) {
-      if (property === name && property === 'listDecisions')
-        return (of: string) => target.listDecisions(of, { limit: 50 })
-      if (property === name && property === 'listIdempotency')
-        return (of: string) => target.listIdempotency(of, 0, 50)
-      if (property === name && property === 'listKeptCheckpoints')
-        return (of: string) => target.listKeptCheckpoints(of, -1, 2)
-      if (property === name && property === 'readInstance')
-        return () => Promise.resolve({ createdAt: null, dev: false, id: null, origin: null })
-      const value: unknown = Reflect.get(target, property)
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value
-    },
-  })
+function stuckAt(store: StoreReader, name: Stuck): StoreReader {
+  const nobody = { createdAt: null, dev: false, id: null, origin: null } as unknown as Instance
+  const stuck: Pick<StoreReader, typeof name> = {
+    listDecisions: (of) => store.listDecisions(of, { limit: 50 }),
+    listIdempotency: (of) => store.listIdempotency(of, 0, 50),
+    listKeptCheckpoints: (of) => store.listKeptCheckpoints(of, -1, 2),
+    readInstance: () => Promise.resolve(nobody),
+  }
+  return replacing(store, { [name]: stuck[name] })
+}
 
 /** What is found in a copy of the whole after edits of its database. */
 async function check({
@@ -113,7 +111,7 @@ async function check({
     const known = withPin ? await pin.read() : undefined
     return await storeOf({ directory }, (store) =>
       fsck({
-        ...fsckRequest(stuckAt(store, stuck)),
+        ...fsckRequest(stuck === undefined ? store : stuckAt(store, stuck)),
         pin: known,
         signatures,
         trustFile,

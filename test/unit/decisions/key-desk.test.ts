@@ -7,10 +7,11 @@ import { Failure } from '../../../src/base/failure.ts'
 import { Secret } from '../../../src/crypto/secret.ts'
 import { createEnvironmentKek } from '../../../src/kek/environment.ts'
 import type { KekProvider } from '../../../src/kek/kek.ts'
-import type { Commit, Store } from '../../../src/store/store.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { verifyDossier } from '../../../src/verify/index.ts'
 import type { KeyOrder } from '../../../src/wire/keys.ts'
 import { founder, foundTestService, requestOf, type TestService } from '../../support/service.ts'
+import { replacing } from '../../support/replacing.ts'
 
 const tenant = 'default'
 const hourMs = 3_600_000
@@ -204,17 +205,11 @@ describe('a commit of keys whose outcome is unknown', () => {
     async ({ commit: fatal, order, what }) => {
       let countdown = Infinity
       const wrapStore = (store: Store): Store =>
-        new Proxy(store, {
-          get(target, name) {
-            if (name !== 'commit') {
-              const value: unknown = Reflect.get(target, name)
-              return typeof value === 'function' ? (value.bind(target) as unknown) : value
-            }
-            return async (commit: Commit) => {
-              const strikes = --countdown === 0
-              if (!strikes || what === 'persisted') await target.commit(commit)
-              if (strikes) throw new Failure('LOG_STATE_UNKNOWN', 'Nobody knows')
-            }
+        replacing(store, {
+          async commit(commit) {
+            const strikes = --countdown === 0
+            if (!strikes || what === 'persisted') await store.commit(commit)
+            if (strikes) throw new Failure('LOG_STATE_UNKNOWN', 'Nobody knows')
           },
         })
       const test = await foundTestService({ wrapStore })

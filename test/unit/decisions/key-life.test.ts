@@ -24,6 +24,7 @@ import {
   temporaryDirectory,
   type TestService,
 } from '../../support/service.ts'
+import { replacing } from '../../support/replacing.ts'
 
 const tenant = 'default'
 
@@ -503,13 +504,7 @@ describe('a key store put back behind the back of the pin', () => {
 
   /** The store with something around its commits. */
   const around = (store: Store, commit: (commit: Commit) => Promise<void>): Store =>
-    new Proxy(store, {
-      get(target, name) {
-        if (name === 'commit') return commit
-        const value: unknown = Reflect.get(target, name)
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value
-      },
-    })
+    replacing(store, { commit })
 
   /** What a crash leaves right behind the nth commit that an order makes to keys, before its pin; and the keys of before that commit. */
   async function crashIn(what: (test: TestService) => Promise<KeyOrder>, nth: number) {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { asFailure } from '../../../src/base/failure.ts'
 import { rosterDigest } from '../../../src/dossier/roster.ts'
-import type { Store } from '../../../src/store/store.ts'
 import { verifyDossier } from '../../../src/verify/index.ts'
 import { updateTrustRoot } from '../../../src/verify/update-trust-root.ts'
 import type { OverrideView } from '../../../src/wire/overrides.ts'
@@ -16,6 +15,7 @@ import {
   signing,
 } from '../../support/leads.ts'
 import { foundTestService, founder, principalOf, type TestService } from '../../support/service.ts'
+import { replacing } from '../../support/replacing.ts'
 
 const start = 1_790_000_000_000
 
@@ -101,16 +101,11 @@ describe('a roster', () => {
       const at = await foundTestService({
         clock: () => clock.now,
         wrapStore: (store) =>
-          new Proxy(store, {
-            get(target, name) {
-              if (name === 'commit')
-                return async (commit: Parameters<Store['commit']>[0]) => {
-                  await target.commit(commit)
-                  // Too far back for the log to make another entry: the trust root’s.
-                  if (commit.entries.some(({ kind }) => kind === 'roster')) clock.now -= 10_000
-                }
-              const value: unknown = Reflect.get(target, name, target)
-              return typeof value === 'function' ? (value.bind(target) as unknown) : value
+          replacing(store, {
+            async commit(commit) {
+              await store.commit(commit)
+              // Too far back for the log to make another entry: the trust root’s.
+              if (commit.entries.some(({ kind }) => kind === 'roster')) clock.now -= 10_000
             },
           }),
       })

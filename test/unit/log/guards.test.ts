@@ -12,6 +12,7 @@ import {
   temporaryDirectory,
   type TestService,
 } from '../../support/service.ts'
+import { replacing } from '../../support/replacing.ts'
 
 const codeOf = async (promise: Promise<unknown>): Promise<string> =>
   promise.then(
@@ -35,18 +36,13 @@ function failingStore(fault: {
   code: 'STORE_FULL' | 'LOG_STATE_UNKNOWN'
 }) {
   return (store: Store): Store =>
-    new Proxy(store, {
-      get(target, name) {
-        if (name === 'commit')
-          return async (...args: Parameters<Store['commit']>) => {
-            const { next } = fault
-            fault.next = undefined
-            if (next === 'before') throw new Failure(fault.code, 'Injected')
-            await target.commit(...args)
-            if (next === 'after') throw new Failure(fault.code, 'Injected')
-          }
-        const value: unknown = Reflect.get(target, name, target)
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    replacing(store, {
+      async commit(commit) {
+        const { next } = fault
+        fault.next = undefined
+        if (next === 'before') throw new Failure(fault.code, 'Injected')
+        await store.commit(commit)
+        if (next === 'after') throw new Failure(fault.code, 'Injected')
       },
     })
 }
@@ -249,16 +245,11 @@ describe('founding a tenant', () => {
     async (crashAt) => {
       let commits = Number.NEGATIVE_INFINITY
       const crash = (store: Store): Store =>
-        new Proxy(store, {
-          get(target, name) {
-            if (name === 'commit')
-              return (...args: Parameters<Store['commit']>) =>
-                ++commits === crashAt
-                  ? Promise.reject(new Failure('STORE_FULL', 'Injected'))
-                  : target.commit(...args)
-            const value: unknown = Reflect.get(target, name, target)
-            return typeof value === 'function' ? (value.bind(target) as unknown) : value
-          },
+        replacing(store, {
+          commit: (commit) =>
+            ++commits === crashAt
+              ? Promise.reject(new Failure('STORE_FULL', 'Injected'))
+              : store.commit(commit),
         })
       const test = await foundTestService({ wrapStore: crash })
       commits = 0

@@ -9,6 +9,7 @@ import { fixedLog } from '../../support/merkle-signers.ts'
 import { referenceRoot } from '../../support/merkle-reference.ts'
 import { goodKeyid, makeKeys, makeTenant } from '../../support/store-fixtures.ts'
 import { temporaryDirectory } from '../../support/service.ts'
+import { replacing } from '../../support/replacing.ts'
 
 const entry = (n: number, change: Partial<SignedEntry> = {}): SignedEntry => ({
   digest: new Uint8Array(64),
@@ -136,16 +137,11 @@ describe('an earlier root of a tree', () => {
       expect(encodeHex(await readRootAt(store, 'acme', head.size, at))).toBe(root)
     }
     // Whoever writes the tiles decides what root they give, but not that it leads to the head.
-    const forged: StoreReader = new Proxy(store, {
-      get(target, name) {
-        const value: unknown = Reflect.get(target, name, target)
-        if (name !== 'readTile')
-          return typeof value === 'function' ? (value.bind(target) as unknown) : value
-        return async (...args: Parameters<Store['readTile']>) => {
-          const hash = (await target.readTile(...args))?.slice()
-          if (hash !== undefined && args[2] === 0) hash[0] = (hash[0] ?? 0) ^ 1
-          return hash
-        }
+    const forged = replacing<StoreReader>(store, {
+      async readTile(name, level, n) {
+        const hash = (await store.readTile(name, level, n))?.slice()
+        if (hash !== undefined && n === 0) hash[0] = (hash[0] ?? 0) ^ 1
+        return hash
       },
     })
     for (const at of [1, 7, 255, 299, 300])

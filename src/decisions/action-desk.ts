@@ -22,7 +22,7 @@ import { effectOfWish } from './guarded-orders.ts'
 import { enterNow, type Draft, type Room } from './room.ts'
 import { placeOf, readRosterStory } from './roster-story.ts'
 import type { Principal } from './service.ts'
-import { eventOfAct, isOverdue } from './two-key-acts.ts'
+import { eventOfAct, isOverdue, sameAsRequester } from './two-key-acts.ts'
 
 const secondMs = 1000
 const usualSeconds = { approve: 3600, execute: 7200 }
@@ -214,6 +214,8 @@ export const stepAction = (
     const { request, roster } = standing
     const event = eventOfAct(act, request.challenge.nonce, request, roster, caller)
     if (typeof event === 'string') throw refused(event)
+    const same = sameAsRequester(event, request)
+    if (same !== undefined) throw refused(same)
     await enterEvent(room, placeIn(standing), event, caller)
     return viewOf(room, await readStandingAction(room, id))
   })

@@ -11,6 +11,7 @@ import { scopes, type ApiKeyView, type Scope } from '../wire/decision.ts'
 import { bondsSchema } from '../verify/key-bonds.ts'
 import { enterAdmin } from './admin-entry.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
+import { asRead } from './namesakes.ts'
 import type { Room } from './room.ts'
 import { readRosterStory } from './roster-story.ts'
 import type { Bound, Principal } from './service.ts'
@@ -45,6 +46,8 @@ export interface LoggedKey {
   readonly createdAt: number
   readonly revokedAt: number | null
   readonly bound: Bound | undefined
+  /** Who made it. */
+  readonly by: Caller
 }
 
 /** What an entry says a key is bound to; nothing where it says nothing. */
@@ -57,13 +60,14 @@ function boundOf(detail: Readonly<Record<string, unknown>>): Bound | undefined {
 const books = new WeakMap<Room, Promise<Map<string, LoggedKey>>>()
 
 /** Carries a book of API keys on by what an admin entry says. */
-function carryOn(book: Map<string, LoggedKey>, matter: Omit<AdminMatter, 'by'>): void {
-  const { action, subject, time } = matter
+function carryOn(book: Map<string, LoggedKey>, matter: AdminMatter): void {
+  const { action, by, subject, time } = matter
   const { owner, scopes: granted, sha256: hash } = matter.detail
   const known = book.get(subject)
   if (action === 'apikey.create')
     book.set(subject, {
       bound: boundOf(matter.detail),
+      by,
       createdAt: time,
       owner,
       revokedAt: null,
@@ -155,9 +159,6 @@ async function administer(
   if (book !== undefined) carryOn(book, matter)
 }
 
-/** A name as people read it: another spelling is no other person. */
-const asRead = (name: string): string => name.normalize('NFKC').trim().toLowerCase()
-
 /**
  * Sees that nobody gets the name of somebody in the roster through an API key: who reviews and rejects is told by the owner of one, and who asked is held
  * against those who sign.
@@ -180,6 +181,27 @@ async function expectOwnName(
       'Owner is a person in the roster: the command line makes a key for them, or a key of theirs',
       { field: 'owner' },
     )
+}
+
+/**
+ * Sees that a key which speaks for somebody of the roster was made by the command line or by a key of theirs: before the roster named them, anybody who
+ * makes keys could make one in their name.
+ * @throws {@link Failure} AUTH_SCOPE
+ */
+export async function expectOwnKey(room: Room, { id, owner, type }: Caller): Promise<void> {
+  if (type !== 'apiKey') return
+  const seen = new Set<string>()
+  for (let at = await readLoggedKey(room, id); at !== undefined && !seen.has(at.by.id);) {
+    const { by } = at
+    if (by.type !== 'apiKey') return
+    if (by.owner !== owner)
+      throw new Failure(
+        'AUTH_SCOPE',
+        `API key was made by ${by.owner} before ${owner} was in the roster, have the command line make another: ${id}`,
+      )
+    seen.add(by.id)
+    at = await readLoggedKey(room, by.id)
+  }
 }
 
 /**

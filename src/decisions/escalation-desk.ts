@@ -7,7 +7,7 @@ import { asFailure, Failure } from '../base/failure.ts'
 import { approverKeyKinds } from '../crypto/approver-keys.ts'
 import { formatEscalationChallenge } from '../dossier/escalation-challenge.ts'
 import type { EscalationEvent } from '../dossier/escalation-events.ts'
-import type { Caller } from '../dossier/matters.ts'
+import type { Caller, DecisionMatter } from '../dossier/matters.ts'
 import { rosterDigest, type Roster } from '../dossier/roster.ts'
 import type { TrustedRoster } from '../dossier/trust-root.ts'
 import type { StoredEntry } from '../store/store.ts'
@@ -18,6 +18,7 @@ import {
   type EscalationScene,
   type HeldDecision,
 } from '../verify/escalation-story.ts'
+import { floorGate } from '../verify/override-story.ts'
 import { heldDecision, overruledBefore, tellEscalation } from '../verify/judge-escalation.ts'
 import type { JudgedEntry } from '../verify/verify-entry.ts'
 import type {
@@ -25,9 +26,11 @@ import type {
   EscalationDeciding,
   EscalationView,
 } from '../wire/escalations.ts'
+import { expectOwnKey } from './api-keys.ts'
 import { effectsOf } from './escalation-opening.ts'
 import { decisionOf, follow, nextPlace, readDecisionStream } from './follow-up.ts'
 import { dossierUrl } from './reply.ts'
+import { sameAsAsker } from './namesakes.ts'
 import { judgedOf } from './override-reading.ts'
 import { expectNotClosed, enterNow, type Draft, type Room } from './room.ts'
 import { placeOf, readRosterStory } from './roster-story.ts'
@@ -269,6 +272,29 @@ function eventOf(
   return { ...said, ...signedBy(roster, challenge, signature) }
 }
 
+/** Gates that have failed and that no reviewer alone may set aside: whoever submits a decision says himself who may, but for the floor. */
+const binding = ({ gates, source }: DecisionMatter): readonly string[] =>
+  gates.flatMap(({ name, passed }) =>
+    passed || (source === 'submitted' && name !== floorGate) ? [] : [name],
+  )
+
+/**
+ * What the service asks of an answer beyond what evidence does: nobody answers for himself in another spelling, and what takes both leads by its gates
+ * (GATES.md, row 2) is not allowed by one reviewer.
+ * @throws {@link Failure} ESCALATION_REFUSED
+ */
+function expectFree(decision: DecisionMatter, event: EscalationEvent): void {
+  if (event.event !== 'approved' && event.event !== 'rejected') return
+  const { caller, intent } = decision
+  const same = sameAsAsker(event.person, [caller.owner, intent.actor.id])
+  if (same !== undefined) throw refused(same)
+  const failed = binding(decision)
+  if (event.event === 'approved' && failed.length > 0)
+    throw refused(
+      `Gates have failed, and no reviewer alone may allow it, ask both leads to overrule it: ${failed.join(', ')}`,
+    )
+}
+
 /**
  * Answers an escalation. Who answers is who called, or who has signed. Meanwhile nothing else enters the log, so that the roster stays the one that
  * counts.
@@ -280,10 +306,11 @@ export async function decideEscalation(
   id: string,
   deciding: EscalationDeciding,
 ): Promise<EscalationView> {
-  expectNotClosed(room)
   return room.gate.alone(
     () => room.log.idle(),
     async () => {
+      // Asked behind the gate: the tenant may have been closed while somebody waited before it.
+      expectNotClosed(room)
       const standing = await readStanding(room, id)
       const { status } = standing.escalation
       if (status !== 'pending') throw refused(`Escalation is not open: ${status}`)
@@ -292,7 +319,11 @@ export async function decideEscalation(
         throw refused('Escalation is not open: timed-out')
       }
       const event = eventOf(room, standing, deciding, caller)
-      const { appended } = await enterNow(room, draftOf(room, standing, event, caller))
+      const draft = draftOf(room, standing, event, caller)
+      expectFree(standing.held.matter, event)
+      if (standing.roster !== undefined && deciding.signature === undefined)
+        await expectOwnKey(room, caller)
+      const { appended } = await enterNow(room, draft)
       const { index, time } = appended
       const advanced = answerEscalation(standing.escalation, event)
       return { ...viewOf({ ...standing, escalation: advanced }), endedAt: time, index }

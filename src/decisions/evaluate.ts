@@ -1,5 +1,6 @@
 // Deciding on an intent by the policies of a tenant. The decision is made in the turn in which it goes on its way into the log, and is refused there when
 // something has happened to the policies meanwhile: each decision follows from those that count where it stands.
+import { z } from 'zod'
 import { canonicalize } from '../base/canonical-json.ts'
 import { Failure } from '../base/failure.ts'
 import { escalationLimits } from '../dossier/escalation-events.ts'
@@ -39,6 +40,12 @@ export const canonicalIntent = ({
 const reviewSeconds = (deadline: number): number =>
   Math.min(Math.max(deadline, escalationLimits.least / 1000), escalationLimits.most / 1000)
 
+/** How long a hold waits: who asks may shorten what policies give, and say it himself only where they say nothing. */
+function withinSeconds(asked: number | undefined, deadline: number | null): number | undefined {
+  if (deadline === null) return asked
+  return Math.min(asked ?? Infinity, reviewSeconds(deadline))
+}
+
 /** What a caller is bound to that is bound to nothing. */
 const free: Bound = Object.freeze({ environment: null, policies: [] })
 
@@ -67,8 +74,7 @@ export function makeDecision(
 ): MadeDecision & { readonly time: number } {
   const { deadlineSeconds, ...decided } = decideNow(active, request, time, bound)
   const { decideWithinSeconds, intent, links, maxUses, mode } = request
-  const within =
-    decideWithinSeconds ?? (deadlineSeconds === null ? undefined : reviewSeconds(deadlineSeconds))
+  const within = withinSeconds(decideWithinSeconds, deadlineSeconds)
   return {
     ...decided,
     intent,
@@ -82,6 +88,25 @@ export function makeDecision(
     ...(maxUses === undefined ? {} : { maxUses }),
     ...(within === undefined ? {} : { decideWithinSeconds: within }),
   }
+}
+
+const madeUnder = z.looseObject({
+  boundRefs: z.array(z.string()),
+  facts: z.looseObject({ environment: z.string().optional() }),
+})
+
+/** Whether a decision was made under what a caller is bound to: one owner may have keys with different bonds. Of what was not decided by policies there is none to tell. */
+export function isMadeUnder(
+  { source, status, trace }: DecisionMatter,
+  { environment, policies }: Bound = free,
+): boolean {
+  const { data } = madeUnder.safeParse(trace)
+  // A failed evaluation tells nothing of bonds, and allows nothing.
+  if (source !== 'evaluated' || status === 'ERROR' || data === undefined) return true
+  return (
+    (data.facts.environment ?? null) === environment &&
+    canonicalize(data.boundRefs) === canonicalize(policies)
+  )
 }
 
 /** Why what was decided in an epoch may not be entered any more: other policies count. */

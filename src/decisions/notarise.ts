@@ -12,7 +12,13 @@ import type { IdempotencyRecord } from '../store/store.ts'
 import { enter, type Room } from './room.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { openingOf } from './escalation-opening.ts'
-import { canonicalIntent, evaluateRequest, staleSince, type MadeDecision } from './evaluate.ts'
+import {
+  canonicalIntent,
+  evaluateRequest,
+  isMadeUnder,
+  staleSince,
+  type MadeDecision,
+} from './evaluate.ts'
 import { formatReply } from './reply.ts'
 import { proveEntry } from './prove.ts'
 import type { Principal } from './service.ts'
@@ -159,7 +165,7 @@ export class Notariser {
       if (twin.request !== canonical) throw conflict(key)
       // The first one's failure is the twin's too: neither was notarised.
       await twin.done
-      return this.#replay(room, owner, key, canonical)
+      return this.#replay(room, principal, key, canonical)
     }
     const done = this.#first(room, principal, canonical, key, make)
     this.#pending.set(name, { request: canonical, done })
@@ -179,7 +185,7 @@ export class Notariser {
   ): Promise<string> {
     const { owner } = principal.caller
     const known = await room.store.readIdempotency(room.tenant.name, owner, nameOf(owner, key))
-    if (known !== undefined) return this.#replay(room, owner, key, canonical)
+    if (known !== undefined) return this.#replay(room, principal, key, canonical)
     const salt = randomNonce(16)
     return this.#enter(room, principal, await make(), key, {
       owner,
@@ -189,7 +195,12 @@ export class Notariser {
     })
   }
 
-  async #replay(room: Room, owner: string, key: string, canonical: string): Promise<string> {
+  async #replay(
+    room: Room,
+    { bound, caller: { owner } }: Principal,
+    key: string,
+    canonical: string,
+  ): Promise<string> {
     const known = await room.store.readIdempotency(room.tenant.name, owner, nameOf(owner, key))
     if (known === undefined)
       throw new Failure('LOG_CONFLICT', 'First request of this idempotency key was not kept')
@@ -201,6 +212,7 @@ export class Notariser {
     if (!equalConstantTime(known.fingerprint, fingerprint(known.salt, canonical)))
       throw conflict(key)
     const decision = await this.#answered(room, known.stream, owner, key)
+    if (!isMadeUnder(decision, bound)) throw otherBonds(key)
     const { entry, ...proved } = await proveEntry(room.store, room.tenant.name, known.stream, 0)
     await room.log.settled()
     return formatReply(
@@ -299,6 +311,13 @@ const conflict = (key: string): Failure =>
   new Failure('INPUT_CONFLICT', `Idempotency key stands for another request: ${key}`, {
     field: 'idempotencyKey',
   })
+
+const otherBonds = (key: string): Failure =>
+  new Failure(
+    'INPUT_CONFLICT',
+    `Idempotency key stands for a request by an API key with other bonds: ${key}`,
+    { field: 'idempotencyKey' },
+  )
 
 /** Whether the memory of an idempotency key is the one of a submitted decision. */
 export function isMemoryOf(

@@ -20,7 +20,7 @@ import { enterNow, expectNotClosed, type Room } from './room.ts'
 import { placeOf } from './roster-story.ts'
 import type { Principal } from './service.ts'
 import { overrideStanding, stands } from './standing.ts'
-import { eventOfAct, isOverdue } from './two-key-acts.ts'
+import { eventOfAct, isOverdue, sameAsRequester } from './two-key-acts.ts'
 
 const secondMs = 1000
 const usualSeconds = { approve: 3600, execute: 7200 }
@@ -226,6 +226,8 @@ export const actOnOverride = (
     const [request, told] = newest
     const event = eventOfAct(act, request, told, standing.roster, caller)
     if (typeof event === 'string') throw refused(event)
+    const same = sameAsRequester(event, told)
+    if (same !== undefined) throw refused(same)
     await enterEvent(room, standing, event, caller, perDay)
   })
 

@@ -10,7 +10,7 @@ import { randomNonce } from '../crypto/hash.ts'
 import { proposalOfStream, proposalStreamOf } from '../dossier/kinds.ts'
 import type { Caller, DecisionMatter } from '../dossier/matters.ts'
 import type { ProposalOutcome } from '../dossier/proposal-events.ts'
-import { rosterDigest, type Roster } from '../dossier/roster.ts'
+import { rosterDigest, type Person, type Roster } from '../dossier/roster.ts'
 import type { ProposalMatter } from '../verify/judge-proposal.ts'
 import {
   advanceProposal,
@@ -27,7 +27,10 @@ import type {
   ProposalPage,
   ProposalView,
 } from '../wire/proposals.ts'
+import { expectOwnKey } from './api-keys.ts'
+import { matterOf } from './checked.ts'
 import { nextPlace } from './follow-up.ts'
+import { namesakeOf } from './namesakes.ts'
 import { readStandingProposal, type StandingProposal } from './proposal-reading.ts'
 import { enterNow, expectNotClosed, type Draft, type PlacedDraft, type Room } from './room.ts'
 import { readRosterStory } from './roster-story.ts'
@@ -197,8 +200,16 @@ export const openProposal = (
     const roster = (await readRosterStory(room)).versions.at(-1)?.roster
     if (roster === undefined)
       throw refused('There is no roster whose people could vote: propose one first')
-    const people = roster.people.map(({ id }) => id)
-    const { voters = people.filter((id) => proposerMayVote || id !== caller.owner) } = opening
+    const people = roster.people.filter(hasRole).map(({ id }) => id)
+    const askers = proposerMayVote ? [] : [caller.owner, intent.actor.id]
+    const { voters = people.filter((id) => namesakeOf(id, askers) === undefined) } = opening
+    const partial = voters.find((id) => namesakeOf(id, askers) !== undefined)
+    if (partial !== undefined)
+      throw refused(
+        `Who proposes may not vote, nor the actor, in whatever spelling, unless that is allowed: ${partial}`,
+      )
+    const former = roster.people.find((one) => !hasRole(one) && voters.includes(one.id))
+    if (former !== undefined) throw refused(`Voter holds no role in the roster: ${former.id}`)
     const time = logTime(room)
     const id = uuidv7(time, randomNonce(10))
     const place = { prev: null, seq: 0, stream: proposalStreamOf(id) }
@@ -221,6 +232,36 @@ export const openProposal = (
     )
     return viewOf(room, await readStandingProposal(room, id))
   })
+
+/** Whether a person is still one of those who are asked: who leaves stays in the roster, and loses every role. */
+const hasRole = ({ roles }: Person): boolean => roles.length > 0
+
+/** Whose votes came from a command line, where the name is the operating system's. */
+const localVoters = (entries: StandingProposal['entries']): readonly string[] =>
+  entries.flatMap((entry) => {
+    const matter = matterOf(entry, 'approval')
+    return matter?.event === 'voted' && matter.by.type === 'local' ? [matter.by.owner] : []
+  })
+
+/**
+ * Sees that who votes is still somebody, and not another name of somebody: voters are fixed when a proposal is opened, people of the roster come and go,
+ * and whoever is at the host can have all its names.
+ * @throws {@link Failure} PROPOSAL_REFUSED
+ */
+function expectOneself(
+  { entries, roster, story }: StandingProposal,
+  { owner, type }: Caller,
+): void {
+  // Of who is no voter the rules of evidence tell.
+  if (!story.consensus.voters.includes(owner)) return
+  if (roster?.people.some((one) => one.id === owner && hasRole(one)) !== true)
+    throw refused(`Who calls holds no role in the roster that counts now: ${owner}`)
+  const [other] = type === 'local' ? localVoters(entries).filter((name) => name !== owner) : []
+  if (other !== undefined)
+    throw refused(
+      `One person votes at the command line, others by their API keys; it was ${other}, and not ${owner}`,
+    )
+}
 
 /**
  * Votes on a proposal, withdraws or closes it. The vote that settles it closes it; closing what is closed changes nothing.
@@ -248,6 +289,10 @@ export const actOnProposal = (
         act.act === 'vote'
           ? { event: 'voted' as const, note: act.note ?? null, proposal, vote: act.vote }
           : { event: 'withdrawn' as const, proposal, reason: act.reason }
+      if (told.event === 'voted') {
+        expectOneself(standing, caller)
+        await expectOwnKey(room, caller)
+      }
       await enterStep(room, placeIn(standing), told, caller)
       await closeDue(room, producer, await readStandingProposal(room, proposal), caller)
     }

@@ -3,12 +3,13 @@
 import { Failure } from '../base/failure.ts'
 import { encodeHex } from '../base/bytes.ts'
 import type { Caller, RosterMatter } from '../dossier/matters.ts'
-import { rosterDigest, type RosterPlace } from '../dossier/roster.ts'
+import { rosterDigest, type Roster, type RosterPlace } from '../dossier/roster.ts'
 import { parseTrustRoot } from '../dossier/trust-root.ts'
 import { advanceRoster, type RosterStory } from '../verify/judge-roster-stream.ts'
 import { recoveryDelayMs } from '../verify/judge-roster.ts'
 import type { RosterApplied, RosterProposal, RosterView } from '../wire/roster.ts'
 import { beginControlNow } from './closing.ts'
+import { asRead } from './namesakes.ts'
 import { enterNow, type Room } from './room.ts'
 import { publishNow, readCheckedTrustRoot } from './trust.ts'
 import { placeOf, readRosterStory } from './roster-story.ts'
@@ -79,6 +80,21 @@ async function enterRoster(room: Room, matter: RosterMatter, story: RosterStory)
   return appended.index
 }
 
+/**
+ * Sees that nobody new has the name of another in another spelling: two lead roles would be one person's, who reads as two.
+ * @throws {@link Failure} ROSTER_REFUSED
+ */
+function expectDistinct({ people }: Roster, before: Roster | undefined): void {
+  const known = new Set(before?.people.map(({ id }) => id))
+  const ids = new Map<string, string>()
+  for (const { id } of people) {
+    const other = ids.get(asRead(id))
+    if (other !== undefined && !(known.has(id) && known.has(other)))
+      throw refused(`Two people of one name in two spellings: ${other} and ${id}`)
+    ids.set(asRead(id), id)
+  }
+}
+
 async function applyAlone(
   room: Room,
   proposal: RosterProposal,
@@ -94,6 +110,7 @@ async function applyAlone(
     if (!(await isPublished(room, sha256))) await publishNow(room)
     return { countsFrom: counting.time, event: 'version', index: counting.from, sha256, version }
   }
+  expectDistinct(proposal.roster, counting?.roster)
   const time = logTime(room)
   const matter = eventOf(story, proposal, by, time, placeOf(room))
   const index = await enterRoster(room, matter, story)

@@ -6,6 +6,7 @@ import type { OverrideEvent } from '../dossier/override-events.ts'
 import type { Roster } from '../dossier/roster.ts'
 import type { TwoKeyRequest } from '../verify/two-key-story.ts'
 import type { OverrideAct } from '../wire/overrides.ts'
+import { sameAsAsker } from './namesakes.ts'
 
 type Signing = Extract<OverrideAct, { act: 'sign' }>['signing']
 
@@ -47,6 +48,15 @@ function signedEvent(
     signature,
   }
 }
+
+/** Why somebody may not sign who asked, in another spelling: the guards of evidence compare byte for byte. */
+export const sameAsRequester = (
+  event: OverrideEvent,
+  { challenge: { requesters } }: TwoKeyRequest,
+): string | undefined =>
+  event.event !== 'signed' || requesters.includes(event.person)
+    ? undefined
+    : sameAsAsker(event.person, requesters)
 
 /** The event that an act is, or why it is none. */
 export function eventOfAct(

@@ -22,15 +22,18 @@ export interface LogPlace {
   readonly pin: string | undefined
 }
 
+/** The pins of tenants, and of all that have one where none is named: one whose rows are gone from the database has its pin left. */
 async function readPins(
   place: LogPlace,
   { id }: Instance,
   names: readonly string[],
+  only: string | undefined,
 ): Promise<ReadonlyMap<string, Pin | undefined>> {
   const pins = openPins(place, id)
   try {
+    const all = only === undefined ? [...names, ...(await pins.list())] : names
     const read = new Map<string, Pin | undefined>()
-    for (const name of names) read.set(name, await pins.read(name))
+    for (const name of all) read.set(name, await pins.read(name))
     return read
   } finally {
     await pins.close()
@@ -62,6 +65,26 @@ async function unseal(
   keyring.close()
 }
 
+/** What is to be said of a tenant of which nothing but the pin is left. */
+const lostTenant = (tenant: string, { origin, size }: Pin): FsckReport => ({
+  conclusive: true,
+  count: 1,
+  decisions: 0,
+  erased: 0,
+  findings: [
+    {
+      index: null,
+      part: 'pin',
+      what: `Database knows nothing of a tenant that is pinned, bring the newer database back: size ${size}`,
+    },
+  ],
+  firstIndex: null,
+  origin,
+  size: 0,
+  tenant,
+  unchecked: [],
+})
+
 /**
  * Checks logs one after the other, as they are at one moment.
  * @param providers to unseal with; none where that is not asked for
@@ -78,15 +101,21 @@ export async function* checkLogs(
   let pins: ReadonlyMap<string, Pin | undefined>
   try {
     instance = await instanceOf(early)
-    pins = await readPins(place, instance, await namesOf(early, tenant))
+    pins = await readPins(place, instance, await namesOf(early, tenant), tenant)
   } finally {
     await early.close()
   }
+  const archive = existsSync(join(place.data, archiveName))
   const store = await openSqliteStore({ mode: 'read', path: place.data, snapshot: true })
   try {
-    for (const [name, pin] of pins)
+    for (const [name, pin] of pins) {
+      if (pin !== undefined && (await store.readTenant(name)) === undefined) {
+        // An archive is of before others were founded.
+        if (!archive) yield lostTenant(name, pin)
+        continue
+      }
       yield await fsck({
-        archive: existsSync(join(place.data, archiveName)),
+        archive,
         clock: Date.now,
         pin,
         progress: (part, done, total) => {
@@ -101,6 +130,7 @@ export async function* checkLogs(
           ? {}
           : { unseal: (stored: StoredKeys) => unseal(providers, instance, name, stored) }),
       })
+    }
   } finally {
     await store.close()
   }

@@ -15,11 +15,13 @@ async function readKeyStore(store: StoreReader, tenant: string): Promise<StoredK
   return keys
 }
 
-/** That the key store holds what its manifest lists, and with the keys at hand that the manifest is genuine. */
+/** That the key store holds what its manifest lists, is no older than what is pinned, and with the keys at hand that the manifest is genuine. */
 export async function checkKeyStore(
   { store, unseal }: FsckRequest,
   { name }: Tenant,
   instance: Instance,
+  pinnedEpoch: number,
+  found: Found,
 ): Promise<void> {
   const keys = await readKeyStore(store, name)
   if (unseal !== undefined) await unseal(keys)
@@ -28,6 +30,12 @@ export async function checkKeyStore(
   readKeys(keys.keys, identity, master)
   const listed = parseManifestUnchecked(keys.manifest)
   checkListed(listed, describeKeys(identity, listed.epoch, publicKeyOf(master), keys))
+  if (listed.epoch < pinnedEpoch)
+    row(
+      found,
+      null,
+      `Key store is older than the pinned one: epoch ${listed.epoch} < ${pinnedEpoch}`,
+    )
 }
 
 /** That the key store tells what the log told of keys. */

@@ -229,7 +229,7 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
   await part(found, signal, () => checkApiKeys(request, tenant, found))
   await part(found, signal, () => checkWebhooks(request, tenant, found))
   await part(found, signal, () => checkTrustRoots(request, tenant, found))
-  await part(found, signal, () => checkKeyStore(request, tenant, instance))
+  await part(found, signal, () => checkKeyStore(request, tenant, instance, pin?.epoch ?? 0, found))
   await part(found, signal, () => checkKeyLife(request, tenant, found))
   await part(found, signal, () => checkRows(request, tenant, instance, found))
   await part(found, signal, () => checkControl(request, tenant, instance, guarded, found))

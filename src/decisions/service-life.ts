@@ -4,6 +4,7 @@
 // When a commit's outcome is unknown, or the database fails, everything stops: readiness goes down, the store is closed and opened again, each
 // log is read anew and held against its pin, and only then is anything signed. Callers in between get the failure that began it.
 // One file, for store, rooms, trouble and recovery are one state; the calls themselves stand in *-calls.ts.
+import { setTimeout } from 'node:timers/promises'
 import { asFailure, Failure, type FailureCode } from '../base/failure.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { KekProvider } from '../kek/kek.ts'
@@ -67,10 +68,10 @@ export class ServiceLife implements Access, Ground {
   /** Tenants whose rooms did not open when they were last asked for. */
   readonly #refused = new Map<string, FailureCode>()
   readonly #release: () => void
+  readonly #closing = new AbortController()
   #store: Store
   #trouble: Failure | undefined
   #recovery: Promise<void> | undefined
-  #closing = false
 
   private constructor(parts: ServiceParts, store: Store, instance: Instance, release: () => void) {
     this.#parts = parts
@@ -214,7 +215,8 @@ export class ServiceLife implements Access, Ground {
 
   use<T>(name: string, work: (room: Room) => Promise<T>): Promise<T> {
     if (this.#trouble !== undefined) return Promise.reject(this.#trouble)
-    if (this.#closing) return Promise.reject(new Failure('LOG_CLOSED', 'Service is closing'))
+    if (this.#closing.signal.aborted)
+      return Promise.reject(new Failure('LOG_CLOSED', 'Service is closing'))
     return this.#rooms.use(name, work)
   }
 
@@ -257,11 +259,12 @@ export class ServiceLife implements Access, Ground {
   health(): Promise<Health> {
     return tellHealth({
       clock: this.clock,
-      closing: this.#closing,
+      closing: this.#closing.signal.aborted,
       keys: this.desk,
       overridesPerDay: overridesPerDayOf(this.#parts),
       refused: this.#refused,
-      store: () => (this.#trouble === undefined && !this.#closing ? this.#store : undefined),
+      store: () =>
+        this.#trouble === undefined && !this.#closing.signal.aborted ? this.#store : undefined,
       tenants: () => this.#rooms.tenants,
       trouble: this.#trouble,
       witnesses: this.#witnessing.summary,
@@ -270,8 +273,8 @@ export class ServiceLife implements Access, Ground {
 
   /** Refuses new work, finishes what was accepted, and ends. */
   async close(): Promise<void> {
-    if (this.#closing) return
-    this.#closing = true
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort()
     await this.hall.close()
     await this.#recovery
     await this.#rooms.idle()
@@ -327,7 +330,8 @@ export class ServiceLife implements Access, Ground {
   async #recover(): Promise<void> {
     const names = this.#rooms.tenants
     await this.#leaveRooms()
-    for (let wait = retryMs.first; !this.#closing; wait = Math.min(2 * wait, retryMs.most)) {
+    const { signal } = this.#closing
+    for (let wait = retryMs.first; !signal.aborted; wait = Math.min(2 * wait, retryMs.most)) {
       try {
         await this.#store.close()
         this.#store = await this.#parts.openStore()
@@ -348,7 +352,8 @@ export class ServiceLife implements Access, Ground {
           code: this.#trouble.code,
           message: this.#trouble.message,
         })
-        await new Promise((resolve) => setTimeout(resolve, wait).unref())
+        // Whoever closes waits for this, with perhaps nothing else that keeps the process.
+        await setTimeout(wait, undefined, { ref: false, signal }).catch(() => undefined)
       }
     }
   }

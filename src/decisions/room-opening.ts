@@ -100,13 +100,13 @@ export class RoomOpening {
     }
   }
 
-  /** Gives up a room that nobody uses: its keys in this turn, then its log. */
+  /** Gives up a room that nobody uses: in this turn, for the next may be opened before its log has ended. */
   async close(room: Room): Promise<void> {
     this.#parts.desk.leave(room)
+    this.#parts.witnessing.leave(room)
     this.#holders.delete(room.tenant.name)
     room.keyring.close()
     await room.log.close()
-    this.#parts.witnessing.leave(room)
   }
 
   /** Gives up the keys of a tenant whose room did not open. */

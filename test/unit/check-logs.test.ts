@@ -16,8 +16,9 @@ async function findingsOf({ settings }: Installation, tenant?: string) {
     progress: quiet,
     signal: new AbortController().signal,
     signatures: false,
-    tenant,
     trustFile: undefined,
+    unseal: false,
+    ...(tenant === undefined ? {} : { tenant }),
   }
   for await (const { findings, tenant: name } of checkLogs(place, [], request))
     found[name] = findings.map(({ part, what }) => `${part}: ${what}`)

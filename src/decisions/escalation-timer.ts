@@ -61,9 +61,12 @@ export class EscalationTimer {
     if (this.#closed) return
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
-      this.#looking ??= this.#look().finally(() => {
-        this.#looking = undefined
-      })
+      // It has not read what it was just told of.
+      if (this.#looking !== undefined) this.#wake(delays.least)
+      else
+        this.#looking = this.#look().finally(() => {
+          this.#looking = undefined
+        })
     }, delayMs).unref()
   }
 

@@ -102,6 +102,31 @@ describe('the timer', () => {
     await timer.close()
   })
 
+  it('forgets no deadline that passes while it is still at an earlier one', async () => {
+    const slow = Promise.withResolvers<undefined>()
+    const waiting = [{ stream: 'slow', tenant: 'away', until: Date.now() - 1 }]
+    const told: string[] = []
+    const timer = new EscalationTimer({
+      clock: Date.now,
+      list: () => Promise.resolve([...waiting]),
+      report: () => undefined,
+      timeOut: async (_, stream) => {
+        waiting.shift()
+        told.push(stream)
+        if (stream === 'slow') await slow.promise
+      },
+    })
+    timer.start()
+    await expect.poll(() => told).toEqual(['slow'])
+    const until = Date.now() + 1
+    waiting.push({ stream: 'soon', tenant: 'acme', until })
+    timer.expect(until)
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    slow.resolve(undefined)
+    await expect.poll(() => told, { timeout: 5000 }).toEqual(['slow', 'soon'])
+    await timer.close()
+  })
+
   it('ends more than it reads at once', async () => {
     const until = Date.now() - 1
     const waiting = Array.from({ length: 200 }, (_, n) => ({ stream: `${n}`, tenant: 't', until }))

@@ -146,7 +146,8 @@ describe('SoftHSM and its processes', () => {
     delay.disable()
     expect(new Set(codes)).toEqual(new Set(['KEK_UNAVAILABLE']))
     expect(took).toBeLessThan(8000)
-    expect((delay.percentile(99) - quiet.percentile(99)) / 1e6).toBeLessThan(20)
+    // An order of magnitude: a loop that waits for the token stands still for a second, and a busy machine has been seen to cost 50 ms.
+    expect((delay.percentile(99) - quiet.percentile(99)) / 1e6).toBeLessThan(200)
     expect(delay.max / 1e6).toBeLessThan(900)
     const again = performance.now()
     expect(await codeOf(provider.probe())).toBe('KEK_UNAVAILABLE')

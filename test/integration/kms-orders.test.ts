@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { failureCodes, type FailureCode } from '../../src/base/failure.ts'
 import { createKmsKek } from '../../src/kek/kms.ts'
 import { firstLineOf, outcomeOf, runCountersign, startCountersign } from '../support/cli.ts'
-import { KmsDouble, type Fault } from '../support/kms-double.ts'
+import { KmsDouble, type Answer, type Fault } from '../support/kms-double.ts'
 import { openOrderBench, type OrderBench, type OrderName } from '../support/order-bench.ts'
 
 // What the provider says of each error, and how often it asks, is in kms-faults.test.ts; here it is what becomes of an order about keys.
@@ -114,6 +114,48 @@ describe('AWS KMS that fails, at the command line and over HTTP', () => {
       else await bench.meet(order, harm, heal, code)
     },
   )
+})
+
+describe('AWS KMS that lies', () => {
+  const bytesOf = (value: unknown): Buffer => Buffer.from(String(value), 'base64')
+  const turned = (value: unknown): string =>
+    Buffer.from(bytesOf(value).map((byte) => byte ^ 1)).toString('base64')
+
+  it.each<[string, OrderName, 'Encrypt' | 'Decrypt', (usual: Answer) => Answer]>([
+    ...(['rotate', 'rewrap'] as const).map(
+      (order) =>
+        [
+          'gives another key of the right length',
+          order,
+          'Decrypt',
+          (usual: Answer) => ({ ...usual, Plaintext: turned(usual['Plaintext']) }),
+        ] as const,
+    ),
+    [
+      'gives a ciphertext that it does not open',
+      'rewrap',
+      'Encrypt',
+      (usual) => ({ ...usual, CiphertextBlob: turned(usual['CiphertextBlob']) }),
+    ],
+    [
+      'gives a ciphertext without its last byte',
+      'rewrap',
+      'Encrypt',
+      (usual) => ({
+        ...usual,
+        CiphertextBlob: bytesOf(usual['CiphertextBlob']).subarray(0, -1).toString('base64'),
+      }),
+    ],
+  ])('and %s at %s changes nothing', async (_, order, operation, answer) => {
+    const harm = (): void => {
+      kms.heal()
+      kms.fail({ answer }, Infinity, operation)
+    }
+    const heal = (): void => {
+      kms.heal()
+    }
+    await bench.meet(order, harm, heal, 'OPEN_FAILED')
+  })
 })
 
 describe('the command line beside a server whose keys hang on AWS KMS', () => {

@@ -1,6 +1,7 @@
 // What a bundle is evaluated against.
 import { z } from 'zod'
 import { Failure } from '../base/failure.ts'
+import type { Meter } from './engine.ts'
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -18,6 +19,8 @@ const contextSchema = z.strictObject({
 export type EvaluationContext = Readonly<z.infer<typeof contextSchema>> & {
   /** The members of the data that the service itself asserts. */
   readonly asserted?: Readonly<Record<string, unknown>>
+  /** What comparing may still cost; without bound where there is none. */
+  readonly meter?: Meter
 }
 
 /**

@@ -13,7 +13,8 @@ import {
   type CitedGate,
   type CitedPolicy,
 } from './citations.ts'
-import { engineVersion, TraceWriter, type BundleTrace } from './engine-trace.ts'
+import { engineVersion, Meter, rulesOf, type EngineName } from './engine.ts'
+import { TraceWriter, type BundleTrace } from './engine-trace.ts'
 import { rankOf, statusOf, stronger, type ComposedEffect, type DecisionStatus } from './lattice.ts'
 import type { ObligationType } from './obligations.ts'
 import {
@@ -51,6 +52,8 @@ export interface DecideInput {
   }
   /** What whoever asks can do; undefined is everything. */
   readonly supports?: readonly ObligationType[]
+  /** The newest unless an older one's decision is made again. */
+  readonly engine?: EngineName
 }
 
 /** How the decision was made; together with the intent and the policies it is enough to make it again. */
@@ -101,6 +104,9 @@ class Deciding {
   readonly #input: DecideInput
   readonly #facts: Readonly<Record<string, unknown>>
   readonly #boundRefs: readonly string[]
+  readonly #engine: EngineName
+  /** Of asking, and of telling why it came out so. */
+  readonly #meters: readonly [Meter, Meter] | undefined
   readonly #opinions: Opinion[] = []
   readonly #passes: (readonly BundleTrace[])[] = []
   readonly #writer = new TraceWriter()
@@ -112,6 +118,9 @@ class Deciding {
     this.#input = input
     this.#facts = input.facts ?? {}
     this.#boundRefs = input.boundRefs ?? []
+    this.#engine = input.engine ?? engineVersion
+    const { mostSteps } = rulesOf(this.#engine)
+    this.#meters = mostSteps === Infinity ? undefined : [new Meter(mostSteps), new Meter(mostSteps)]
   }
 
   /** What the policies say about a request, which may be one that a step has changed. */
@@ -120,19 +129,21 @@ class Deciding {
     const facts = this.#facts
     const boundRefs = this.#boundRefs
     const isChanged = this.#passes.length > 0
-    const chosen = selectPolicies({ request, facts, active, boundRefs, isChanged })
-    const context = contextOf(request, facts)
+    const engine = this.#engine
+    const chosen = selectPolicies({ request, facts, active, boundRefs, isChanged, engine })
+    const plain = contextOf(request, facts)
+    const [asking, telling] = this.#meters?.map((meter) => ({ ...plain, meter })) ?? []
     const found = chosen.problems.map(({ code, text }) => problem(code, text))
     for (const policy of chosen.concerned) this.#cite(policy, 'error')
     // Told although they said nothing: who decides again must find what was named.
     for (const policy of chosen.passedOver) this.#cite(policy, 'not_applicable')
     const traces: BundleTrace[] = []
     for (const policy of chosen.selected) {
-      const outcomes = askBundle(policy.compiled, context, time)
+      const outcomes = askBundle(policy.compiled, asking ?? plain, time)
       const opinions = outcomes.map(({ opinion }) => opinion)
       found.push(...opinions)
       const gated = evaluateBundleGates(policy.compiled.bundle, request, facts)
-      const trace = this.#writer.bundle(policy, outcomes, context)
+      const trace = this.#writer.bundle(policy, outcomes, telling ?? plain)
       traces.push(gated === undefined ? trace : { ...trace, gates: gated.trace })
       // Beside what policies found: gates that pass are no policy that matched.
       const held = gated === undefined ? [] : [this.#askGates(gated)]
@@ -222,7 +233,7 @@ class Deciding {
       scope === undefined ? [] : [[compiled.digest, scope.stated] as const],
     )
     return {
-      engine: engineVersion,
+      engine: this.#engine,
       time,
       facts: this.#facts,
       boundRefs: this.#boundRefs,
@@ -254,7 +265,7 @@ const problem = (code: string, text: string): Opinion => ({
 })
 
 /** What a decision is that could not be made. */
-const failed = (time: number): Decided => ({
+const failed = ({ engine = engineVersion, time }: DecideInput): Decided => ({
   status: 'ERROR',
   overridable: false,
   reasons: [{ code: 'EVALUATION_FAILED', text: 'The evaluation itself failed' }],
@@ -264,7 +275,7 @@ const failed = (time: number): Decided => ({
   policies: [],
   gates: [],
   trace: {
-    engine: engineVersion,
+    engine,
     time,
     facts: {},
     boundRefs: [],
@@ -283,6 +294,6 @@ export function decide(input: DecideInput): Decided {
   try {
     return new Deciding(input).decide()
   } catch {
-    return failed(input.time)
+    return failed(input)
   }
 }

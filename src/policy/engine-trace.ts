@@ -1,13 +1,11 @@
 // What a decision says of its own making: enough to recompute it from the policies it cites, and to tell a person which rule, matcher and path decided.
 // Bounded, whatever bundles and requests hold, for it is signed and kept. Values of the request stand in it only where the bundle reveals their path.
+import type { CompiledRule } from './compile.ts'
 import type { EvaluationContext } from './context.ts'
 import type { GateTrace } from './gates.ts'
 import type { PolicyOutcome } from './opinion.ts'
 import type { ActivePolicy } from './select.ts'
 import { traceRule, type Reveal, type TracedComparison } from './trace.ts'
-
-/** The name and version of the engine; another version may answer otherwise. */
-export const engineVersion = 'countersign-engine/1'
 
 /** Of a policy: comparisons and near misses told, rules asked for near misses; of a decision: comparisons told, policies told. */
 const most = Object.freeze({
@@ -80,7 +78,7 @@ export class TraceWriter {
 
   #outcome(outcome: PolicyOutcome, context: EvaluationContext, reveal: Reveal): PolicyTrace {
     const { opinion, policy, rule } = outcome
-    const because = rule === undefined ? [] : traceRule(rule, context, reveal).because
+    const because = rule === undefined ? [] : this.#because(rule, context, reveal)
     const told = because.slice(0, Math.min(most.because, this.#comparisons))
     this.#comparisons -= told.length
     return {
@@ -90,6 +88,20 @@ export class TraceWriter {
       code: opinion.code,
       because: told.map(short),
       nearMisses: this.#nearMisses(outcome, context, reveal),
+    }
+  }
+
+  /** What is told of a rule that matched: nothing where telling would cost too much. */
+  #because(
+    rule: CompiledRule,
+    context: EvaluationContext,
+    reveal: Reveal,
+  ): readonly TracedComparison[] {
+    try {
+      return traceRule(rule, context, reveal).because
+    } catch (error) {
+      if (context.meter === undefined) throw error
+      return []
     }
   }
 
@@ -103,11 +115,24 @@ export class TraceWriter {
     const found: PolicyTrace['nearMisses'][number][] = []
     for (const other of policy.rules.slice(0, most.rules)) {
       if (other === rule || found.length === most.nearMisses || this.#comparisons === 0) break
-      const { nearMiss } = traceRule(other, context, reveal)
+      const nearMiss = this.#nearMiss(other, context, reveal)
       if (nearMiss === undefined) continue
       found.push({ rule: cut(other.id), comparison: short(nearMiss) })
       this.#comparisons--
     }
     return found
+  }
+
+  #nearMiss(
+    rule: CompiledRule,
+    context: EvaluationContext,
+    reveal: Reveal,
+  ): TracedComparison | undefined {
+    try {
+      return traceRule(rule, context, reveal).nearMiss
+    } catch (error) {
+      if (context.meter === undefined) throw error
+      return undefined
+    }
   }
 }

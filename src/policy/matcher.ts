@@ -157,6 +157,7 @@ function compileField(matcher: FieldMatcher, at: string, dialect: Dialect): Comp
   const plain = compileComparison(matcher, dialect, at)
   const compare = dialect.raisesOnKind ? judging(matcher, plain, at) : plain
   const whenMissing = matcher.kind === 'missing'
+  const charge = metered(matcher, dialect, at)
   return {
     matcher,
     at,
@@ -164,20 +165,27 @@ function compileField(matcher: FieldMatcher, at: string, dialect: Dialect): Comp
     lookup,
     test: (context) => {
       const actual = lookup(context)
-      return actual === missing ? whenMissing : compare(actual)
+      if (actual === missing) return whenMissing
+      charge(context, actual)
+      return compare(actual)
     },
   }
 }
 
-function compileForeign(matcher: ForeignMatcher, at: string): CompiledMatcher {
+function compileForeign(matcher: ForeignMatcher, at: string, dialect: Dialect): CompiledMatcher {
   const { compare, lookup, pattern } = matcher
   pattern?.compile()
+  const charge = metered(matcher, dialect, at)
   return {
     matcher,
     at,
     children: [],
     lookup,
-    test: (context) => compare(lookup(context), at, context),
+    test: (context) => {
+      const actual = lookup(context)
+      charge(context, actual)
+      return compare(actual, at, context)
+    },
   }
 }
 
@@ -202,6 +210,26 @@ const compose = (
   children: readonly CompiledMatcher[],
   test: CompiledMatcher['test'],
 ): CompiledMatcher => ({ matcher, at, children, lookup: undefined, test })
+
+/** What comparing with a matcher costs for each character or item of what is there. */
+function unitCost(matcher: FieldMatcher | ForeignMatcher, dialect: Dialect): number {
+  const items = 'value' in matcher && Array.isArray(matcher.value) ? matcher.value.length : 1
+  return Math.max(weighComparison(matcher, dialect), items)
+}
+
+/** Takes what a comparison costs from what a decision may still cost. */
+function metered(
+  matcher: FieldMatcher | ForeignMatcher,
+  dialect: Dialect,
+  at: string,
+): (context: EvaluationContext, actual: unknown) => void {
+  let cost: number | undefined
+  return ({ meter }, actual) => {
+    if (meter === undefined || (typeof actual !== 'string' && !Array.isArray(actual))) return
+    cost ??= unitCost(matcher, dialect)
+    if (!meter.take(actual.length * cost)) raise('Deciding takes too many steps', at)
+  }
+}
 
 /** What the patterns of a comparison weigh; nothing where one is refused, which its compiling tells. */
 function weighComparison(matcher: FieldMatcher | ForeignMatcher, dialect: Dialect): number {
@@ -244,7 +272,9 @@ export function* compileMatcher(
 ): Generator<undefined, CompiledMatcher> {
   if ('field' in matcher) {
     const compiled =
-      'compare' in matcher ? compileForeign(matcher, at) : compileField(matcher, at, dialect)
+      'compare' in matcher
+        ? compileForeign(matcher, at, dialect)
+        : compileField(matcher, at, dialect)
     yield
     return compiled
   }

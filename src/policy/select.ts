@@ -2,9 +2,10 @@
 // 1. Every active bundle whose scope covers the request decides, unless it wants to be named (`select: referenced`).
 // 2. So do the bundles that the API key is bound to and those that the request names, where they cover it. Naming adds, it never takes away: nobody escapes
 //    a policy by naming another. What is named must be active, and what a request names must cover it as it came, else the answer is an error.
-// 3. A scope by environment cannot be judged where the request has none: an error, for leaving it out must not be a way round.
+// 3. A scope by environment or by resource cannot be judged where the request does not say which: an error, for leaving it out must not be a way round.
 import type { CompiledBundle } from './compile.ts'
 import type { Reason } from './reason-codes.ts'
+import { engineVersion, rulesOf, type EngineName } from './engine.ts'
 import { environmentOf, type PolicyRequest } from './request.ts'
 import type { Scope } from './terms.ts'
 
@@ -37,21 +38,34 @@ export interface SelectionInput {
   readonly boundRefs: readonly string[]
   /** Whether the request is one that a step has changed: what it names need not be for that. */
   readonly isChanged: boolean
+  /** The newest unless said. */
+  readonly engine?: EngineName | undefined
 }
 
-type Coverage = 'covers' | 'outside' | 'unknown'
+/** What a request may leave out. */
+type Unsaid = 'resource' | 'environment'
 
-function coverageOf(
-  scope: Scope | undefined,
-  action: string,
-  resource: string,
-  environment: string | undefined,
-): Coverage {
+type Coverage = 'covers' | 'outside' | Unsaid
+
+/** What of a request scopes are about. */
+interface Asked {
+  readonly action: string
+  readonly resource: string | undefined
+  readonly environment: string | undefined
+}
+
+function coverageOf(scope: Scope | undefined, asked: Asked): Coverage {
+  const { action, environment, resource } = asked
   if (scope === undefined) return 'covers'
-  if (scope.action?.(action) === false || scope.resource?.(resource) === false) return 'outside'
-  if (scope.environment === undefined) return 'covers'
-  if (environment === undefined) return 'unknown'
-  return scope.environment(environment) ? 'covers' : 'outside'
+  // What takes any resource takes none as well.
+  const known = resource ?? (scope.resource?.('') === true ? '' : undefined)
+  const isOutside =
+    scope.action?.(action) === false ||
+    (known !== undefined && scope.resource?.(known) === false) ||
+    (environment !== undefined && scope.environment?.(environment) === false)
+  if (isOutside) return 'outside'
+  if (scope.environment !== undefined && environment === undefined) return 'environment'
+  return scope.resource !== undefined && known === undefined ? 'resource' : 'covers'
 }
 
 /** Whether a name is of a bundle: its id, `id@version`, or `sha256:` with its digest. */
@@ -73,8 +87,7 @@ const put = (found: Found, policy: ActivePolicy): unknown =>
 /** Chooses for one request. */
 class Selecting {
   readonly #input: SelectionInput
-  readonly #environment: string | undefined
-  readonly #resource: string
+  readonly #asked: Asked
   readonly #selected: Found = new Map()
   readonly #concerned: Found = new Map()
   readonly #passedOver: Found = new Map()
@@ -82,9 +95,15 @@ class Selecting {
 
   constructor(input: SelectionInput) {
     this.#input = input
-    this.#environment = environmentOf(input.request, input.facts)
-    const id = input.request.resource?.['id']
-    this.#resource = typeof id === 'string' ? id : ''
+    const { engine = engineVersion, facts, request } = input
+    const id = request.resource?.['id']
+    const { needsResource } = rulesOf(engine)
+    const said = typeof id === 'string' && id !== '' ? id : undefined
+    this.#asked = {
+      action: request.action.type,
+      environment: environmentOf(request, facts),
+      resource: said ?? (needsResource ? undefined : ''),
+    }
   }
 
   choose(): Selection {
@@ -119,17 +138,12 @@ class Selecting {
     const coverage = this.#coverage(policy)
     if (coverage === 'covers') put(this.#selected, policy)
     else if (coverage === 'outside') otherwise()
-    else this.#blame('POLICY_SCOPE_UNKNOWN', 'The request does not say its environment', [policy])
+    else this.#blame('POLICY_SCOPE_UNKNOWN', `The request does not say its ${coverage}`, [policy])
   }
 
   #coverage({ compiled, scope }: ActivePolicy): Coverage {
-    const action = this.#input.request.action.type
-    const both = [compiled.bundle.applies, scope].map((one) =>
-      coverageOf(one, action, this.#resource, this.#environment),
-    )
-    return (
-      both.find((one) => one === 'outside') ?? both.find((one) => one === 'unknown') ?? 'covers'
-    )
+    const both = [compiled.bundle.applies, scope].map((one) => coverageOf(one, this.#asked))
+    return both.find((one) => one === 'outside') ?? both.find((one) => one !== 'covers') ?? 'covers'
   }
 
   #blame(code: Reason['code'], text: string, policies: readonly ActivePolicy[]): void {

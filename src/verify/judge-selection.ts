@@ -7,7 +7,7 @@ import type { DecisionMatter } from '../dossier/matters.ts'
 import { most } from '../policy/citations.ts'
 import type { CompiledBundle } from '../policy/compile.ts'
 import { decide } from '../policy/decide.ts'
-import { engineVersion } from '../policy/engine-trace.ts'
+import { engineNames, type EngineName } from '../policy/engine.ts'
 import { selectPolicies } from '../policy/select.ts'
 import { scopeSchema, type Terms } from '../policy/terms.ts'
 import { claimsProposal } from './judge-proposal.ts'
@@ -33,7 +33,7 @@ const nameOf = ({ id, sha256 = '', version = '' }: Named): string =>
   [id, version, `sha256:${sha256}`].filter((part) => part !== '').join(' ')
 
 const traceSchema = z.looseObject({
-  engine: z.literal(engineVersion),
+  engine: z.enum(engineNames),
   facts: z.record(z.string(), z.unknown()),
   boundRefs: z.array(z.string()),
   scopes: z.record(z.string(), z.unknown()),
@@ -121,11 +121,12 @@ function expectedOf(
   active: Exclude<ReturnType<PolicyTimes['open']>, string>,
   facts: Trace['facts'],
   boundRefs: readonly string[],
-  gates: unknown,
+  { engine, gates }: { readonly engine: EngineName; readonly gates?: unknown },
 ): ReadonlyMap<string, Named> | string {
   const { concerned, passedOver, selected } = selectPolicies({
     active,
     boundRefs,
+    engine,
     facts,
     isChanged: false,
     request,
@@ -138,8 +139,8 @@ function expectedOf(
     )
     return new Map([...new Map(all)].slice(0, most.policies))
   }
-  if (gates !== null) return 'Decision rests on gates, whose settings are not in the log'
-  const decided = decide({ active, boundRefs, facts, request, time })
+  if ((gates ?? null) !== null) return 'Decision rests on gates, whose settings are not in the log'
+  const decided = decide({ active, boundRefs, engine, facts, request, time })
   if (isFailed(decided)) return 'Decision cannot be made again here'
   return new Map(decided.policies.map((policy) => [policy.sha256, policy]))
 }
@@ -191,7 +192,7 @@ export function judgeSelection(
           active,
           factsUnder(trace, bonds),
           bonds?.policies ?? trace.boundRefs,
-          trace.gates ?? null,
+          trace,
         )
   if (typeof expected === 'string') return { faults, unknown: expected }
   return { faults: [...faults, ...choiceFaults(decision, expected, time)], unknown: undefined }

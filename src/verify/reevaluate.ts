@@ -9,7 +9,7 @@ import { matters, type DecisionMatter, type PolicyMatter } from '../dossier/matt
 import { parseStatement } from '../dossier/statement.ts'
 import { parseDossier, type Dossier, type DossierEntry } from '../dossier/v1.ts'
 import { decide, type Decided } from '../policy/decide.ts'
-import { engineVersion } from '../policy/engine-trace.ts'
+import { engineNames } from '../policy/engine.ts'
 import { obligationTypes } from '../policy/obligations.ts'
 import { compileRecord } from '../policy/open-record.ts'
 import type { ActivePolicy } from '../policy/select.ts'
@@ -118,7 +118,8 @@ function decideAgain(dossier: Dossier, decision: DecisionMatter): Decided {
   const parsed = traceSchema.safeParse(decision.trace)
   if (!parsed.success) throw unknown('Decision does not say how it was made')
   const { boundRefs, engine, facts, gates, predicates, scopes, supports, time } = parsed.data
-  if (engine !== engineVersion) throw unknown(`Decision was made by another engine: ${engine}`)
+  const known = engineNames.find((name) => name === engine)
+  if (known === undefined) throw unknown(`Decision was made by another engine: ${engine}`)
   if (predicates.length > 0) throw unknown('Decision rests on predicates in code')
   if (gates !== null)
     throw unknown('Decision rests on gates, whose settings are not in the dossier')
@@ -127,6 +128,7 @@ function decideAgain(dossier: Dossier, decision: DecisionMatter): Decided {
   return decide({
     active: decision.policies.map((policy) => openPolicy(dossier, policy, scopes)),
     boundRefs,
+    engine: known,
     facts,
     request: decision.intent,
     time,

@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest'
+import { decide } from '../../../src/policy/decide.ts'
+import { reevaluateDossier } from '../../../src/verify/reevaluate.ts'
 import { checkPolicies } from '../../../src/decisions/fsck-policies.ts'
 import type { MadeDecision } from '../../../src/decisions/evaluate.ts'
 import type { Principal } from '../../../src/decisions/service.ts'
@@ -100,13 +102,37 @@ it('finds that all were left out, but not where the evaluation itself failed', a
   expect(found.map((one) => one.split(' leaves')[0])).toEqual([over, beyond, where])
 })
 
+it('chooses again for decisions of the engine of before as that one did', async () => {
+  const test = await foundTestService()
+  await enact(test, bundle('open', 'allow'))
+  await enact(test, bundle('vault', 'deny'), { resources: ['vault:*'] })
+  const active = await activeIn(test)
+  const now = decideBy(active, asked())
+  expect(now.status).toBe('ERROR')
+  const engine = 'countersign-engine/1'
+  const { time = 0 } = now
+  const { deadlineSeconds, ...then } = decide({ active, engine, request: asked().intent, time })
+  expect([then.status, deadlineSeconds]).toEqual(['ALLOW', null])
+  const { gates, obligations, policies, reasons } = then
+  const told = {
+    gates: [...gates],
+    obligations: [...obligations],
+    policies: [...policies],
+    reasons: [...reasons],
+  }
+  const where = await slip(test, { ...now, ...then, ...told })
+  expect(await findingsIn(test)).toEqual([])
+  const dossier = await test.service.exportDossier('default', where.split(' ')[1] ?? '')
+  expect(reevaluateDossier(dossier)).toMatchObject({ outcome: 'same', recorded: 'ALLOW' })
+})
+
 it('finds a policy too many, by its own scope and by that of its activation', async () => {
   const test = await foundTestService()
   await enact(test, bundle('open', 'allow'))
   const own = await enact(test, bundle('cards', 'allow', { scope: { actions: ['pay.card'] } }))
   const given = await enact(test, bundle('vault', 'allow'), { resources: ['vault:*'] })
   const active = await activeIn(test)
-  const made = decideBy(active, asked())
+  const made = decideBy(active, asked({ resource: { id: 'card:1' } }))
   const [cited] = made.policies ?? []
   const cite = (sha256: string, id: string) => {
     const index = active.find(({ compiled }) => compiled.digest === sha256)?.index ?? 0

@@ -60,14 +60,22 @@ describe('scopes', () => {
     expect(selection.problems).toEqual([])
   })
 
-  it('do not take a request without a resource for one of any resource', () => {
-    expect(
-      names(select([active('a', { resources: ['account:*'] })], { resource: undefined })),
-    ).toEqual([])
-    expect(names(select([active('a', { resources: ['*'] })], { resource: undefined }))).toEqual([
-      'a',
-    ])
-  })
+  it.each([[undefined], [{}], [{ id: '' }], [{ id: 7 }], [{ id: ['vault:1'] }]])(
+    'are in doubt where the resource is left out, which is a problem: %j',
+    (resource) => {
+      const scoped = active('a', { resources: ['account:*'], actions: ['pay.*'] })
+      const selection = select([scoped], { resource })
+      expect([names(selection), codes(selection)]).toEqual([[], ['POLICY_SCOPE_UNKNOWN']])
+      expect(selection.problems[0]?.text).toBe('The request does not say its resource')
+      expect(selection.concerned).toEqual([scoped])
+      const elsewhere = select([scoped], { resource, action: { type: 'refund' } })
+      expect([names(elsewhere), codes(elsewhere)]).toEqual([[], []])
+      const other = { resources: ['account:*'], environments: ['dev'] }
+      expect(codes(select([active('a', other)], { resource }))).toEqual([])
+      const any = select([active('a', { resources: ['*'] })], { resource })
+      expect([names(any), codes(any)]).toEqual([['a'], []])
+    },
+  )
 
   it('are in doubt where the environment is left out, which is a problem', () => {
     const scoped = active('a', { environments: ['prod'], actions: ['pay.*'] })

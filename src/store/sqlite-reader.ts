@@ -315,7 +315,7 @@ export class SqliteReader implements port.StoreReader {
     const known = this.#tenantIds.get(name)
     if (known !== undefined) return known
     const id = this.#reads.tenantId.get(name)
-    // A tenant is never removed or renamed, so a number once seen stays true.
+    // A tenant is never removed or renamed, so a number once seen stays true; one that may be rolled back is not asked for here.
     if (id !== undefined) this.#tenantIds.set(name, id)
     return id
   }

@@ -17,9 +17,9 @@ const isTaken = (error: unknown): boolean =>
   /^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)$/.test(codeOf(error))
 
 /** Runs an insertion whose unique key may be taken; then it fails with that code instead. */
-function insert(code: 'LOG_CONFLICT' | 'INPUT_EXISTS', message: string, work: () => void): void {
+function insert<T>(code: 'LOG_CONFLICT' | 'INPUT_EXISTS', message: string, work: () => T): T {
   try {
-    work()
+    return work()
   } catch (cause) {
     if (!isTaken(cause)) throw cause
     throw new Failure(code, message, { cause })
@@ -51,7 +51,7 @@ export class SqliteStore extends SqliteReader implements port.Store {
   createTenant(tenant: Omit<port.Tenant, 'head'>, keys: port.StoredKeys): Promise<void> {
     const { name, origin, profile, createdAt } = tenant
     return this.#write('create a tenant', () => {
-      insert('INPUT_EXISTS', `Tenant exists already: ${name} (${origin})`, () => {
+      const id = insert('INPUT_EXISTS', `Tenant exists already: ${name} (${origin})`, () =>
         this.#writes.tenant.run(
           name,
           origin,
@@ -60,9 +60,10 @@ export class SqliteStore extends SqliteReader implements port.Store {
           createdAt,
           emptyRoot,
           keys.manifest,
-        )
-      })
-      this.#replaceKeys(this.#tenant(name), keys)
+        ),
+      ).lastInsertRowid
+      // Not by its name, which is remembered: where this is rolled back the next tenant gets the number.
+      this.#replaceKeys(Number(id), keys)
     })
   }
 

@@ -70,6 +70,20 @@ export function tenantContract(db: StoreCase): void {
       await db.create()
     })
 
+    it('never takes a tenant that came about for one that did not', async () => {
+      const twice = [makeKey(), makeKey({ keyId: 'second', keyid: keyidOf('second') })]
+      await expect(db.create('acme', twice)).rejects.toMatchObject({ code: 'STORE_FAILED' })
+      const keys = makeKeys([makeKey({ keyid: keyidOf('other') })])
+      await db.store.createTenant(makeTenant('other'), keys)
+      expect(await db.store.readKeys('acme')).toBeUndefined()
+      await expect(append(db.store, 'acme', [{}])).rejects.toMatchObject({
+        code: 'INPUT_NOT_FOUND',
+      })
+      await db.create()
+      expect(await db.store.readKeys('other')).toEqual(keys)
+      expect(await db.store.readKeys('acme')).toEqual(makeKeys())
+    })
+
     it('answers for an unknown tenant with nothing', async () => {
       expect(await db.store.readTenant('nobody')).toBeUndefined()
       expect(await db.store.readEntry('nobody', 0)).toBeUndefined()

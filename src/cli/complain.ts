@@ -1,6 +1,6 @@
 // How the command line says no: one line what is wrong, one what to do, and the exit code of the failure table. A stack is for who asks for it.
 import { encodeHex, utf8 } from '../base/bytes.ts'
-import { asFailure, type Failure, type FailureCode } from '../base/failure.ts'
+import { asFailure, Failure, type FailureCode } from '../base/failure.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { OutputClosed, printable, type Output } from './terminal.ts'
 
@@ -64,6 +64,42 @@ function trace(error: unknown): string {
   return `${error.stack ?? error.message}\n${error.cause === undefined ? '' : `caused by ${trace(error.cause)}`}`
 }
 
+/** Where the system refused a path: what was named is wrong, the machine has no room, or it may do later. */
+const refusals: Readonly<Record<string, FailureCode>> = {
+  EACCES: 'CONFIG_INVALID',
+  EEXIST: 'CONFIG_INVALID',
+  EISDIR: 'CONFIG_INVALID',
+  ELOOP: 'CONFIG_INVALID',
+  ENAMETOOLONG: 'CONFIG_INVALID',
+  ENOENT: 'CONFIG_INVALID',
+  ENOTDIR: 'CONFIG_INVALID',
+  EPERM: 'CONFIG_INVALID',
+  EROFS: 'CONFIG_INVALID',
+  EDQUOT: 'STORE_FULL',
+  ENOSPC: 'STORE_FULL',
+  EIO: 'STORE_FAILED',
+  EMFILE: 'STORE_FAILED',
+  ENFILE: 'STORE_FAILED',
+}
+
+/** What a failure means by what the system said of a path; nothing where the system said nothing. */
+function refusalOf(error: unknown): Failure | undefined {
+  if (error instanceof Failure) {
+    const refusal = refusalOf(error.cause)
+    if (error.code === 'BUG') return refusal
+    // Trying again would not make a directory of a file.
+    return error.code === 'STORE_FAILED' && refusal?.code === 'CONFIG_INVALID'
+      ? new Failure(refusal.code, error.message, { cause: error.cause })
+      : undefined
+  }
+  if (!(error instanceof Error)) return undefined
+  const { code = '', path, syscall } = error as NodeJS.ErrnoException
+  const known = refusals[code]
+  return path === undefined || syscall === undefined || known === undefined
+    ? undefined
+    : new Failure(known, `The system refuses ${syscall} (${code}): ${path}`, { cause: error })
+}
+
 /** Tells what ended a command and gives the exit code. */
 export function complain(error: unknown, err: Output, debug: boolean): number {
   if (error instanceof OutputClosed) return exitCodes.outputClosed
@@ -71,7 +107,7 @@ export function complain(error: unknown, err: Output, debug: boolean): number {
     err.note(`countersign: ${printable(error.message)}\n`)
     return exitCodes.usage
   }
-  const failure = asFailure(error)
+  const failure = refusalOf(error) ?? asFailure(error)
   err.note(describe(failure))
   if (debug) err.note(trace(failure))
   return failure.exit

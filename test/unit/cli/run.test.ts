@@ -91,6 +91,53 @@ describe('a failure', () => {
     expect(debugged.stderr).toContain(plain.stderr.slice(0, 45))
   })
 
+  it.each([
+    ['EACCES', 2, 'CONFIG_INVALID'],
+    ['EEXIST', 2, 'CONFIG_INVALID'],
+    ['ENOTDIR', 2, 'CONFIG_INVALID'],
+    ['EROFS', 2, 'CONFIG_INVALID'],
+    ['ENOSPC', 75, 'STORE_FULL'],
+    ['EIO', 75, 'STORE_FAILED'],
+  ])('of the system about a path is no defect: %s', async (code, exit, name) => {
+    const said = { code, path: '/some/where', syscall: 'mkdir' }
+    const error = Object.assign(new Error('refused'), said)
+    for (const thrown of [error, new Failure('BUG', 'Unexpected error', { cause: error })]) {
+      const { code: ended, stderr } = await run(['tenant', 'list'], failing(thrown))
+      expect(ended).toBe(exit)
+      expect(stderr).toContain(
+        `countersign: The system refuses mkdir (${code}): /some/where (${name})\n`,
+      )
+    }
+  })
+
+  it.each([
+    ['names no path', { code: 'EACCES', syscall: 'connect' }],
+    ['is of no known kind', { code: 'ESTRANGE', path: '/some/where', syscall: 'mkdir' }],
+  ])('of the system that %s stays a defect', async (_, said) => {
+    const { code, stderr } = await run(
+      ['tenant', 'list'],
+      failing(Object.assign(new Error('refused'), said)),
+    )
+    expect(code).toBe(70)
+    expect(stderr).toContain('(BUG)')
+  })
+
+  it.each([
+    ['ENOTDIR', 2],
+    ['EACCES', 2],
+    ['EIO', 75],
+    ['ENOSPC', 75],
+  ])('of the store that no second try mends is one of configuration: %s', async (code, exit) => {
+    const said = { code, path: '/some/where', syscall: 'open' }
+    const cause = Object.assign(new Error('refused'), said)
+    const ran = await run(
+      ['tenant', 'list'],
+      failing(new Failure('STORE_FAILED', 'Cannot open it', { cause })),
+    )
+    expect(ran.code).toBe(exit)
+    expect(ran.stderr).toContain('countersign: Cannot open it (')
+  })
+
   it('cannot move the cursor of a terminal', async () => {
     const failure = new Failure('INPUT_NOT_FOUND', 'No \x1b[2J\u202e\u0085such')
     const { stderr } = await run(['keys', 'status'], failing(failure))

@@ -100,7 +100,8 @@ export function createApp(options: AppOptions): RequestListener {
       const call = new Call(request, target, params)
       return [await exchange(route, call), call.requestId]
     } catch (error) {
-      return [problem(asFailure(error), undefined)]
+      // Whoever is on the way may take what follows for another request than we do.
+      return [problem(asFailure(error), undefined, { Connection: 'close' })]
     }
   }
   return (request, response) => {

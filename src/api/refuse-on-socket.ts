@@ -1,5 +1,5 @@
 // Answers to what the platform's parser refuses before there is a request: also these are problem documents, written by hand.
-import { STATUS_CODES, type Server, type ServerResponse } from 'node:http'
+import { STATUS_CODES, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { Failure } from '../base/failure.ts'
 import { problem } from './problems.ts'
@@ -32,15 +32,14 @@ const isRefusal = ({ code = '' }: NodeJS.ErrnoException): boolean => /^(?:HPE|ER
 const isOwed = (last: ServerResponse, socket: Duplex): boolean =>
   !last.writableFinished && (last.req.complete || last.headersSent || last.socket !== socket)
 
-/** A listener for `clientError`. */
+/**
+ * A listener for `clientError`.
+ * @param lastOn the answer to what came last on a connection
+ */
 export function refuseOnSocket(
-  server: Server,
+  lastOn: (socket: Duplex) => ServerResponse | undefined,
 ): (error: NodeJS.ErrnoException, socket: Duplex) => void {
-  const lastOf = new WeakMap<Duplex, ServerResponse>()
   const ending = new WeakSet<Duplex>()
-  server.on('request', (incoming, outgoing) => {
-    lastOf.set(incoming.socket, outgoing)
-  })
   const endAfter = (last: ServerResponse, socket: Duplex): void => {
     socket.pause()
     last.once('finish', () => {
@@ -50,7 +49,7 @@ export function refuseOnSocket(
     })
   }
   return (error, socket) => {
-    const last = lastOf.get(socket)
+    const last = lastOn(socket)
     // A broken body whose request was answered already is not answered twice.
     const isAnswered = last?.writableFinished === true && !last.req.complete
     if (!socket.writable || !isRefusal(error) || isAnswered) socket.destroy()

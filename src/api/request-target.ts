@@ -1,6 +1,6 @@
 // What a request is asked of (RFC 9112 §3.2, §7.2): a path and a query, whatever form the target has.
 import type { IncomingMessage } from 'node:http'
-import { Failure } from '../base/failure.ts'
+import { checkHead } from './request-head.ts'
 
 /** A path and a query. */
 export interface Target {
@@ -10,7 +10,6 @@ export interface Target {
   readonly query: string
 }
 
-const hostPattern = /^(?:\[[\dA-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d*)?$/
 /** A proxy's form of a target, which every server has to take. */
 const authority = /^https?:\/\/[^/?]*/i
 
@@ -33,23 +32,14 @@ export function unescapePart(part: string): string {
   }
 }
 
-/** Whether a host is named, and once: of several the platform keeps the first, and someone on the way may have taken another (RFC 9112 §3.2). */
-function namesHost({
-  headers,
-  rawHeaders,
-}: Pick<IncomingMessage, 'headers' | 'rawHeaders'>): boolean {
-  const hosts = rawHeaders.filter(
-    (text, i) => i % 2 === 0 && text.length === 4 && text.toLowerCase() === 'host',
-  )
-  return hosts.length === 1 && hostPattern.test(headers.host ?? '')
-}
-
 /**
  * The target of a request.
- * @throws {@link Failure} INPUT_MALFORMED when it names no host or several, or none that can be one
+ * @throws INPUT_MALFORMED, INPUT_INVALID when its head is refused
  */
-export function targetOf(request: Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'url'>): Target {
-  if (!namesHost(request)) throw new Failure('INPUT_MALFORMED', 'Header Host must name a host')
+export function targetOf(
+  request: Pick<IncomingMessage, 'headers' | 'httpVersion' | 'url'>,
+): Target {
+  checkHead(request)
   const { url = '/' } = request
   const target = url.startsWith('/') ? url : url.replace(authority, '')
   const at = target.indexOf('?')

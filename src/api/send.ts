@@ -1,5 +1,6 @@
 // An answer on its way to the socket.
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { limits } from '../base/limits.ts'
 import type { Log } from './request-log.ts'
 import type { Reply } from './route.ts'
 
@@ -26,6 +27,33 @@ function endLingering(outgoing: ServerResponse, request: IncomingMessage): void 
   request.resume()
 }
 
+/** How slowly an answer may be taken. */
+export interface Pace {
+  /** Time that every answer has. */
+  readonly graceMs: number
+  /** What must be taken a second beyond that. */
+  readonly bytesPerSecond: number
+}
+
+const usualPace: Pace = { bytesPerSecond: limits.answerBytesPerSecond, graceMs: 30_000 }
+/** Shorter answers cost less than the connection does, whose own bounds are enough for them. */
+const longBytes = 16_384
+
+/** Cuts off an answer that a peer leaves with us for longer than it may. */
+function limitTaking(
+  outgoing: ServerResponse,
+  bytes: number,
+  { bytesPerSecond, graceMs }: Pace,
+): void {
+  const cut = (): void => {
+    outgoing.destroy()
+  }
+  const timer = setTimeout(cut, graceMs + (bytes / bytesPerSecond) * 1000).unref()
+  outgoing.once('close', () => {
+    clearTimeout(timer)
+  })
+}
+
 /** An answer, and the id of the request where it got so far. */
 export type Made = readonly [reply: Reply, requestId?: string]
 
@@ -34,10 +62,11 @@ export async function sendWhenMade(
   outgoing: ServerResponse,
   making: Promise<Made>,
   log: Log,
+  pace = usualPace,
 ): Promise<void> {
   try {
     const [reply, requestId] = await making
-    send(outgoing, reply, requestId)
+    send(outgoing, reply, requestId, pace)
   } catch (error) {
     const { name, stack = '' } = error instanceof Error ? error : new Error()
     const at = stack.split('\n').find((line) => line.trim().startsWith('at '))
@@ -47,12 +76,12 @@ export async function sendWhenMade(
 }
 
 /** Sends an answer; to a peer that is gone nothing is sent. */
-function send(
+export function send(
   outgoing: ServerResponse,
   { body, cache = 'no-store', headers, status, type }: Reply,
   requestId?: string,
+  pace = usualPace,
 ): void {
-  const { req: request } = outgoing
   if (outgoing.destroyed) return
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
   outgoing.writeHead(status, {
@@ -65,9 +94,15 @@ function send(
   })
   // Text of one byte a character is ASCII, and needs no more than to be copied.
   const encoding = length === body.length ? 'latin1' : 'utf8'
-  if (request.complete) outgoing.end(body, encoding)
-  else {
+  const isLong = length > longBytes
+  if (isLong) limitTaking(outgoing, length, pace)
+  if (!outgoing.req.complete) {
     outgoing.write(body, encoding)
-    endLingering(outgoing, request)
-  }
+    endLingering(outgoing, outgoing.req)
+  } else if (isLong)
+    // An answer that has ended counts as idle although it is still on its way, and a server that closes cuts what is idle.
+    outgoing.write(body, encoding, (error) => {
+      if (error == null) outgoing.end()
+    })
+  else outgoing.end(body, encoding)
 }

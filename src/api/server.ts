@@ -3,8 +3,11 @@ import { createServer as createPlainServer, type RequestListener, type Server } 
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { Failure } from '../base/failure.ts'
+import { limits } from '../base/limits.ts'
 import { mostWaitSeconds } from '../wire/escalations.ts'
 import { refuseOnSocket } from './refuse-on-socket.ts'
+import type { Log } from './request-log.ts'
+import { Turns } from './turns.ts'
 
 /** Where and how to listen. */
 export interface ListenOptions {
@@ -19,6 +22,10 @@ export interface ListenOptions {
   readonly headersTimeoutMs?: number
   /** How long `close` lets requests finish. */
   readonly drainMs?: number
+  /** Connections at a time, of which each may have one request under way; what comes beyond is closed at once. */
+  readonly maxConnections?: number
+  /** Is told of connections that were closed at once. */
+  readonly logger?: Log
 }
 
 /** A listener. */
@@ -36,6 +43,7 @@ const graceMs = 5000
 const holdMs = mostWaitSeconds * 1000
 const defaultDrainMs = 10_000
 const sweepMs = 50
+const tellMs = 10_000
 
 function createServer(options: ListenOptions): Server {
   const { headersTimeoutMs = defaultHeadersMs, requestTimeoutMs, tls } = options
@@ -48,6 +56,8 @@ function createServer(options: ListenOptions): Server {
     keepAliveTimeout: keepAliveMs,
     // A missing Host becomes a problem document like every other fault, instead of the platform's bare 400.
     requireHostHeader: false,
+    // What stands twice is seen, instead of being dropped.
+    joinDuplicateHeaders: true,
   }
   if (tls === undefined) return createPlainServer(bounds)
   try {
@@ -73,6 +83,20 @@ function start(server: Server, { host = '127.0.0.1', port }: ListenOptions): Pro
         reject(new Failure('BUG', 'Listener has no port'))
       else resolve(address)
     })
+  })
+}
+
+/** Tells of connections that were closed at once: the first, and then some times a minute how many. */
+function tellOfDropped(server: Server, logger: Log): void {
+  let dropped = 0
+  let toldAt = -Infinity
+  server.on('drop', () => {
+    dropped++
+    const now = performance.now()
+    if (now - toldAt < tellMs) return
+    logger.error({ closed: dropped, most: server.maxConnections }, 'too many connections')
+    dropped = 0
+    toldAt = now
   })
 }
 
@@ -102,12 +126,21 @@ function drain(server: Server, drainMs: number): Promise<void> {
  */
 export async function listen(app: RequestListener, options: ListenOptions): Promise<Listening> {
   const server = createServer(options)
+  server.maxConnections = options.maxConnections ?? limits.connections
   let closing: Promise<void> | undefined
-  server.on('request', (incoming, outgoing) => {
+  const turns = new Turns(app)
+  const take: RequestListener = (incoming, outgoing) => {
     if (closing !== undefined) outgoing.shouldKeepAlive = false
-    app(incoming, outgoing)
-  })
-  server.on('clientError', refuseOnSocket(server))
+    turns.take(incoming, outgoing)
+  }
+  server.on('request', take)
+  // What is expected is judged with the rest of the head, instead of being refused without a word.
+  server.on('checkExpectation', take)
+  server.on(
+    'clientError',
+    refuseOnSocket((socket) => turns.lastOn(socket)),
+  )
+  if (options.logger !== undefined) tellOfDropped(server, options.logger)
   // A peer that neither reads nor writes for this long is gone.
   server.timeout = options.requestTimeoutMs + holdMs + 2 * graceMs
   const { address, family, port } = await start(server, options)

@@ -35,7 +35,8 @@ async function answer(witness: Witness, request: IncomingMessage): Promise<Reply
 function refusal(logger: Log, failure: Failure): Reply {
   if (failure.status >= 500)
     logger.error({ code: failure.code, reason: failure.message }, 'witness failed')
-  return { body: `${failure.title}\n`, status: failure.status, type: plain }
+  const headers = { Connection: 'close' }
+  return { body: `${failure.title}\n`, headers, status: failure.status, type: plain }
 }
 
 /** The HTTP edge of a witness, as a server of node:http calls it. */

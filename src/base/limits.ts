@@ -43,4 +43,10 @@ export const limits = Object.freeze({
   activePolicies: 128,
   /** Requests that wait for escalations at a time. */
   escalationWaits: 1024,
+  /** Connections of an HTTP edge, unless the operator says another number. */
+  connections: 1024,
+  /** Requests that wait on a connection for the answer to the one before them. */
+  requestsInTurn: 32,
+  /** What a peer must take a second of a long answer, beyond the time that every answer has. */
+  answerBytesPerSecond: 16_384,
 })

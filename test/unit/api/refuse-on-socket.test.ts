@@ -1,4 +1,3 @@
-import { createServer } from 'node:http'
 import { Duplex } from 'node:stream'
 import { expect, it } from 'vitest'
 import { refuseOnSocket } from '../../../src/api/refuse-on-socket.ts'
@@ -10,7 +9,7 @@ const after = (code: string): { readonly socket: Duplex; readonly written: strin
     read: () => undefined,
     write: (bytes: Buffer) => void written.push(bytes.toString()),
   })
-  refuseOnSocket(createServer())(Object.assign(new Error(code), { code }), socket)
+  refuseOnSocket(() => undefined)(Object.assign(new Error(code), { code }), socket)
   return { socket, written }
 }
 

@@ -182,8 +182,8 @@ export class KekWatch {
   async #run(watched: Watched): Promise<void> {
     if (this.#isClosed()) return
     const finding = await this.#ask(watched.provider)
-    // What was given up says nothing of the provider.
-    if (this.#isClosed()) return
+    // What was given up says nothing of the provider, and one that was dropped meanwhile is nobody's concern.
+    if (this.#isClosed() || !this.#watched.includes(watched)) return
     this.#learn(watched, finding)
   }
 

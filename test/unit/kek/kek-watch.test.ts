@@ -393,3 +393,28 @@ describe('checks', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 })
+
+describe('a provider that is dropped', () => {
+  it('is not asked any more, nor told of', async () => {
+    const { kek, watch: watched } = watch()
+    watched.start()
+    watched.drop(kek)
+    await vi.advanceTimersByTimeAsync(3_600_000)
+    expect([kek.probes, watched.health()]).toEqual([0, []])
+    watched.close()
+  })
+
+  it('is not asked any more either where it was just being asked, and what it says then is not told', async () => {
+    const { events, kek, watch: watched } = watch()
+    const asked = Promise.withResolvers<undefined>()
+    kek.answer = () => asked.promise.then(fail('KEK_UNAVAILABLE'))
+    watched.start()
+    const checked = watched.check()
+    watched.drop(kek)
+    asked.resolve(undefined)
+    await checked
+    await vi.advanceTimersByTimeAsync(3_600_000)
+    expect([kek.probes, events]).toEqual([1, []])
+    watched.close()
+  })
+})

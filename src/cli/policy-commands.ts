@@ -267,15 +267,16 @@ function defineReevaluate(program: Command, context: Context, outcome: Outcome):
   const again = define(
     program,
     'reevaluate',
-    'Makes decisions again from their dossiers, offline, and says whether each follows from the policies that it cites; with the dossiers of the streams policies and admin also whether one that had to decide was left out. Exit 0 when all are the same, 3 when one is different, 4 when one cannot be made again: it was submitted or erased, or rests on code.',
+    'Makes decisions again from their dossiers, or from a period, offline, and says whether each follows from the policies that it cites; with the dossiers of the streams policies and admin also whether one that had to decide was left out. A period shows too that those two lack no step. Exit 0 when all are the same, 3 when one is different, 4 when one cannot be made again: it was submitted or erased, or rests on code.',
     [
       'reevaluate 0197.dossier.json --trust trust-root.json',
       'dossier export policies -o policies.json',
       'reevaluate *.dossier.json --policies policies.json --json',
+      'reevaluate q1.period.jsonl --trust trust-root.json --policies policies.json',
     ],
   )
-    .argument('<file...>', 'dossiers of decisions')
-    .option('--trust <file>', 'trust root, to verify each dossier as well')
+    .argument('<file...>', 'dossiers of decisions, periods of audit export')
+    .option('--trust <file>', 'trust root, to verify each file as well; a period needs it')
     .option('--trust-sha256 <hex>', 'SHA-256 that the trust root must have')
     .option('--policies <file>', 'dossier of the stream policies: whether one was left out')
     .option('--admin <file>', 'dossier of the stream admin: what API keys are bound to')

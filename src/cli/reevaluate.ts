@@ -3,6 +3,7 @@
 import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import { reevaluateDossier, type Reevaluation } from '../verify/reevaluate.ts'
+import { reevaluatePeriod, type PeriodReevaluation } from '../verify/reevaluate-period.ts'
 import type { Verdict } from '../verify/report.ts'
 import {
   judgeDossierSelection,
@@ -13,8 +14,15 @@ import {
 import { verifyDossier } from '../verify/verify-dossier.ts'
 import type { Context } from './command.ts'
 import { exitCodes, Usage } from './complain.ts'
-import { readBounded } from './files.ts'
+import { expectReadable, readBounded } from './files.ts'
+import {
+  formatRemadePeriod,
+  isBadPeriod,
+  isOpenPeriod,
+  jsonOfRemadePeriod,
+} from './reevaluate-period.ts'
 import { formatTable, jsonLine, printable } from './terminal.ts'
+import { openEvidence, whileReadingPeriod } from './verify-period.ts'
 
 /** Flags of `reevaluate`. */
 export interface ReevaluateFlags {
@@ -93,36 +101,98 @@ function withSelection(again: Reevaluation, selection: SelectionReport | null): 
     : { ...again, reason: `${reason}, and none was left out` }
 }
 
+/** What was made again: a table of dossiers, and the text of periods. */
+interface Tally {
+  readonly dossiers: Judged[]
+  readonly periods: PeriodReevaluation[]
+  readonly texts: string[]
+}
+
+interface Given {
+  readonly flags: ReevaluateFlags
+  readonly ground: SelectionGround | undefined
+  readonly trustFile: Uint8Array | undefined
+  readonly verify: Verify
+}
+
+function remakeDossier(file: string, bytes: Uint8Array, { ground, verify }: Given): Judged {
+  const selection = ground === undefined ? null : judgeDossierSelection(bytes, ground)
+  const again = withSelection(reevaluateDossier(bytes), selection)
+  return { file, ...again, selection, verdict: verify(bytes) }
+}
+
+async function remakePeriod(
+  context: Context,
+  name: string,
+  period: AsyncIterable<Uint8Array>,
+  { flags: { trustSha256 }, ground, trustFile }: Given,
+): Promise<PeriodReevaluation> {
+  if (trustFile === undefined)
+    throw new Usage(`A period is held against its log, which takes a trust root: --trust: ${name}`)
+  const options = {
+    ...(ground === undefined ? {} : { ground }),
+    ...(trustSha256 === undefined ? {} : { trustSha256 }),
+  }
+  return whileReadingPeriod(context, name, period, (pieces) =>
+    reevaluatePeriod(pieces, trustFile, options),
+  )
+}
+
+async function remake(context: Context, file: string, given: Given, tally: Tally): Promise<void> {
+  const { io, out } = context
+  const { json } = given.flags
+  const evidence = await openEvidence(io.cwd, file)
+  if ('file' in evidence) {
+    const judged = remakeDossier(file, evidence.file, given)
+    tally.dossiers.push(judged)
+    if (json === true) await out.write(jsonLine(judged))
+    return
+  }
+  const made = await remakePeriod(context, file, evidence.period, given)
+  tally.periods.push(made)
+  if (json === true) await out.write(jsonOfRemadePeriod(file, made))
+  else tally.texts.push(formatRemadePeriod(file, made))
+}
+
+/** Says what was not asked. */
+function tellRest({ err }: Context, { ground, trustFile }: Given, { dossiers }: Tally): void {
+  if (trustFile === undefined)
+    err.note('Signatures and proofs were not looked at: --trust verifies them as well\n')
+  if (ground === undefined)
+    err.note('Whether another policy had to decide was not asked: --policies tells\n')
+  else {
+    if (ground.keys === null)
+      err.note('What API keys are bound to was taken from the decisions: --admin tells\n')
+    if (dossiers.length > 0)
+      err.note(
+        'Whether the dossiers of the policies and API keys lack a later step was not asked: a period beside them, or verify --entries on them, tells\n',
+      )
+  }
+}
+
 /** `reevaluate FILE...` */
 export async function reevaluate(
   context: Context,
   files: readonly string[],
   flags: ReevaluateFlags,
 ): Promise<number> {
-  const { err, io, out } = context
-  const { json, trust, trustSha256 } = flags
+  const { io, out } = context
+  const { trust, trustSha256 } = flags
+  // All are looked for before any is judged: exit 2 must not hide that some evidence is bad.
+  for (const file of files) await expectReadable(io.cwd, file)
   const trustFile =
     trust === undefined ? undefined : await readBounded(io.cwd, trust, limits.trustRootBytes)
   const options = trustSha256 === undefined ? {} : { trustSha256 }
   const verify: Verify = (file) =>
     trustFile === undefined ? null : verifyDossier(file, trustFile, options).verdict
   const ground = await readGround(context, flags, verify)
-  const all: Judged[] = []
-  for (const file of files) {
-    const bytes = await readBounded(io.cwd, file, limits.dossierBytes)
-    const selection = ground === undefined ? null : judgeDossierSelection(bytes, ground)
-    const again = withSelection(reevaluateDossier(bytes), selection)
-    const judged = { file, ...again, selection, verdict: verify(bytes) }
-    all.push(judged)
-    if (json === true) await out.write(jsonLine(judged))
-  }
-  if (json !== true) await out.write(formatTable(all.map(rowOf)))
-  if (trustFile === undefined)
-    err.note('Signatures and proofs were not looked at: --trust verifies them as well\n')
-  if (ground === undefined)
-    err.note('Whether another policy had to decide was not asked: --policies tells\n')
-  else if (ground.keys === null)
-    err.note('What API keys are bound to was taken from the decisions: --admin tells\n')
-  if (all.some(isBad)) return exitCodes.badEvidence
-  return all.some(isOpen) ? exitCodes.inconclusive : exitCodes.done
+  const given = { flags, ground, trustFile, verify }
+  const tally: Tally = { dossiers: [], periods: [], texts: [] }
+  for (const file of files) await remake(context, file, given, tally)
+  const { dossiers, periods, texts } = tally
+  if (flags.json !== true) await out.write(`${formatTable(dossiers.map(rowOf))}${texts.join('')}`)
+  tellRest(context, given, tally)
+  if (dossiers.some(isBad) || periods.some(isBadPeriod)) return exitCodes.badEvidence
+  const isOne = dossiers.some(isOpen) || periods.some(isOpenPeriod)
+  return isOne ? exitCodes.inconclusive : exitCodes.done
 }

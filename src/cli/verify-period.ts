@@ -68,14 +68,13 @@ export async function openEvidence(cwd: string, name: string): Promise<Evidence>
   return { period: period() }
 }
 
-/** Judges a period as it is read, telling on a terminal how far it is. @throws {@link Usage} when it cannot be read */
-export async function judgePeriod(
+/** Runs `work` on a period as it is read, telling on a terminal how far it is. @throws {@link Usage} when it cannot be read */
+export async function whileReadingPeriod<T>(
   { err, io }: Context,
   name: string,
   period: AsyncIterable<Uint8Array>,
-  trust: Uint8Array,
-  options: PeriodOptions,
-): Promise<PeriodReport> {
+  work: (pieces: AsyncIterable<Uint8Array>) => Promise<T>,
+): Promise<T> {
   const { size } = await stat(resolve(io.cwd, name))
   const meter = new Meter(err, 'bytes read')
   async function* metered(): AsyncGenerator<Uint8Array> {
@@ -88,8 +87,18 @@ export async function judgePeriod(
     }
   }
   try {
-    return await verifyPeriod(metered(), trust, options)
+    return await work(metered())
   } finally {
     meter.clear()
   }
 }
+
+/** Judges a period as it is read. @throws {@link Usage} when it cannot be read */
+export const judgePeriod = (
+  context: Context,
+  name: string,
+  period: AsyncIterable<Uint8Array>,
+  trust: Uint8Array,
+  options: PeriodOptions,
+): Promise<PeriodReport> =>
+  whileReadingPeriod(context, name, period, (pieces) => verifyPeriod(pieces, trust, options))

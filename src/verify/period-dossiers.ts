@@ -86,7 +86,8 @@ export class PeriodDossiers {
     this.#later = { judged, note }
   }
 
-  take(bytes: Uint8Array, line: number): void {
+  /** Judges the next dossier, and gives what it is worth. */
+  take(bytes: Uint8Array, line: number): Verdict {
     this.#count++
     const checks = new Checks()
     const dossier = parseDossier(bytes)
@@ -95,11 +96,12 @@ export class PeriodDossiers {
     else this.#judge(checks, dossier)
     const { list, verdict } = checks
     this.#verdicts[verdict]++
-    if (verdict === 'valid' || this.#problems.length === mostProblems) return
+    if (verdict === 'valid' || this.#problems.length === mostProblems) return verdict
     const check = decisiveCheck(list, verdict)
     const reason =
       check === undefined ? 'Nothing could be checked' : `${check.name}: ${check.reason}`
     this.#problems.push({ line, reason, stream, verdict })
+    return verdict
   }
 
   #judge(checks: Checks, dossier: Dossier): void {

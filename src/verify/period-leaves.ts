@@ -7,12 +7,14 @@ import { parseLeaf, type Leaf } from '../dossier/leaf.ts'
 import { leafHash } from '../merkle/hash.ts'
 import type { PeriodGround } from './period-ground.ts'
 import type { Checks } from './report.ts'
+import type { PeriodWatch } from './period-watch.ts'
 import type { StreamCounts } from './stream-counts.ts'
 
 /** Reads the leaves of a period one by one, and keeps numbers only. */
 export class PeriodLeaves {
   readonly #ground: PeriodGround
   readonly #counts: StreamCounts
+  readonly #watch: PeriodWatch | undefined
   readonly #due: number
   /** Roots that the trust root knows, by size. */
   readonly #heads: ReadonlyMap<number, Uint8Array | undefined>
@@ -27,9 +29,10 @@ export class PeriodLeaves {
   #unexpected: number | undefined
   #forked: number | undefined
 
-  constructor(ground: PeriodGround, counts: StreamCounts) {
+  constructor(ground: PeriodGround, counts: StreamCounts, watch: PeriodWatch | undefined) {
     this.#ground = ground
     this.#counts = counts
+    this.#watch = watch
     const { asOf, logKeys } = ground.section
     this.#due = ground.to.checkpoint.size - ground.frontier.size
     this.#heads = new Map(
@@ -60,13 +63,17 @@ export class PeriodLeaves {
   take(bytes: Uint8Array): void {
     const { frontier } = this.#ground
     const index = frontier.size
-    frontier.append(leafHash(bytes))
+    const hash = leafHash(bytes)
+    frontier.append(hash)
     this.#count++
     const known = this.#heads.get(frontier.size)
     if (known !== undefined && !equalBytes(known, frontier.root())) this.#forked ??= frontier.size
     const leaf = parseLeaf(bytes)
     if (typeof leaf === 'string') this.#unread ??= index
-    else this.#look(leaf, index)
+    else {
+      this.#look(leaf, index)
+      this.#watch?.leaf(leaf, hash, index)
+    }
   }
 
   #look({ kind, stream, time }: Leaf, index: number): void {

@@ -2,18 +2,20 @@
 // stream `admin` what its API key is bound to. Whether any of them is signed, in the log and complete is for verifyDossier to say. Never throws on what it
 // is given.
 import { canonicalize } from '../base/canonical-json.ts'
+import { encodeHex } from '../base/bytes.ts'
 import { asFailure } from '../base/failure.ts'
 import { parseLeaf } from '../dossier/leaf.ts'
 import { matters } from '../dossier/matters.ts'
 import { parseStatement, type Statement } from '../dossier/statement.ts'
 import { parseDossier, type DossierEntry } from '../dossier/v1.ts'
+import { leafHash } from '../merkle/hash.ts'
 import { judgeSelection } from './judge-selection.ts'
 import { KeyBonds } from './key-bonds.ts'
 import { PolicyTimes } from './policy-times.ts'
 import { claimedCheckpoint } from './verify-checkpoint.ts'
 
 /** A stream as a dossier tells it. */
-interface ToldStream {
+export interface ToldStream {
   /** Canonical text of which log it is of. */
   readonly log: string
   /** Size of the tree under whose checkpoint it was taken: what stands beyond is not in it. */
@@ -23,6 +25,8 @@ interface ToldStream {
 
 interface ToldEntry {
   readonly index: number
+  /** Hex. */
+  readonly leafHash: string
   readonly time: number
   readonly matter: unknown
 }
@@ -32,7 +36,7 @@ export interface SelectionGround {
   readonly policies: ToldStream
   readonly times: PolicyTimes
   /** What API keys are bound to, and up to which size of the log; null where decisions are believed about that. */
-  readonly keys: { readonly bonds: KeyBonds; readonly size: number } | null
+  readonly keys: { readonly bonds: KeyBonds; readonly told: ToldStream } | null
 }
 
 /** What became of choosing the policies of a decision again. */
@@ -53,7 +57,8 @@ function readEntry({ index, leaf, payload }: DossierEntry) {
   const said = parseLeaf(leaf)
   if (typeof said === 'string') return `Entry at index ${index}: ${said}`
   const { matter, seq, stream } = statement.predicate
-  return { index, log: logOf(statement), matter, seq, stream, time: said.time }
+  const hash = encodeHex(leafHash(leaf))
+  return { index, leafHash: hash, log: logOf(statement), matter, seq, stream, time: said.time }
 }
 
 function readStream(file: Uint8Array, stream: string): ToldStream | string {
@@ -86,7 +91,7 @@ function readKeys(file: Uint8Array, log: string): SelectionGround['keys'] | stri
     if (data === undefined) return `Entry at index ${index} is of a form unknown here`
     bonds.add(index, data)
   }
-  return { bonds, size: told.size }
+  return { bonds, told }
 }
 
 /**
@@ -123,7 +128,7 @@ function judge(file: Uint8Array, { keys, policies, times }: SelectionGround): Se
   if (entry.log !== policies.log) return unknown('Dossier of the policies is of another log')
   const { index } = entry
   if (index >= policies.size) return unknown('Dossier of the policies is older than the decision')
-  if (keys !== null && index >= keys.size)
+  if (keys !== null && index >= keys.told.size)
     return unknown('Dossier of the API keys is older than the decision')
   const bonds = keys?.bonds.at(decision.caller, index)
   const judged = judgeSelection(decision, times, index, bonds)
@@ -131,7 +136,7 @@ function judge(file: Uint8Array, { keys, policies, times }: SelectionGround): Se
     return { outcome: 'wrong', reason: `Decision ${judged.faults.join('; ')}` }
   if (decision.source !== 'evaluated') return unknown('Decision was not made by policies')
   if (judged.unknown !== undefined) return unknown(judged.unknown)
-  return { outcome: 'complete', reason: 'No policy of the log was left out' }
+  return { outcome: 'complete', reason: 'No policy was left out, by the dossiers given' }
 }
 
 /**

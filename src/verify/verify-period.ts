@@ -18,6 +18,7 @@ import { judgeGround, judgeLater, type PeriodGround } from './period-ground.ts'
 import { PeriodLeaves } from './period-leaves.ts'
 import { notesOf } from './period-notes.ts'
 import { summarise, type PeriodReport } from './period-report.ts'
+import type { PeriodWatch } from './period-watch.ts'
 import { Checks } from './report.ts'
 import { StreamCounts } from './stream-counts.ts'
 import type { FinalProof } from './verify-checkpoint.ts'
@@ -28,6 +29,8 @@ export interface PeriodOptions {
   readonly trustSha256?: string
   /** Consistency proof from the period's last tree to the `final` tree head of a revoked log key. */
   readonly finalProof?: FinalProof
+  /** Is shown what the file holds as it is read. */
+  readonly watch?: PeriodWatch
 }
 
 /** What is known once the head was read. */
@@ -119,7 +122,11 @@ class PeriodReading {
     }
     const counts = new StreamCounts()
     const dossiers = new PeriodDossiers(ground, counts)
-    this.#parts = { dossiers, ground, leaves: new PeriodLeaves(ground, counts) }
+    this.#parts = {
+      dossiers,
+      ground,
+      leaves: new PeriodLeaves(ground, counts, this.#options.watch),
+    }
     this.#section = 'dossiers'
   }
 
@@ -133,7 +140,8 @@ class PeriodReading {
       else this.#stop(`More leaves than the period has: ${leaves.due}`)
     } else if (this.#section === 'leaves') this.#stop('Neither a leaf nor the end')
     else if (kind === 'dossier') {
-      dossiers.take(line, this.#line)
+      const verdict = dossiers.take(line, this.#line)
+      this.#options.watch?.dossier(line, this.#line, verdict)
       if (dossiers.hopeless) this.#stop(`As many as ${dossiers.verdicts.invalid} dossiers are bad`)
     } else if (kind === 'later') this.#readLater(line, ground, dossiers)
     else this.#stop('Neither a dossier, a leaf, a later checkpoint nor the end')

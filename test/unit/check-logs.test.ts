@@ -16,7 +16,6 @@ async function findingsOf({ settings }: Installation, tenant?: string) {
     progress: quiet,
     signal: new AbortController().signal,
     signatures: false,
-    trustFile: undefined,
     unseal: false,
     ...(tenant === undefined ? {} : { tenant }),
   }

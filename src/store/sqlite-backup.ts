@@ -3,6 +3,7 @@
 import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../base/failure.ts'
+import { holdsDatabase } from './database-file.ts'
 import {
   databaseName,
   loadSqlite,
@@ -69,7 +70,7 @@ function settle(sqlite: DatabaseConstructor, file: string): void {
 export async function copySqliteDatabase(copy: SqliteCopy): Promise<void> {
   const { from, signal, to } = copy
   const file = join(from, databaseName)
-  if (!existsSync(file))
+  if (!holdsDatabase(from))
     throw new Failure('CONFIG_INVALID', `There is no Countersign database in ${from}`)
   const sqlite = await loadSqlite()
   // Commits in the WAL count only when they are durable, as for every reader.

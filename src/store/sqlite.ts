@@ -5,6 +5,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { Failure } from '../base/failure.ts'
+import { holdsDatabase } from './database-file.ts'
 import { archiveName, databaseName, loadSqlite } from './sqlite-database.ts'
 import type { Database, DatabaseConstructor } from './sqlite-database.ts'
 import { storeFailure } from './sqlite-failure.ts'
@@ -37,7 +38,7 @@ export async function openSqliteStore(
 ): Promise<StoreReader>
 export async function openSqliteStore(options: SqliteOptions): Promise<Store | StoreReader> {
   const directory = resolve(options.path)
-  const present = existsSync(join(directory, databaseName))
+  const present = holdsDatabase(directory)
   if (!present && !(options.mode === 'write' && options.create === true))
     throw new Failure('CONFIG_INVALID', `There is no Countersign database in ${directory}`)
   const sqlite = await loadSqlite()

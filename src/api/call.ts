@@ -108,8 +108,8 @@ export class Call {
    */
   query<T>(schema: z.ZodType<T>): T {
     const parameters = new URLSearchParams(this.#target.query)
-    const names = [...parameters.keys()]
-    const twice = names.find((name, i) => names.indexOf(name) !== i)
+    const seen = new Set<string>()
+    const twice = [...parameters.keys()].find((name) => seen.size === seen.add(name).size)
     if (twice !== undefined)
       throw new Failure('INPUT_INVALID', 'Query parameter must not stand twice', {
         field: `/${twice}`,

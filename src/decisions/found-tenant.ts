@@ -83,6 +83,11 @@ async function layTenant(
     profile,
     public: isPublic,
   }
-  await store.createTenant(tenant, stored)
+  try {
+    await store.createTenant(tenant, stored)
+  } catch (error) {
+    keyring.close()
+    throw error
+  }
   ground.keepKeys(name, keyring)
 }

@@ -75,13 +75,14 @@ async function serveWitness(parts: ProcessParts, flags: WitnessFlags): Promise<R
   const { host, port = 8788, state, tlsCert, tlsKey } = flags
   const {
     logLevel,
-    serve: { tls },
+    serve: { maxConnections, tls },
   } = loadPublicConfig(parts, {
     ...(tlsCert === undefined ? {} : { tlsCert }),
     ...(tlsKey === undefined ? {} : { tlsKey }),
   })
   const pem = tlsCert === undefined ? undefined : readTls(tls)
   return serveWitnessOf(resolve(parts.cwd, state), createLogger(logLevel), {
+    maxConnections,
     port,
     ...(host === undefined ? {} : { host }),
     ...(pem === undefined ? {} : { tls: pem }),

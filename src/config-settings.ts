@@ -51,6 +51,14 @@ const serve = z.strictObject({
     .max(600_000)
     .optional()
     .describe('Longest time for a request in milliseconds (30000)'),
+  maxConnections: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .optional()
+    .describe(
+      `Connections at a time, at most 128 fewer than the process may have open files; what comes beyond is closed at once (${limits.connections})`,
+    ),
 })
 
 const witness = z.strictObject({
@@ -140,6 +148,7 @@ export const settings: readonly Setting[] = Object.freeze([
   { path: 'serve.tls.cert', variable: 'COUNTERSIGN_TLS_CERT', flag: 'tlsCert' },
   { path: 'serve.tls.key', variable: 'COUNTERSIGN_TLS_KEY', flag: 'tlsKey' },
   { path: 'serve.maxBodyBytes', variable: 'COUNTERSIGN_MAX_BODY_BYTES' },
+  { path: 'serve.maxConnections', variable: 'COUNTERSIGN_MAX_CONNECTIONS' },
   { path: 'serve.requestTimeoutMs', variable: 'COUNTERSIGN_REQUEST_TIMEOUT_MS' },
   { path: 'witness.policy', variable: 'COUNTERSIGN_WITNESS_POLICY', flag: 'witnessPolicy' },
   { path: 'overrides.perDay', variable: 'COUNTERSIGN_OVERRIDES_PER_DAY' },

@@ -44,6 +44,7 @@ export interface Config {
     readonly tls: { readonly cert: string; readonly key: string } | undefined
     readonly maxBodyBytes: number
     readonly requestTimeoutMs: number
+    readonly maxConnections: number
   }
   /** Absolute path of a witness policy. */
   readonly witnessPolicy: string | undefined
@@ -145,6 +146,7 @@ const numeric = new Set([
   'serve.port',
   'serve.maxBodyBytes',
   'serve.requestTimeoutMs',
+  'serve.maxConnections',
 ])
 
 /** A number or a truth value where the text is one; else the text, which the schema then refuses by type. */
@@ -233,6 +235,11 @@ function chooseServe(chosen: Selection): Config['serve'] {
     tls: chooseTls(chosen),
     maxBodyBytes: chosen.or('serve.maxBodyBytes', (c) => c.serve?.maxBodyBytes, limits.bodyBytes),
     requestTimeoutMs: chosen.or('serve.requestTimeoutMs', (c) => c.serve?.requestTimeoutMs, 30_000),
+    maxConnections: chosen.or(
+      'serve.maxConnections',
+      (c) => c.serve?.maxConnections,
+      limits.connections,
+    ),
   })
 }
 
@@ -314,6 +321,7 @@ export function describeConfig(
     'serve.tls.key': serve.tls?.key ?? null,
     'serve.maxBodyBytes': serve.maxBodyBytes,
     'serve.requestTimeoutMs': serve.requestTimeoutMs,
+    'serve.maxConnections': serve.maxConnections,
     'witness.policy': config.witnessPolicy ?? null,
     'overrides.perDay': config.overridesPerDay,
     'webhooks.allowPrivate': config.webhooksAllowPrivate,

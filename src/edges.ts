@@ -51,7 +51,7 @@ export async function openEdges(
   { data, serve, webhooksAllowPrivate }: Config,
   { logger, service, tls, version }: EdgeParts,
 ): Promise<Edges> {
-  const { host, maxBodyBytes, port, requestTimeoutMs } = serve
+  const { host, maxBodyBytes, maxConnections, port, requestTimeoutMs } = serve
   const app = createApp({
     clock: Date.now,
     logger,
@@ -65,6 +65,8 @@ export async function openEdges(
   const control = await openControl(data, service, logger)
   const server = await listen(app, {
     host,
+    logger,
+    maxConnections,
     port,
     requestTimeoutMs,
     ...(tls === undefined ? {} : { tls }),

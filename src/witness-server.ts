@@ -15,12 +15,12 @@ const requestTimeoutMs = 10_000
 export async function serveWitnessOf(
   directory: string,
   logger: Log,
-  options: Pick<ListenOptions, 'host' | 'port' | 'tls'>,
+  options: Pick<ListenOptions, 'host' | 'maxConnections' | 'port' | 'tls'>,
 ): Promise<RunningWitness> {
   const witness = await openWitness(resolve(directory), Date.now)
   try {
     const app = createWitnessApp({ logger, witness })
-    const { close, url } = await listen(app, { ...options, requestTimeoutMs })
+    const { close, url } = await listen(app, { ...options, logger, requestTimeoutMs })
     return {
       url,
       vkeys: witness.vkeys,

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import { mostWaitSeconds } from '../wire/escalations.ts'
+import { affordableConnections } from './open-files.ts'
 import { refuseOnSocket } from './refuse-on-socket.ts'
 import type { Log } from './request-log.ts'
 import { Turns } from './turns.ts'
@@ -22,7 +23,7 @@ export interface ListenOptions {
   readonly headersTimeoutMs?: number
   /** How long `close` lets requests finish. */
   readonly drainMs?: number
-  /** Connections at a time, of which each may have one request under way; what comes beyond is closed at once. */
+  /** Connections at a time, of which each may have one request under way; what comes beyond is closed at once. Fewer where there are few files. */
   readonly maxConnections?: number
   /** Is told of connections that were closed at once. */
   readonly logger?: Log
@@ -126,7 +127,7 @@ function drain(server: Server, drainMs: number): Promise<void> {
  */
 export async function listen(app: RequestListener, options: ListenOptions): Promise<Listening> {
   const server = createServer(options)
-  server.maxConnections = options.maxConnections ?? limits.connections
+  server.maxConnections = affordableConnections(options.maxConnections ?? limits.connections)
   let closing: Promise<void> | undefined
   const turns = new Turns(app)
   const take: RequestListener = (incoming, outgoing) => {

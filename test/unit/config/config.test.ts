@@ -55,6 +55,7 @@ describe('the configuration', () => {
         tls: undefined,
         maxBodyBytes: limits.bodyBytes,
         requestTimeoutMs: 30_000,
+        maxConnections: 1024,
       },
       logLevel: 'info',
     })
@@ -70,6 +71,7 @@ describe('the configuration', () => {
       'serve.host': 'COUNTERSIGN_HOST',
       'log.level': `log.level in ${join(cwd, config)}`,
       'serve.requestTimeoutMs': 'default',
+      'serve.maxConnections': 'default',
     })
   })
 
@@ -131,6 +133,8 @@ describe('the configuration', () => {
     ['serve.maxBodyBytes', 1024, 1023],
     ['serve.requestTimeoutMs', 600_000, 600_001],
     ['serve.requestTimeoutMs', 100, 99],
+    ['serve.maxConnections', 100_000, 100_001],
+    ['serve.maxConnections', 1, 0],
   ])('bounds %s at %i', (path, good, bad) => {
     const [section = '', name = ''] = path.split('.')
     const write = (value: number): string => file(`${section}: {${name}: ${value}}\n`)

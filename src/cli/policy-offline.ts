@@ -13,6 +13,7 @@ import { evaluate } from '../policy/evaluate.ts'
 import { explain } from '../policy/explain.ts'
 import { mostText, parsePolicyJson } from '../policy/policy-text.ts'
 import { readAsked } from '../policy/request.ts'
+import { expectRegistrable } from '../policy/registrable.ts'
 import { compileSource, formatOfBundle, formatOfName } from '../policy/source.ts'
 import { traceEvaluation } from '../policy/trace.ts'
 import type { Context } from './command.ts'
@@ -74,15 +75,21 @@ function decode(bytes: Uint8Array, name: string): string {
   }
 }
 
-/** The bundle of a file, ready to be asked. */
+/**
+ * The bundle of a file, ready to be asked.
+ * @param isNew whether it is to be registered, and must not be more than a new one may
+ */
 export async function loadBundle(
   context: Context,
   name: string,
   { dialect }: SourceFlags,
+  isNew = false,
 ): Promise<CompiledBundle> {
   const text = await readText(context, name)
   try {
-    return compileSource(text, dialect, formatOfBundle(name))
+    const compiled = compileSource(text, dialect, formatOfBundle(name), { isNew })
+    if (isNew) expectRegistrable(compiled)
+    return compiled
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     const { code, field, message } = error
@@ -196,7 +203,7 @@ export async function validatePolicies(
   const checked = []
   let exit: number = exitCodes.done
   for (const file of files) {
-    const compiled = await loadBundle(context, file, flags).catch((error: unknown) => {
+    const compiled = await loadBundle(context, file, flags, true).catch((error: unknown) => {
       // The author of many learns of all that is wrong at once.
       exit = complain(error, context.err, false)
       if (exit !== exitCodes.usage) throw error

@@ -6,6 +6,7 @@ import { encodeHex, utf8 } from '../base/bytes.ts'
 import type { ActionEffect } from '../dossier/action-effects.ts'
 import type { Caller, PolicyMatter } from '../dossier/matters.ts'
 import { recordInSteps } from '../policy/open-record.ts'
+import { expectRecordFits, expectRegistrable } from '../policy/registrable.ts'
 import {
   activeOf,
   advancePolicies,
@@ -23,9 +24,6 @@ import { enterAllowed, requireApprovedAction } from './control.ts'
 import { effectOfActivation } from './guarded-orders.ts'
 import { enterNow, type Draft, type Room } from './room.ts'
 import { inSlices } from './slices.ts'
-
-/** Largest record of a bundle: it stands in a statement with all that is said of it. */
-const mostRecordBytes = 245_760
 
 const refused = (why: string): Failure => new Failure('POLICY_REFUSED', why)
 
@@ -117,26 +115,16 @@ interface ReadRecord {
 /** The bundle of a record's text, compiled once to see that it can be. @throws {@link Failure} POLICY_INVALID, INPUT_TOO_LARGE */
 async function readRecord(text: string): Promise<ReadRecord> {
   const bytes = utf8(text)
-  if (bytes.length > mostRecordBytes)
-    throw new Failure(
-      'INPUT_TOO_LARGE',
-      `Policy must not have more than ${mostRecordBytes} bytes: ${bytes.length}`,
-    )
+  expectRecordFits(bytes.length)
   let value: unknown
   try {
     value = parseCanonical(bytes)
   } catch (cause) {
     throw new Failure('POLICY_INVALID', `Record: ${asFailure(cause).message}`, { cause })
   }
-  const { bundle, digest } = await inSlices(recordInSteps(value, { isNew: true }))
-  for (const [field, name] of [
-    ['bundle_id', bundle.id],
-    ['version', bundle.version],
-  ] as const)
-    if (name.length < 1 || name.length > 256)
-      throw new Failure('POLICY_INVALID', `Must have 1 to 256 characters: /${field}`, {
-        field: `/${field}`,
-      })
+  const compiled = await inSlices(recordInSteps(value, { isNew: true }))
+  expectRegistrable(compiled)
+  const { bundle, digest } = compiled
   // In the order in which it is read from the log.
   const { dialect, ...rest } = value as Registration['record']
   return {

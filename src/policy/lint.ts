@@ -5,6 +5,7 @@ import type { CompiledBundle } from './compile.ts'
 import type { Dialect } from './dialect.ts'
 import { boundOf, conjunctsOf, implies, isContradiction, isTautology } from './implication.ts'
 import { cutEscaped } from './path.ts'
+import { mostHold } from './terms.ts'
 
 /** What the linter knows. */
 const lintCodes = Object.freeze({
@@ -18,6 +19,9 @@ const lintCodes = Object.freeze({
   MISSING_PASSES: 'It holds too where the path leads nowhere',
   DEFAULTS_TO_ALLOW: 'What no rule is about is allowed',
   DEFAULTS_DENY_EACH_OTHER: 'Each of these policies denies what only another is about',
+  DEADLINE_CUT: 'A hold waits 7 days at most, whatever is said',
+  ALLOWS_WHO_NAMES_IT:
+    'It is asked where a request names it, and then allows: whoever asks can do that',
   OPAQUE_RULE: 'It refers to what is not here, so that every decision is an error',
   PATH_LEADS_NOWHERE: 'No request has anything at this path',
   PATH_IN_CONTEXT: 'This path is looked up within the context of a request',
@@ -115,6 +119,9 @@ const surePaths = (conjuncts: readonly Matcher[]): ReadonlySet<string> =>
     ),
   )
 
+const mayAllow = ({ defaultEffect, rules }: Policy): boolean =>
+  defaultEffect === 'allow' || rules.some(({ effect }) => effect === 'allow')
+
 /** Lints one bundle. */
 class Linter {
   readonly #dialect: Dialect
@@ -125,7 +132,9 @@ class Linter {
     this.#dialect = dialect
   }
 
-  lint({ policies }: PolicyBundle): readonly LintFinding[] {
+  lint({ applies, policies }: PolicyBundle): readonly LintFinding[] {
+    if (applies.select === 'referenced' && policies.some(mayAllow))
+      this.#add('ALLOWS_WHO_NAMES_IT', '/scope/select')
     this.#duplicates(
       policies.map(({ id }) => id),
       '/policies',
@@ -196,6 +205,9 @@ class Linter {
   }
 
   #rule(policy: Policy, rule: Rule): void {
+    const { deadlineSeconds } = rule.terms
+    if (deadlineSeconds !== null && deadlineSeconds > mostHold)
+      this.#add('DEADLINE_CUT', rule.at, policy, rule, `${deadlineSeconds} s`)
     const conjuncts = conjunctsOf(rule.when)
     if (this.#dialect.name === 'provenance') this.#provenance(policy, rule, conjuncts)
     if (rule.effect !== 'allow') return

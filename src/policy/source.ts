@@ -86,7 +86,8 @@ export const compileSource = (
   text: string,
   fallback: DialectName,
   format?: SourceFormat,
-): CompiledBundle => finish(sourceInSteps(text, fallback, format))
+  choice?: CompileChoice,
+): CompiledBundle => finish(sourceInSteps(text, fallback, format, choice))
 
 /** The format that a file's name tells. @throws {@link Failure} INPUT_INVALID */
 export function formatOfName(name: string): 'json' | 'yaml' | undefined {

@@ -4,7 +4,9 @@ import { z } from 'zod'
 import { compileGlob } from './glob.ts'
 import { obligationSchema, type Obligation } from './obligations.ts'
 
-/** Longest hold, in seconds: 30 days. */
+/** Longest that a hold waits, in seconds, whatever a rule says: 7 days. */
+export const mostHold = 604_800
+/** Longest deadline that a rule may say, in seconds: 30 days. */
 const mostDeadline = 2_592_000
 
 const code = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/)

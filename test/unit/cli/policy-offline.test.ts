@@ -102,6 +102,48 @@ it('validates all that it is given, and names the file and the place of what is 
   expect(told.stderr).toContain('in text.json')
 })
 
+it('refuses what could not be registered: patterns too heavy, a record too large, a name too long', async () => {
+  const withRules = (rules: readonly object[], id = 'b'): string =>
+    JSON.stringify({ bundle_id: id, policies: [{ id: 'p', rules }] })
+  const rule = (id: string, value: string) => ({
+    id,
+    effect: 'deny',
+    when: { kind: 'regex', field: 'x', value },
+  })
+  // Weighs 24,004 steps; with three for each of 330 times, one for each character is left.
+  const heavy = 'a{1000}'.repeat(8)
+  const pattern = (more: number): string =>
+    withRules([rule('r', `${heavy}a{330}${'a'.repeat(more)}`)])
+  const padded = (more: number): string => {
+    const bare = withRules([rule('', 'a')]).length + '{"bundle":,"dialect":"0.1"}'.length
+    return withRules([rule('r'.repeat(245_760 - bare + more), 'a')])
+  }
+  const cases = {
+    'heavy.json': [pattern(6), pattern(7), 'weigh more than 25000 steps'],
+    'sized.json': [padded(0), padded(1), 'more than 245760 bytes: 245761'],
+    'named.json': [
+      withRules([rule('r', 'a')], 'b'.repeat(256)),
+      withRules([rule('r', 'a')], 'b'.repeat(257)),
+      'Must have 1 to 256 characters: /bundle_id',
+    ],
+    'weighty.json': [
+      withRules(Array.from({ length: 20 }, (_, n) => rule(String(n), heavy))),
+      withRules(Array.from({ length: 21 }, (_, n) => rule(String(n), heavy))),
+      'weigh more than 500000 steps in all',
+    ],
+  } as const
+  for (const [name, [within, beyond, why]] of Object.entries(cases)) {
+    await writeFile(join(cwd, name), within)
+    expect([name, (await policy('validate', name)).code]).toEqual([name, 0])
+    await writeFile(join(cwd, name), beyond)
+    const told = await policy('validate', name, 'payments.yaml', '--json')
+    expect(told.code).toBe(2)
+    expect(told.stderr).toContain(why)
+    expect(told.stderr).toContain(name)
+    expect(JSON.parse(told.stdout)).toMatchObject({ bundle: 'payments' })
+  }
+})
+
 it('evaluates a request as the service would see it', async () => {
   const input = '{"intent":{"actor":{"id":"a"},"action":{"type":"x"},"context":{"amount":99}}}'
   expect((await runHere(['policy', 'eval', 'payments.yaml', '-'], { cwd, input })).code).toBe(0)

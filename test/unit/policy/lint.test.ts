@@ -166,6 +166,24 @@ describe('an allowance', () => {
   })
 })
 
+it('tells of a deadline that is longer than a hold waits', () => {
+  const held = (deadline: number) =>
+    lint(bundle([{ ...rule('r', 'escalate', is('a', 1)), deadline }]))
+  expect(held(604_800)).toEqual([])
+  expect(held(604_801)).toEqual(['DEADLINE_CUT r'])
+})
+
+it('tells of a bundle by which whoever names it is allowed', () => {
+  const named = (effect: string, more: object = {}) =>
+    lint({
+      ...bundle([rule('r', effect, effect === 'allow' ? good : is('a', 1))], more),
+      scope: { select: 'referenced' },
+    })
+  expect(named('allow')).toEqual(['ALLOWS_WHO_NAMES_IT'])
+  expect(named('deny')).toEqual([])
+  expect(named('deny', { default_effect: 'allow' })).toContain('ALLOWS_WHO_NAMES_IT')
+})
+
 it('tells ids that stand twice', () => {
   const twice = [rule('r', 'deny', is('a', 1)), rule('r', 'deny', is('a', 2))]
   expect(lint(bundle(twice))).toEqual(['DUPLICATE_ID'])

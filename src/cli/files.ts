@@ -1,9 +1,12 @@
 // Files that the user names. What cannot be read is a mistake of usage; what is written appears whole or not at all.
-import { constants } from 'node:fs'
-import { lstat, access, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { constants, createReadStream } from 'node:fs'
+import { lstat, access, open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { concat } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { Usage } from './complain.ts'
+
+const pieceBytes = 1 << 18
 
 const reasonOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
@@ -20,27 +23,22 @@ export async function expectReadable(cwd: string, name: string): Promise<void> {
     throw new Usage(`A file is expected, not a directory: ${name}`)
 }
 
-/** The bytes of a file; of a larger one the first `maxBytes` + 1, which whoever parses them refuses. */
+/** The bytes of a file or a pipe; of a larger one the first `maxBytes` + 1, which whoever parses them refuses. */
 export async function readBounded(
   cwd: string,
   name: string,
   maxBytes: number,
 ): Promise<Uint8Array> {
   await expectReadable(cwd, name)
+  const parts: Uint8Array[] = []
   try {
-    const path = resolve(cwd, name)
-    const { size } = await stat(path)
-    if (size <= maxBytes) return await readFile(path)
-    const file = await open(path)
-    try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(maxBytes + 1))
-      return buffer.subarray(0, bytesRead)
-    } finally {
-      await file.close()
-    }
+    // The size of a pipe or a device is told by nobody.
+    const input = createReadStream(resolve(cwd, name), { end: maxBytes, highWaterMark: pieceBytes })
+    for await (const part of input) parts.push(part as Uint8Array)
   } catch (error) {
     throw new Usage(`File cannot be read (${reasonOf(error)}): ${name}`)
   }
+  return concat(...parts)
 }
 
 /** Whether a path is something that must be written through, not replaced: a device, a pipe, a link. */

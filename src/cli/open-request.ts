@@ -11,8 +11,8 @@ import type { ActionView, ActionWish } from '../wire/actions.ts'
 type Actions = Pick<Service, 'keyStatus' | 'listActions' | 'readAction'>
 
 const pageRows = 200
-/** Requests live two weeks at most; of a log that sees more of them in that time, the newest are looked at. */
-const mostPages = 5
+/** A request lives two weeks from its opening at most, which is before its approve-by; a day more for clocks that differ. */
+const longestMs = 15 * 86_400_000
 
 const openStates: readonly ActionView['status'][] = ['pending', 'partial', 'approved']
 
@@ -48,27 +48,35 @@ async function* openFor(
   service: Actions,
   tenant: string,
   effect: ActionEffect,
+  now: number,
 ): AsyncGenerator<string, void, undefined> {
   const wanted = canonicalize(effect)
   let cursor: string | null = null
-  for (let page = 0; page < mostPages; page++) {
+  for (;;) {
     const request = { limit: pageRows, ...(cursor === null ? {} : { cursor }) }
     const told = actionPageSchema.parse(await service.listActions(tenant, request))
     for (const { action, effect: other, status } of told.actions)
       if (openStates.includes(status) && canonicalize(other) === wanted) yield action
     cursor = told.cursor
-    if (cursor === null) return
+    const oldest = told.actions.at(-1)
+    // Whoever asks for many others at once hides none: all are looked at that may be open.
+    if (cursor === null || oldest === undefined || oldest.approveBy + longestMs < now) return
   }
 }
 
-/** The request that a person has open for exactly what a wish comes to now; undefined where there is none. @throws {@link Failure} INPUT_NOT_FOUND, INPUT_INVALID */
+/**
+ * The request that a person has open for exactly what a wish comes to now; undefined where there is none.
+ * @param now ms since 1970
+ * @throws {@link Failure} INPUT_NOT_FOUND, INPUT_INVALID
+ */
 export async function findOpenRequest(
   service: Actions,
   { caller, tenant }: Principal,
   wish: ActionWish,
+  now = Date.now(),
 ): Promise<ActionView | undefined> {
   const effect = await effectNow(service, tenant, wish)
-  for await (const id of openFor(service, tenant, effect)) {
+  for await (const id of openFor(service, tenant, effect, now)) {
     const view = actionViewSchema.parse(await service.readAction(tenant, id))
     if (!view.void && sayingOf(view).requesters.includes(caller.owner)) return view
   }

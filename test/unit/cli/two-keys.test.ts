@@ -106,6 +106,32 @@ describe('a command that takes two keys, given again', () => {
     )
   })
 
+  it('finds it behind however many others that may be open, and looks at none that is too old', async () => {
+    const { service } = await controlled()
+    const wish = { action: 'tenant.close' as const, reason }
+    const mine = principalOf('checkpoint', me)
+    const view = await service.openAction(mine, { justification: 'x', wish })
+    const { action, approveBy, effect, executeBy, index } = view
+    const row = { action, approveBy, effect, executeBy, index, status: 'pending' as const }
+    const other = { ...row, effect: { ...wish, reason: 'Another' } }
+    let pages = 0
+    const among = {
+      keyStatus: () => Promise.reject(new Error('Nobody asks for keys')),
+      listActions: () => {
+        const last = ++pages === 8
+        const actions = Array.from({ length: 200 }, () => (last ? row : other))
+        return Promise.resolve({ actions, cursor: last ? null : String(pages) })
+      },
+      readAction: () => Promise.resolve(view),
+    }
+    const lifeMs = 15 * 24 * hourMs
+    const found = await findOpenRequest(among, mine, wish, approveBy + lifeMs)
+    expect([found?.action, pages]).toEqual([action, 8])
+    pages = 0
+    expect(await findOpenRequest(among, mine, wish, approveBy + lifeMs + 1)).toBeUndefined()
+    expect(pages).toBe(1)
+  })
+
   it.each([
     ['both have signed', 60_000, false],
     ['it has come to pass', 120_000, true],

@@ -4,7 +4,7 @@ import type { Tenant } from '../store/store.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import type { FsckRequest } from './fsck.ts'
 import { row, type Found } from './fsck-findings.ts'
-import { loggedWebhook, readWebhook } from './webhook-desk.ts'
+import { loggedWebhook, readWebhook } from './webhook-record.ts'
 
 /** The webhooks that the log tells of, by id, each as it is told. */
 async function readLogged(

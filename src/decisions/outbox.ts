@@ -7,7 +7,7 @@ import { hmacSha256, randomBytes } from '../crypto/hash.ts'
 import type { Store, StoredDelivery } from '../store/store.ts'
 import type { Room } from './room.ts'
 import type { DeliveryOutcome, OutgoingDelivery } from './service.ts'
-import { openWebhook, readWebhook } from './webhook-desk.ts'
+import { openWebhook, readWebhook } from './webhook-record.ts'
 
 const secondMs = 1000
 /** When the next attempt is, by how many there were: 5 s, three times as long each time, nine hours at the end; some 14 in all. */
@@ -79,10 +79,10 @@ export class Outbox {
         const rows = await room.store.listWebhooks(delivery.tenant)
         const row = rows.find(({ id }) => id === delivery.hook)
         if (row === undefined) return undefined
-        const record = readWebhook(row)
-        using secret = openWebhook(room, record)
+        const { secret: opened, url } = openWebhook(room, readWebhook(row))
+        using secret = opened
         const headers = secret.use((key) => signDelivery(delivery, now, key))
-        return { body: delivery.body, headers, id: delivery.id, url: record.url }
+        return { body: delivery.body, headers, id: delivery.id, url }
       })
     } catch (error) {
       await this.#blame(delivery, asFailure(error))

@@ -1,28 +1,31 @@
-// Webhooks: places that are told what happens. They can decide nothing. Where one leads and what it asked for is bound to its sealed secret, so that a
-// row that somebody changed in the database opens no more; the log tells of each by the digest of its URL, which may hold a secret of its own.
+// Webhooks: places that are told what happens. They can decide nothing. The log tells of each by the digest of its URL, which may hold a secret of its own.
 import { decodeBase64, encodeBase64 } from '../base/base64.ts'
-import { canonicalBytes, parseCanonical } from '../base/canonical-json.ts'
-import { encodeHex, utf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { uuidv7 } from '../base/uuid.ts'
-import { randomBytes, sha256 } from '../crypto/hash.ts'
+import { randomBytes } from '../crypto/hash.ts'
 import { Secret } from '../crypto/secret.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { Keyring } from '../keyring/keyring.ts'
-import type { Effect, StoredWebhook } from '../store/store.ts'
+import type { Effect } from '../store/store.ts'
 import {
-  storedWebhookSchema,
   webhookLimits,
   webhookSecretBytes,
   type WebhookCreated,
   type WebhookListView,
-  type WebhookRecord,
   type WebhookRequest,
   type WebhookView,
 } from '../wire/webhooks.ts'
 import { enterAdmin } from './admin-entry.ts'
 import { announce } from './announce.ts'
 import type { Room } from './room.ts'
+import {
+  loggedWebhook,
+  openWebhook,
+  readWebhook,
+  sealWebhook,
+  storeWebhook,
+  type WebhookRecord,
+} from './webhook-record.ts'
 
 const prefix = 'whsec_'
 /** Deliveries that were given up and are told of one by one. */
@@ -49,63 +52,24 @@ function readSecret(text: string): Secret {
   return new Secret(bytes)
 }
 
-/** Everything that a secret is sealed to. */
-const contextOf = (
-  { instance, tenant }: Pick<Room, 'instance' | 'tenant'>,
-  record: WebhookRecord,
-): Uint8Array =>
-  canonicalBytes({ ...record, instance: instance.id, sealed: '', tenant: tenant.name })
-
-const store = (record: WebhookRecord): StoredWebhook => ({
-  body: canonicalBytes(record),
-  id: record.id,
-  kinds: record.kinds,
-})
-
-function tryParse(body: Uint8Array): unknown {
-  try {
-    return parseCanonical(body)
-  } catch {
-    return undefined
-  }
-}
-
-/** The record of a row. @throws {@link Failure} STORE_CORRUPT */
-export function readWebhook({ body, id, kinds }: StoredWebhook): WebhookRecord {
-  const parsed = storedWebhookSchema.safeParse(tryParse(body))
-  if (
-    !parsed.success ||
-    parsed.data.id !== id ||
-    JSON.stringify(parsed.data.kinds) !== JSON.stringify(kinds)
-  )
-    throw new Failure('STORE_CORRUPT', `Webhook is not what its row says: ${id}`)
-  return parsed.data
-}
-
-/** The secret of a webhook. @throws {@link Failure} OPEN_FAILED when anything of the record was changed */
-export const openWebhook = (
+/** A webhook as whoever manages it may see it; one that was changed in the database shows its host, which may be a lie. */
+function viewOf(
   room: Pick<Room, 'instance' | 'keyring' | 'tenant'>,
   record: WebhookRecord,
-): Secret => {
-  const sealed = decodeBase64(record.sealed)
-  if (sealed === undefined) throw new Failure('OPEN_FAILED', 'Sealed secret is no base64')
-  return room.keyring.openSecret(sealed, contextOf(room, record))
+): WebhookView {
+  const { createdAt, description, id, kinds } = record
+  const view = (url: string): WebhookView => ({ createdAt, description, id, kinds, url })
+  if (record.v === 1) return view(record.url)
+  try {
+    const { secret, url } = openWebhook(room, record)
+    secret.wipe()
+    return view(url)
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'OPEN_FAILED')
+      return view(`${record.host} (changed in the database, opens no more)`)
+    throw error
+  }
 }
-
-const view = ({ createdAt, description, id, kinds, url }: WebhookRecord): WebhookView => ({
-  createdAt,
-  description,
-  id,
-  kinds,
-  url,
-})
-
-/** What the log tells of a webhook. */
-export const loggedWebhook = ({ kinds, url }: Pick<WebhookRecord, 'kinds' | 'url'>) => ({
-  host: new URL(url).host,
-  kinds,
-  url: encodeHex(sha256(utf8(url))),
-})
 
 /**
  * Makes a webhook; a secret that is made here is told once.
@@ -130,18 +94,16 @@ export async function addWebhook(
     id: uuidv7(createdAt, randomBytes(10)),
     kinds: [...new Set(kinds)].sort(),
     url,
-    v: 1 as const,
   }
-  const context = contextOf(room, { ...told, sealed: '' })
-  const record = { ...told, sealed: encodeBase64(room.keyring.sealSecret(secret, context)) }
+  const record = sealWebhook(room.keyring, room, told, secret)
   const detail = loggedWebhook(record)
   await enterAdmin(
     room,
     { action: 'webhook.create', by, detail, subject: record.id, time: createdAt },
-    [{ type: 'webhook', webhook: store(record) }],
+    [{ type: 'webhook', webhook: storeWebhook(record) }],
   )
   const shown = given === undefined ? prefix + secret.use(encodeBase64) : null
-  return { secret: shown, webhook: view(record) }
+  return { secret: shown, webhook: told }
 }
 
 async function find({ store, tenant }: Room, id: string): Promise<WebhookRecord> {
@@ -159,7 +121,7 @@ export async function removeWebhook(room: Room, id: string, by: Caller): Promise
     { action: 'webhook.remove', by, detail, subject: id, time: room.clock() },
     [{ id, type: 'removeWebhook' }],
   )
-  return view(record)
+  return viewOf(room, record)
 }
 
 /** Lets a webhook be told of a test, and nobody else; gives the index of the entry that says so. @throws {@link Failure} INPUT_NOT_FOUND */
@@ -178,10 +140,13 @@ export async function testWebhook(
 }
 
 /** The webhooks of a tenant, what waits for them, and what was given up. */
-export async function listWebhooks({
-  store,
-  tenant: { name },
-}: Pick<Room, 'store' | 'tenant'>): Promise<WebhookListView> {
+export async function listWebhooks(
+  room: Pick<Room, 'instance' | 'keyring' | 'store' | 'tenant'>,
+): Promise<WebhookListView> {
+  const {
+    store,
+    tenant: { name },
+  } = room
   const dead = await store.listDeadDeliveries(name, 0, mostDead)
   return {
     ...(await store.countDeliveries(name)),
@@ -193,7 +158,7 @@ export async function listWebhooks({
       last,
       webhook: hook,
     })),
-    webhooks: (await store.listWebhooks(name)).map((row) => view(readWebhook(row))),
+    webhooks: (await store.listWebhooks(name)).map((row) => viewOf(room, readWebhook(row))),
   }
 }
 
@@ -206,9 +171,11 @@ export async function resealWebhooks(
   return rows.flatMap((row) => {
     try {
       const record = readWebhook(row)
-      using secret = openWebhook(room, record)
-      const sealed = encodeBase64(next.sealSecret(secret, contextOf(room, record)))
-      return [{ type: 'webhook', webhook: store({ ...record, sealed }) }]
+      const { createdAt, description, id, kinds } = record
+      const { secret: opened, url } = openWebhook(room, record)
+      using secret = opened
+      const sealed = sealWebhook(next, room, { createdAt, description, id, kinds, url }, secret)
+      return [{ type: 'webhook', webhook: storeWebhook(sealed) }]
     } catch (error) {
       // One that was changed is told nothing as it is; it must not hinder that a key which others may know is exchanged.
       if (error instanceof Failure && ['OPEN_FAILED', 'STORE_CORRUPT'].includes(error.code))

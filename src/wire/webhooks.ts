@@ -68,7 +68,7 @@ export const webhookRequestSchema = z
 /** A webhook that is to be told. */
 export type WebhookRequest = z.infer<typeof webhookRequestSchema>
 
-/** A webhook as it is kept: what its secret is sealed to, and the sealed secret. */
+/** A webhook as version 1 keeps it: what its secret is sealed to, and the sealed secret. */
 export const storedWebhookSchema = z.strictObject({
   v: z.literal(1),
   id: z.string(),
@@ -79,9 +79,6 @@ export const storedWebhookSchema = z.strictObject({
   /** Base64. */
   sealed: z.string(),
 })
-
-/** A webhook as it is kept. */
-export type WebhookRecord = Readonly<z.infer<typeof storedWebhookSchema>>
 
 /** A webhook without its secret. */
 export const webhookSchema = z

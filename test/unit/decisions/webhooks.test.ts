@@ -1,10 +1,18 @@
+import { spawnSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
+import { encodeBase64, encodeBase64Url } from '../../../src/base/base64.ts'
+import { utf8 } from '../../../src/base/bytes.ts'
+import { canonicalBytes } from '../../../src/base/canonical-json.ts'
+import { randomBytes } from '../../../src/crypto/hash.ts'
+import { Secret } from '../../../src/crypto/secret.ts'
 import { retryDelayMs } from '../../../src/decisions/outbox.ts'
 import type { DeliveryOutcome, OutgoingDelivery } from '../../../src/decisions/service.ts'
-import { checkTenant } from '../../support/fsck.ts'
+import { createEnvironmentKek } from '../../../src/kek/environment.ts'
+import { unsealKeyring } from '../../../src/keyring/unseal.ts'
+import { checkTenant, storeOf } from '../../support/fsck.ts'
 import { recordTextOf } from '../../support/forge-policy.ts'
 import { blockedRequest, foundRoster, requester, signing } from '../../support/leads.ts'
 import { founder, foundTestService, requestOf, type TestService } from '../../support/service.ts'
@@ -229,6 +237,90 @@ describe('a webhook', () => {
       waiting: 0,
     })
   })
+})
+
+describe('the URL of a webhook', () => {
+  // By a program of its own: to open and close the database in this process would drop the locks on it.
+  const inTheClear = ({ directory }: TestService): string =>
+    spawnSync('grep', ['-rlF', 'token=abc', join(directory, 'data')]).stdout.toString()
+
+  it('stands nowhere in the data directory, and is shown to whoever manages it', async () => {
+    const { at } = await founded()
+    const { webhook } = await add(at)
+    await opened(at)
+    expect(inTheClear(at)).toBe('')
+    expect(webhook.url).toBe(url)
+    expect((await at.service.listWebhooks('default')).webhooks).toEqual([webhook])
+    expect((await take(at)).url).toBe(url)
+    await at.service.close()
+    expect(inTheClear(at)).toBe('')
+    const again = await at.reopen()
+    expect((await take(again)).url).toBe(url)
+    expect(await again.service.removeWebhook('default', webhook.id, founder)).toEqual(webhook)
+  })
+
+  it('of version 1 is believed as ever, and is sealed with the next master key', async () => {
+    const kek = encodeBase64Url(randomBytes(32))
+    const at = await foundTestService({ kek })
+    await foundRoster(at)
+    const { webhook } = await add(at)
+    const { instance } = at.service
+    await at.service.close()
+    const secret = new Uint8Array(32).fill(7)
+    const old = { ...webhook, v: 1 as const }
+    const sealed = await storeOf(at, async (store) => {
+      const stored = await store.readKeys('default')
+      if (stored === undefined) throw new Error('No keys')
+      const keyring = await unsealKeyring({
+        instance: instance.id,
+        providers: [createEnvironmentKek(new Secret(utf8(kek)))],
+        stored,
+        tenant: 'default',
+      })
+      const context = { ...old, instance: instance.id, sealed: '', tenant: 'default' }
+      const bytes = keyring.sealSecret(new Secret(secret.slice()), canonicalBytes(context))
+      keyring.close()
+      return encodeBase64(bytes)
+    })
+    const db = new Database(join(at.directory, 'data', 'countersign.db'))
+    db.prepare('UPDATE webhooks SET body = ?').run(canonicalBytes({ ...old, sealed }))
+    db.close()
+    expect((await checkTenant(at)).findings).toEqual([])
+    expect(inTheClear(at)).toContain('countersign.db')
+    const again = await at.reopen()
+    expect((await again.service.listWebhooks('default')).webhooks).toEqual([webhook])
+    await opened(again)
+    const before = await take(again)
+    expect([before.url, believes(encodeBase64(secret), before)]).toEqual([url, true])
+    await again.service.settleDelivery(before.id, done)
+    await again.service.orderKeys('default', { order: 'rotate-master' }, founder)
+    await again.service.testWebhook('default', webhook.id, founder)
+    const after = await take(again)
+    expect([after.url, believes(encodeBase64(secret), after)]).toEqual([url, true])
+    await again.service.close()
+    expect(inTheClear(again)).toBe('')
+    expect((await checkTenant(again)).findings).toEqual([])
+  })
+
+  it.each(['host', 'urlSha256', 'description', 'createdAt'])(
+    'opens no more where its %s was changed, and the list says so',
+    async (name) => {
+      const { at } = await founded()
+      await add(at)
+      await opened(at)
+      await at.service.close()
+      const db = new Database(join(at.directory, 'data', 'countersign.db'))
+      const body = db.prepare<[], Buffer>('SELECT body FROM webhooks').pluck().get()
+      const record = JSON.parse(String(body)) as Record<string, unknown>
+      const value = name === 'createdAt' ? 1 : 'changed.example'
+      db.prepare('UPDATE webhooks SET body = ?').run(canonicalBytes({ ...record, [name]: value }))
+      db.close()
+      const { service } = await at.reopen()
+      expect(await service.takeDeliveries(9)).toEqual([])
+      const [listed] = (await service.listWebhooks('default')).webhooks
+      expect(listed?.url).toMatch(/\(changed in the database, opens no more\)$/)
+    },
+  )
 })
 
 describe('a webhook whose row cannot be read', () => {

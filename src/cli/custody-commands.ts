@@ -11,10 +11,10 @@ import { Usage } from './complain.ts'
 import type { GlobalFlags } from './composition.ts'
 import type { RecoverFlags } from './custody.ts'
 
-/** A purpose that keys are made for. */
-export function purposeOf(text: string): 'evidence' | 'fast' | 'log' {
+/** A purpose that keys are made for; `all` are those that the command takes. */
+export function purposeOf(text: string, all = 'evidence, fast, log'): 'evidence' | 'fast' | 'log' {
   if (text === 'evidence' || text === 'fast' || text === 'log') return text
-  throw new Usage(`Purpose is not one of evidence, fast, log: ${text}`)
+  throw new Usage(`Purpose is not one of ${all}: ${text}`)
 }
 
 /** `keys break-glass`, `keys recover` and `keys offer`. */

@@ -316,7 +316,6 @@ async function forgery(play: Play, made: House, outside: string): Promise<void> 
 }
 
 async function keep(outside: string, directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true })
   for (const name of [...(await names(outside)), 'trust-root.json'])
     await copyFile(join(outside, name), join(directory, name))
 }
@@ -348,6 +347,8 @@ export async function demo(
   { err, io }: Context,
   { keep: name }: { readonly keep?: string },
 ): Promise<number> {
+  // A place that cannot be written to is better told of before the tour than after it.
+  if (name !== undefined) await mkdir(resolve(io.cwd, name), { recursive: true })
   const samples = await readSamples()
   const interrupt = listenForInterrupt(io.signals)
   const stage = await Stage.set(io.env)

@@ -80,7 +80,7 @@ function defineRotation(defining: Defining<'keys'>): void {
   asJson(ofTenant(writing(rotate)))
   ordering(defining, rotate, (purpose) => ({
     order: 'rotate',
-    purpose: purpose === 'bundle' ? purpose : purposeOf(purpose),
+    purpose: purpose === 'bundle' ? purpose : purposeOf(purpose, 'evidence, fast, log, bundle'),
   }))
   const master = define(
     keys,

@@ -12,7 +12,7 @@ import { parseStrictJson } from '../base/strict-json.ts'
 import { whileWriting } from './administer.ts'
 import { briefOnProposal } from './briefing.ts'
 import type { Context, TenantFlags } from './command.ts'
-import { exitCodes } from './complain.ts'
+import { exitCodes, Usage } from './complain.ts'
 import { readText } from './policy-offline.ts'
 import { localPrincipal } from './principal.ts'
 import { pageOf, tellPage, type PageFlags } from './paging.ts'
@@ -67,6 +67,14 @@ const whileActing = (
     proposalViewSchema.parse(await work(service, await localPrincipal(service, flags.tenant))),
   )
 
+/** The intent of a file. A request as notarise takes it is told apart, for there is more in it than is voted on. */
+async function readIntent(context: Context, file: string): Promise<unknown> {
+  const read = parseStrictJson(await readText(context, file))
+  if (typeof read === 'object' && read !== null && 'intent' in read && !('actor' in read))
+    throw new Usage(`The intent alone is wanted, not a request with an intent in it: ${file}`)
+  return read
+}
+
 /** `proposal open FILE` */
 export async function openProposal(
   context: Context,
@@ -74,7 +82,7 @@ export async function openProposal(
   flags: OpenFlags,
 ): Promise<number> {
   const { note, proposerMayVote, quorum, threshold, voter, within } = flags
-  const intent = parseStrictJson(await readText(context, file))
+  const intent = await readIntent(context, file)
   const opening = parseValue(proposalOpeningSchema, {
     intent,
     ...(note === undefined ? {} : { note }),

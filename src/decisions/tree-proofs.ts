@@ -63,7 +63,7 @@ export async function proveInclusion(
 ): Promise<InclusionProofView> {
   const last = await lastCheckpoint(store, tenant)
   const size = query.size ?? last.size
-  if (size > last.size) throw beyond('size', size - 1, last.size)
+  if (size > last.size) throw beyond('size', size, last.size)
   const index = await indexOf(store, tenant, size, query)
   if (index >= size) throw beyond('index', index, size)
   const root = await readProvedRootAt(store, tenant, last, size)
@@ -95,7 +95,7 @@ export async function proveConsistency(
   const last = await lastCheckpoint(store, tenant)
   if (first > second)
     throw new Failure('INPUT_INVALID', 'First size must not exceed the second', { field: 'first' })
-  if (second > last.size) throw beyond('second', second - 1, last.size)
+  if (second > last.size) throw beyond('second', second, last.size)
   const firstRoot = await readProvedRootAt(store, tenant, last, first)
   const secondRoot = await readProvedRootAt(store, tenant, last, second)
   const nodes = await loadNodes(store, tenant, last.size, [

@@ -17,14 +17,14 @@ import { sha256 } from '../../src/crypto/hash.ts'
 import { LocalService } from '../../src/decisions/local-service.ts'
 import type { KeyOrderDone, KeyStatus } from '../../src/wire/keys.ts'
 import { runCountersign, type Ran } from '../support/cli.ts'
-import { runWithin } from '../support/cli-within.ts'
+import { runHere } from '../support/cli-here.ts'
 
 let cwd: string
 
 /** Paths below the directory of the test. */
 const at = (...names: string[]): string => join(cwd, ...names)
 
-const runIn = (...args: string[]): Promise<Ran> => runWithin(args, cwd)
+const runIn = (...args: string[]): Promise<Ran> => runHere(args, { cwd })
 
 const runAlone = (args: readonly string[], input = ''): Promise<Ran> =>
   runCountersign(args, { cwd, input })

@@ -7,6 +7,7 @@ import type { Profile } from '../../src/dossier/kinds.ts'
 import { createKekFile } from '../../src/kek/kek-file.ts'
 import { foundService, openLocalService, type ServiceSettings } from '../../src/open-service.ts'
 import type { Notarised } from '../../src/wire/decision.ts'
+import { placeIn, settingsOf } from './restart.ts'
 import { principalOf, requestOf } from './service.ts'
 
 export const quiet = (): void => undefined
@@ -52,17 +53,7 @@ export async function growIn(
 
 const homeOf = (): string => mkdtempSync(join(tmpdir(), 'countersign-installation-'))
 
-const settingsIn = (home: string): ServiceSettings => ({
-  data: join(home, 'data'),
-  dev: false,
-  kek: 'environment',
-  kekFile: join(home, 'kek'),
-  kekValue: undefined,
-  keys: join(home, 'keys'),
-  kmsKeyId: undefined,
-  masterPublic: undefined,
-  version: '0.0.0-test',
-})
+const settingsIn = (home: string): ServiceSettings => settingsOf(placeIn(home))
 
 type Founded = Pick<Installation, 'home' | 'instance' | 'origin'>
 

@@ -21,6 +21,7 @@ import { claimedCheckpoint } from '../../src/verify/verify-checkpoint.ts'
 import { verifyDossier } from '../../src/verify/index.ts'
 import type { Notarised } from '../../src/wire/decision.ts'
 import { referenceRoot } from './merkle-reference.ts'
+import { placeIn, settingsOf } from './restart.ts'
 import { principalOf, requestOf } from './service.ts'
 import { replacing } from './replacing.ts'
 
@@ -56,17 +57,7 @@ export class LogWorld {
 
   private constructor(home: string) {
     this.home = home
-    this.settings = {
-      data: join(home, 'data'),
-      dev: false,
-      kek: 'environment',
-      kekFile: join(home, 'kek'),
-      kekValue: undefined,
-      keys: join(home, 'keys'),
-      kmsKeyId: undefined,
-      masterPublic: undefined,
-      version: '0.0.0-test',
-    }
+    this.settings = settingsOf(placeIn(home))
   }
 
   /** A copy of an installation that was founded once: all are of the same instance. */

@@ -19,7 +19,7 @@ import {
 } from '../../src/wire/keys.ts'
 import { askApp } from './ask-app.ts'
 import type { Ran } from './cli.ts'
-import { runWithin } from './cli-within.ts'
+import { runHere } from './cli-here.ts'
 import { founder, foundTestService } from './service.ts'
 
 const tenant = 'default'
@@ -77,7 +77,7 @@ export async function openOrderBench(provider: KekProvider): Promise<OrderBench>
     return remote
   }
   const cli = (...argv: readonly string[]): Promise<Ran> =>
-    runWithin(['keys', ...argv], directory, { connectServer: reach, openService: reach })
+    runHere(['keys', ...argv], { cwd: directory }, { connectServer: reach, openService: reach })
   const api = async (order?: KeyOrder): Promise<Response> =>
     askApp(app, '/v1/keys', {
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },

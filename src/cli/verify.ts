@@ -175,6 +175,16 @@ async function judge(
   })
 }
 
+const mostNamed = 3
+
+/** A note with the files that it is about, unless it is about all. */
+function formatNote(note: string, about: readonly string[], all: readonly string[]): string {
+  if (about.length === all.length) return `note: ${printable(note)}\n`
+  const more = about.length - mostNamed
+  const names = about.slice(0, mostNamed).map(printable).join(', ')
+  return `note: ${names}${more > 0 ? ` and ${more} more` : ''}: ${printable(note)}\n`
+}
+
 /** `verify FILE… --trust FILE` */
 export async function verify(
   context: Context,
@@ -187,17 +197,22 @@ export async function verify(
   if (flags.json !== true) announceTrustRoot(context, flags.trust, trust)
   const width = Math.max(...files.map((file) => printable(file).length))
   const verdicts: Report['verdict'][] = []
-  const notes = new Set<string>()
+  const notes = new Map<string, string[]>()
   await withEntries(context, files, flags.entries, async (directory) => {
     for (const file of files) {
       const report = await judge(context, file, trust, flags.trustSha256, directory)
       verdicts.push(report.verdict)
-      for (const note of report.notes) notes.add(note)
+      for (const note of report.notes) {
+        const about = notes.get(note) ?? []
+        about.push(file)
+        notes.set(note, about)
+      }
       await out.write(
         flags.json === true ? jsonLine({ file, ...report }) : line(file, width, report),
       )
     }
   })
-  if (flags.json !== true) for (const note of notes) err.note(`note: ${printable(note)}\n`)
+  if (flags.json !== true)
+    for (const [note, about] of notes) err.note(formatNote(note, about, files))
   return exitOf(verdicts)
 }

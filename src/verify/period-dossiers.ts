@@ -6,6 +6,7 @@ import type { PeriodGround } from './period-ground.ts'
 import { decisiveCheck, mostProblems, type PeriodProblem } from './period-report.ts'
 import { Checks, type Verdict } from './report.ts'
 import type { StreamCounts } from './stream-counts.ts'
+import { isOpen } from './two-key-story.ts'
 import type { JudgedCheckpoint } from './verify-checkpoint.ts'
 import { judgeContent, statusInForce } from './verify-dossier.ts'
 import type { JudgedEntry } from './verify-entry.ts'
@@ -30,7 +31,9 @@ export class PeriodDossiers {
   readonly #statuses: Record<string, number> = {}
   readonly #inForce: Record<string, number> = {}
   readonly #steps: Record<string, Record<string, number>> = {}
+  readonly #open = { escalation: 0, override: 0 }
   readonly #problems: PeriodProblem[] = []
+  #evaluated = false
   #submitted = false
   #later: Later | undefined
   #count = 0
@@ -63,6 +66,11 @@ export class PeriodDossiers {
     return this.#steps
   }
 
+  /** Requests to overrule and escalations that were opened in the period and had not ended by the last entries of their dossiers. */
+  get open(): Readonly<Record<'escalation' | 'override', number>> {
+    return this.#open
+  }
+
   get problems(): readonly PeriodProblem[] {
     return this.#problems
   }
@@ -74,6 +82,11 @@ export class PeriodDossiers {
   /** Whether a decision was submitted and not evaluated. */
   get submitted(): boolean {
     return this.#submitted
+  }
+
+  /** Whether a decision was evaluated. */
+  get evaluated(): boolean {
+    return this.#evaluated
   }
 
   /** Whether so many are bad that no more need be looked at. */
@@ -115,6 +128,10 @@ export class PeriodDossiers {
     if (!whole) return
     const inForce = statusInForce(content)
     if (inForce !== null) this.#inForce[inForce] = (this.#inForce[inForce] ?? 0) + 1
+    if (content.escalation?.status === 'pending' && this.#isOpenedHere(entries, 'escalation'))
+      this.#open.escalation++
+    if (isOpen(content.override ?? undefined) && this.#isOpenedHere(entries, 'override'))
+      this.#open.override++
     const indexes = entries.map(({ index }) => index)
     this.#newest = Math.max(this.#newest, ...indexes)
     this.#judgePlace(checks, dossier.stream, indexes)
@@ -151,6 +168,15 @@ export class PeriodDossiers {
     )
   }
 
+  /** Whether the last opening of a kind stands in the period. */
+  #isOpenedHere(entries: readonly JudgedEntry[], kind: 'escalation' | 'override'): boolean {
+    const opening = entries.findLast(
+      ({ leaf, statement }) =>
+        leaf.kind === kind && statement?.predicate.matter['event'] === 'opened',
+    )
+    return opening !== undefined && opening.index >= this.#ground.head.from.size
+  }
+
   /** Counts what an entry of the period says has happened, where its kind is understood. */
   #countStep({ index, leaf: { kind }, statement }: JudgedEntry): void {
     const { head, to } = this.#ground
@@ -168,6 +194,7 @@ export class PeriodDossiers {
     const { source, status } = decision
     this.#statuses[status] = (this.#statuses[status] ?? 0) + 1
     this.#submitted ||= source === 'submitted'
+    this.#evaluated ||= source === 'evaluated'
     const { statuses } = this.#ground.head
     if (statuses !== null && !statuses.includes(status))
       checks.add('dossier.selection', 'fail', `Decision is not of a status selected: ${status}`)

@@ -2,7 +2,7 @@
 // stream whose dossier is here must be in it.
 import { decodeBase64 } from '../base/base64.ts'
 import { equalBytes } from '../base/bytes.ts'
-import { kindsOfStream } from '../dossier/kinds.ts'
+import { isActionStream, kindsOfStream } from '../dossier/kinds.ts'
 import { parseLeaf, type Leaf } from '../dossier/leaf.ts'
 import { leafHash } from '../merkle/hash.ts'
 import type { PeriodGround } from './period-ground.ts'
@@ -19,6 +19,9 @@ export class PeriodLeaves {
   /** Roots that the trust root knows, by size. */
   readonly #heads: ReadonlyMap<number, Uint8Array | undefined>
   readonly #kinds: Record<string, number> = {}
+  readonly #ofDecisions: Record<string, number> = {}
+  #ofActions = 0
+  #bare = false
   #count = 0
   #times: { readonly first: number; last: number } | undefined
   /** Indexes of the first leaf of which something is said. */
@@ -56,6 +59,21 @@ export class PeriodLeaves {
     return this.#kinds
   }
 
+  /** Entries by kind in the streams of decisions alone. */
+  get ofDecisions(): Readonly<Record<string, number>> {
+    return this.#ofDecisions
+  }
+
+  /** Whether an entry stands in none of the dossiers. */
+  get hasBare(): boolean {
+    return this.#bare
+  }
+
+  /** Entries in the streams of actions. */
+  get ofActions(): number {
+    return this.#ofActions
+  }
+
   get times(): { readonly first: number; readonly last: number } | null {
     return this.#times ?? null
   }
@@ -83,7 +101,10 @@ export class PeriodLeaves {
     this.#times.last = time
     const kinds = kindsOfStream(stream)
     if (!kinds.includes(kind)) this.#misplaced ??= index
+    if (kinds.includes('decision')) this.#ofDecisions[kind] = (this.#ofDecisions[kind] ?? 0) + 1
+    if (isActionStream(stream)) this.#ofActions++
     const left = this.#counts.meet(stream)
+    this.#bare ||= left === undefined
     if (left === undefined && kinds.includes('decision')) this.#unselected ??= index
     if (left !== undefined && left < 0) this.#unexpected ??= index
   }

@@ -1,11 +1,13 @@
 import type { TrustRoot } from '../dossier/trust-root.ts'
 import type { PeriodDossiers } from './period-dossiers.ts'
 import type { PeriodGround } from './period-ground.ts'
+import type { PeriodLeaves } from './period-leaves.ts'
 import { noteOnTimes } from './verify-checkpoint.ts'
 
 interface Known {
   readonly ground: PeriodGround
   readonly dossiers: PeriodDossiers
+  readonly leaves: PeriodLeaves
 }
 
 /** What a report on a period does not say, and by whose word the rest stands. */
@@ -14,7 +16,7 @@ export function notesOf(trustRoot: TrustRoot | undefined, known: Known | undefin
   if (trustRoot?.dev === true)
     notes.push('Development installation: its keys protect nothing, this proves nothing to others')
   if (known === undefined) return notes
-  const { dossiers, ground } = known
+  const { dossiers, ground, leaves } = known
   const { anchor, head, section, to } = ground
   const { size } = to.checkpoint
   if (to.witnesses === 0)
@@ -34,7 +36,13 @@ export function notesOf(trustRoot: TrustRoot | undefined, known: Known | undefin
     )
   if (dossiers.submitted)
     notes.push('Statuses of some decisions were submitted, not evaluated by Countersign')
+  if (dossiers.evaluated)
+    notes.push('Whether statuses follow from the policies cited is for reevaluate to say')
+  if (leaves.hasBare)
+    notes.push(
+      'Of entries that stand in no dossier here only place, kind, stream and time were read: neither who signed them nor what they say',
+    )
   if (Math.max(dossiers.newest, size - 1) >= section.asOf.size)
-    notes.push(`Trust root knows of revocations up to size ${section.asOf.size} only`)
+    notes.push(`Trust root knows of revocations and rosters up to size ${section.asOf.size} only`)
   return notes
 }

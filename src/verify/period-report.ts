@@ -36,6 +36,10 @@ export interface PeriodReport {
   readonly entries: number
   /** Entries by kind. */
   readonly kinds: Readonly<Record<string, number>>
+  /** Entries by kind in the streams of decisions alone: the kinds of overruling stand in streams of actions as well. */
+  readonly ofDecisions: Readonly<Record<string, number>>
+  /** Entries in the streams of actions. */
+  readonly ofActions: number
   /** Leaf times of the first and the last entry, ms since 1970: the operator's word. */
   readonly times: { readonly first: number; readonly last: number } | null
   /** The statuses that were selected; null for all decisions. */
@@ -47,6 +51,8 @@ export interface PeriodReport {
   readonly inForce: Readonly<Record<string, number>>
   /** What entries of the period in the dossiers say has happened, by kind and event. */
   readonly steps: Readonly<Record<string, Readonly<Record<string, number>>>>
+  /** Requests to overrule and escalations that were opened in the period and had not ended by the last entries of their dossiers. */
+  readonly open: Readonly<Record<'escalation' | 'override', number>>
   /** Whether each dossier is known to hold every entry of its stream, and up to which size. */
   readonly complete: 'no' | `as of size ${number}`
   /** The first dossiers that are not valid, 100 at most. */
@@ -79,7 +85,7 @@ const plural = (n: number, one: string, many = `${one}s`): string =>
 
 /** What somebody who looks for trouble wants to hear of, in this order: steps of a kind, and how what they are about has ended. */
 const worthTelling: readonly {
-  readonly kind: string
+  readonly kind: 'override' | 'escalation' | 'erasure'
   readonly one: string
   readonly endings: Readonly<Record<string, string>>
 }[] = [
@@ -98,7 +104,16 @@ const worthTelling: readonly {
 
 type Told = Pick<
   PeriodReport,
-  'complete' | 'dossiers' | 'entries' | 'from' | 'kinds' | 'steps' | 'to' | 'whole'
+  | 'complete'
+  | 'dossiers'
+  | 'entries'
+  | 'from'
+  | 'ofActions'
+  | 'ofDecisions'
+  | 'open'
+  | 'steps'
+  | 'to'
+  | 'whole'
 >
 
 const formatSteps = (steps: Readonly<Record<string, number>>): string => {
@@ -110,35 +125,35 @@ const formatSteps = (steps: Readonly<Record<string, number>>): string => {
 /** What has happened of one kind: by its endings where every step could be read, else by the number of steps. */
 function tellKind(
   { endings, kind, one }: (typeof worthTelling)[number],
-  kinds: Told['kinds'],
-  steps: Readonly<Record<string, number>> = {},
+  { ofDecisions, open, steps: all }: Told,
 ): readonly string[] {
-  const count = kinds[kind] ?? 0
-  const names = Object.keys(endings)
+  const count = ofDecisions[kind] ?? 0
   if (count === 0) return []
-  if (names.length === 0) return [plural(count, one)]
+  if (kind === 'erasure') return [plural(count, one)]
+  const names = Object.keys(endings)
+  const steps = all[kind] ?? {}
   const read = Object.values(steps).reduce((sum, n) => sum + n, 0)
   if (read !== count) return [`${plural(count, `${one} step`)}${formatSteps(steps)}`]
-  const ended = names.reduce((sum, name) => sum + (steps[name] ?? 0), 0)
-  const open = (steps['opened'] ?? 0) - ended
   return [
     ...names.flatMap((name) => {
       const n = steps[name] ?? 0
       return n === 0 ? [] : [`${plural(n, one)}${endings[name] ?? ''}`]
     }),
-    ...(open > 0 ? [`${plural(open, one)} open`] : []),
+    // Not by counting: what ended here may have been opened before.
+    ...(open[kind] > 0 ? [`${plural(open[kind], one)} open`] : []),
   ]
 }
 
 /** One sentence for a person; empty when not even the head could be read. */
 export function summarise(report: Told): string {
-  const { complete, dossiers, entries, from, kinds, steps, to, whole } = report
+  const { complete, dossiers, entries, from, ofActions, to, whole } = report
   if (from === null || to === null) return ''
   const where = to > from ? `from index ${withCommas(from)} to ${withCommas(to - 1)}` : 'at all'
   const parts = [
     `${plural(entries, 'entry', 'entries')} ${where}: ${whole ? 'none missing, none added' : 'not those of the log'}`,
   ]
-  const told = worthTelling.flatMap((what) => tellKind(what, kinds, steps[what.kind]))
+  const told = worthTelling.flatMap((what) => tellKind(what, report))
+  if (ofActions > 0) told.push(plural(ofActions, 'step of actions', 'steps of actions'))
   if (told.length > 0) parts.push(told.join(', '))
   const all = Object.values(dossiers).reduce((sum, n) => sum + n, 0)
   const each =

@@ -71,7 +71,9 @@ export type Guards<S extends TwoKeyScene> = {
 }
 
 /** Whether anything may still happen to a request. */
-export const isOpen = (request: TwoKeyRequest | undefined): request is TwoKeyRequest =>
+export const isOpen = <T extends Pick<TwoKeyRequest, 'status'>>(
+  request: T | undefined,
+): request is T =>
   request !== undefined && ['pending', 'partial', 'approved'].includes(request.status)
 
 /** Why something may not be, unless it holds. */

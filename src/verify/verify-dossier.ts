@@ -252,8 +252,15 @@ function noteOnProposal({ deadline, proposer, status, votes }: ProposalReport): 
   return `Proposal by ${proposer} is ${status}, votes: ${cast || 'none'}, by the word of the service, which knew who called; deadline ${isoOf(deadline)}, judged by the log’s clock, which is the operator’s`
 }
 
+const notesOnStories = ({ action, escalation, override, proposal }: Findings): string[] => [
+  ...(override === null ? [] : [noteOnOverride(override)]),
+  ...(escalation === null ? [] : [noteOnEscalation(escalation)]),
+  ...(action === null ? [] : [noteOnAction(action)]),
+  ...(proposal === null ? [] : [noteOnProposal(proposal)]),
+]
+
 function notesOf(found: Findings): string[] {
-  const { trustRoot, section, judged, decision, complete, entries, escalation, override } = found
+  const { trustRoot, section, judged, decision, complete, entries } = found
   const notes: string[] = []
   if (trustRoot?.dev === true)
     notes.push('Development installation: its keys protect nothing, this proves nothing to others')
@@ -265,10 +272,8 @@ function notesOf(found: Findings): string[] {
     notes.push(
       'Later entries of this stream are not excluded: compare with the log’s own leaves to know',
     )
-  if (override !== null) notes.push(noteOnOverride(override))
-  if (escalation !== null) notes.push(noteOnEscalation(escalation))
-  if (found.action !== null) notes.push(noteOnAction(found.action))
-  if (found.proposal !== null) notes.push(noteOnProposal(found.proposal))
+  // Of bad evidence nothing is told that would sound as if it had happened.
+  if (found.checks.verdict !== 'invalid') notes.push(...notesOnStories(found))
   const proposed = decision && readProposalTrace(decision)
   if (proposed !== undefined)
     notes.push(
@@ -283,7 +288,7 @@ function notesOf(found: Findings): string[] {
   if (decision?.source === 'evaluated')
     notes.push('Whether the status follows from the policies cited is for reevaluate to say')
   if (entries.some(({ index }) => index >= section.asOf.size))
-    notes.push(`Trust root knows of revocations up to size ${section.asOf.size} only`)
+    notes.push(`Trust root knows of revocations and rosters up to size ${section.asOf.size} only`)
   return notes
 }
 

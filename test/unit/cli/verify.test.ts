@@ -55,7 +55,18 @@ describe('verify', () => {
       '',
     ])
     expect(stderr).toContain(`trust root ${fingerprint(world.trustFile)}  trust.json  version 1\n`)
-    expect(stderr.match(/^note: No witness/gm)).toHaveLength(1)
+    // What is not so of all is told of those of which it is.
+    expect(stderr.match(/^note: .*No witness/gm)).toEqual([
+      'note: allow.json, block.json: No witness',
+    ])
+    expect(stderr.match(/^note: Later entries/gm)).toHaveLength(1)
+  })
+
+  it('names three files of those that a note is about, and counts the rest', async () => {
+    const few = ['allow.json', 'block.json', 'allow.json', 'block.json', 'seen.json']
+    const { stderr } = await trusting(...few)
+    expect(stderr).toContain('note: allow.json, block.json, allow.json and 1 more: No witness')
+    expect((await trusting('allow.json', 'block.json')).stderr).toContain('note: No witness')
   })
 
   it('exits 3 when some are bad and says which check failed first', async () => {

@@ -78,6 +78,12 @@ describe('a decision that was overruled', () => {
     expect(report.checks.map(({ reason }) => reason)).toContain('Executed 1 of 1 times')
   })
 
+  it('is told of in no note where the evidence is bad', () => {
+    const twice = verify(grown(genuine, ['execution', overruled, executionOf(overruled, 2)]))
+    expect(worst(twice)).toContain('stream.executions: ')
+    expect(twice.notes.join()).not.toContain('Override is')
+  })
+
   it('is no ALLOW before it was executed, whatever is signed', () => {
     const short = reseal(genuine, operatorHolds, (steps) => {
       steps.splice(-2)

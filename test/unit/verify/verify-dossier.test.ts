@@ -56,7 +56,7 @@ describe('a report', () => {
       'Times are the operator’s word',
       'Later entries of this stream are not excluded: compare with the log’s own leaves to know',
       'Status was submitted by alice, not evaluated by Countersign',
-      'Trust root knows of revocations up to size 5 only',
+      'Trust root knows of revocations and rosters up to size 5 only',
     ])
   })
 
@@ -104,8 +104,8 @@ describe('a trust root', () => {
           section.asOf = { ...section.asOf, size }
         }),
       ).notes.join()
-    expect(notesAsOf(7)).toContain('revocations up to size 7 only')
-    expect(notesAsOf(8)).toContain('revocations up to size 8 only')
+    expect(notesAsOf(7)).toContain('revocations and rosters up to size 7 only')
+    expect(notesAsOf(8)).toContain('revocations and rosters up to size 8 only')
     expect(notesAsOf(9)).not.toContain('revocations')
   })
 })

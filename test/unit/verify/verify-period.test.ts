@@ -7,7 +7,7 @@ import { parseDossier } from '../../../src/dossier/v1.ts'
 import { consistencyProof } from '../../../src/merkle/proof.ts'
 import { verifyDossier, verifyPeriod, type PeriodReport } from '../../../src/verify/index.ts'
 import { summarise } from '../../../src/verify/period-report.ts'
-import { operatorHolds, reseal } from '../../support/forge.ts'
+import { operatorHolds, reseal, type ForgedLog } from '../../support/forge.ts'
 import { dossierOf, noteOf } from '../../support/forge-dossier.ts'
 import {
   forgePeriod,
@@ -17,6 +17,14 @@ import {
   type PeriodDraft,
   type PeriodWish,
 } from '../../support/forge-period.ts'
+import { answered, heldLog, signedBy, textOf } from '../../support/forge-escalation.ts'
+import {
+  decidedLog,
+  grown,
+  overrideMatter,
+  overruled,
+  trusting as trustingAll,
+} from '../../support/forge-override.ts'
 import {
   createWorld,
   decisionOf,
@@ -196,7 +204,9 @@ describe('the sentence on a period', () => {
       dossiers: { ...none, valid: 3 },
       entries: 18_204,
       from: 0,
-      kinds: { approval: 6, decision: 18_191, escalation: 2, override: 5 },
+      ofActions: 0,
+      ofDecisions: { approval: 6, decision: 18_191, escalation: 2, override: 5 },
+      open: { escalation: 0, override: 0 },
       steps: {
         escalation: { opened: 1, 'timed-out': 1 },
         override: { executed: 3, expired: 1, opened: 1 },
@@ -207,18 +217,32 @@ describe('the sentence on a period', () => {
     expect(summarise(told)).toBe(
       '18,204 entries from index 0 to 18,203: none missing, none added; 3 overrides, 1 override expired, 1 escalation timed out; 3 dossiers, each complete as of size 18204',
     )
-    const sum = (kinds: Record<string, number>, steps: Record<string, Record<string, number>>) =>
-      summarise({ ...told, kinds, steps }).split('; ')[1]
-    expect(sum({ escalation: 2 }, { escalation: { opened: 2 } })).toBe('2 escalations open')
-    expect(sum({ escalation: 3 }, { escalation: { approved: 1, opened: 2 } })).toBe(
+    const sum = (
+      ofDecisions: Record<string, number>,
+      steps: Record<string, Record<string, number>>,
+      open = 0,
+      ofActions = 0,
+    ) => {
+      const left = { escalation: open, override: 0 }
+      return summarise({ ...told, ofActions, ofDecisions, open: left, steps }).split('; ')[1]
+    }
+    expect(sum({ escalation: 2 }, { escalation: { opened: 2 } }, 2)).toBe('2 escalations open')
+    expect(sum({ escalation: 3 }, { escalation: { approved: 1, opened: 2 } }, 1)).toBe(
       '1 escalation approved, 1 escalation open',
+    )
+    // One that ended here was opened before.
+    expect(sum({ escalation: 2 }, { escalation: { approved: 1, opened: 1 } }, 1)).toBe(
+      '1 escalation approved, 1 escalation open',
+    )
+    expect(sum({ override: 1 }, { override: { executed: 1 } }, 0, 4)).toBe(
+      '1 override, 4 steps of actions',
     )
     // Whose dossiers are not here: nobody can say how they have ended.
     expect(sum({ escalation: 2, override: 1 }, { escalation: { rejected: 1 } })).toBe(
       '1 override step, 2 escalation steps (1 rejected)',
     )
     const [one, cut] = [
-      { ...told, dossiers: { ...none, erased: 1 }, entries: 1, kinds: {}, to: 1 },
+      { ...told, dossiers: { ...none, erased: 1 }, entries: 1, ofDecisions: {}, to: 1 },
       { ...told, complete: 'no' as const, whole: false },
     ]
     expect(summarise(one)).toBe(
@@ -227,6 +251,55 @@ describe('the sentence on a period', () => {
     expect(summarise(cut)).toContain('18,203: not those of the log; 3 override')
     expect(summarise({ ...told, from: 7, to: 7 })).toContain(' at all: ')
     expect(summarise({ ...told, from: null })).toBe('')
+  })
+})
+
+describe('what is said of a period besides', () => {
+  const decided = decidedLog({ status: 'ESCALATE' })
+  const held = heldLog(decided)
+  const done = grown(held, [
+    'escalation',
+    overruled,
+    { ...answered('rejected', 'ann'), ...signedBy('ann', textOf(decided, { answer: 'reject' })) },
+  ])
+  const judgeAll = (log: ForgedLog, wish: PeriodWish = {}): Promise<PeriodReport> =>
+    judge(forgePeriod(log, wish), trustingAll(log))
+
+  it('tells an escalation as open that was opened in it and has not ended there', async () => {
+    const pending = await judgeAll(held)
+    expect(pending).toMatchObject({ open: { escalation: 1, override: 0 }, whole: true })
+    expect(pending.summary).toContain('; 1 escalation open, 1 erasure; ')
+    const ended = await judgeAll(done)
+    expect(ended).toMatchObject({ open: { escalation: 0 }, whole: true })
+    expect(ended.summary).toContain('; 1 escalation rejected, 1 erasure; ')
+    const behind = await judgeAll(done, { from: held.size })
+    expect(behind.summary).toContain('; 1 escalation rejected; ')
+    // The decision comes again, of which the opening stands before.
+    const erased = grown(held, ['erasure', overruled, erasureOf(overruled, [])])
+    expect((await judgeAll(erased, { from: held.size })).open).toEqual({
+      escalation: 0,
+      override: 0,
+    })
+  })
+
+  it('counts no step of an action as one of overruling a decision', async () => {
+    const { ofDecisions, ofActions, kinds, summary } = await judgeAll(
+      grown(done, ['override', `action-${overruled}`, overrideMatter('opened')]),
+    )
+    expect(kinds).toMatchObject({ override: 1 })
+    expect([ofDecisions['override'], ofActions]).toEqual([undefined, 1])
+    expect(summary).toContain('; 1 escalation rejected, 1 erasure, 1 step of actions; ')
+  })
+
+  it('says what of entries without a dossier was not looked at', async () => {
+    const unread = 'Of entries that stand in no dossier here only place, kind, stream and time'
+    expect((await forged({})).notes.join()).toContain(unread)
+    const alone = await judgeAll(done, { from: decided.size - 1 })
+    expect(alone).toMatchObject({ entries: 3, verdict: 'valid' })
+    expect(alone.notes.join()).not.toContain(unread)
+    expect(alone.notes.join()).not.toContain('is for reevaluate to say')
+    const evaluated = decidedLog({ source: 'evaluated' })
+    expect((await judgeAll(evaluated)).notes.join()).toContain('is for reevaluate to say')
   })
 })
 

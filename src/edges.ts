@@ -1,11 +1,13 @@
 // The edges of a running server: HTTP, the control socket and webhooks, over the service in its thread.
 import type { Logger } from 'pino'
 import { createApp } from './api/app.ts'
+import { Authenticator } from './api/authentication.ts'
 import { listen } from './api/server.ts'
 import { asFailure } from './base/failure.ts'
 import { localCaller } from './cli/principal.ts'
 import type { Config } from './config.ts'
 import { listenControl, type ControlSocket } from './control-server.ts'
+import type { RemoteService } from './decisions/service-client.ts'
 import type { Service } from './decisions/service.ts'
 import { firstTenant } from './data-directory.ts'
 import { WebhookSender } from './webhook-sender.ts'
@@ -14,7 +16,7 @@ import { scopes } from './wire/decision.ts'
 /** What edges stand on. */
 export interface EdgeParts {
   readonly logger: Logger
-  readonly service: Service
+  readonly service: RemoteService
   readonly tls: { readonly cert: string; readonly key: string } | undefined
   readonly version: string
 }
@@ -27,6 +29,15 @@ export interface Edges {
   /** Lets finish what was accepted. */
   readonly close: () => Promise<void>
 }
+
+/** The service for the control socket: whoever revokes an API key there is obeyed at once, not when HTTP has forgotten whose it was. */
+const forgetful = (service: RemoteService, authenticator: Authenticator): Service => ({
+  ...service,
+  revokeApiKey: (...key) =>
+    service.revokeApiKey(...key).finally(() => {
+      authenticator.forget()
+    }),
+})
 
 /** The control socket; a server without one serves all the same. */
 async function openControl(
@@ -52,7 +63,9 @@ export async function openEdges(
   { logger, service, tls, version }: EdgeParts,
 ): Promise<Edges> {
   const { host, maxBodyBytes, maxConnections, port, requestTimeoutMs } = serve
+  const authenticator = new Authenticator(service, Date.now)
   const app = createApp({
+    authenticator,
     clock: Date.now,
     logger,
     maxBodyBytes,
@@ -62,7 +75,7 @@ export async function openEdges(
   })
   const sender = new WebhookSender(service, { allowPrivate: webhooksAllowPrivate, version })
   // Bound before anything else goes on in this process, whose umask it needs for a moment.
-  const control = await openControl(data, service, logger)
+  const control = await openControl(data, forgetful(service, authenticator), logger)
   const server = await listen(app, {
     host,
     logger,

@@ -34,6 +34,8 @@ import { webhookRoutes } from './webhooks.ts'
 /** What the HTTP edge is made of. */
 export interface AppOptions {
   readonly service: Service
+  /** Whose memory another edge of the service clears when it changes API keys (default: one of its own). */
+  readonly authenticator?: Authenticator
   readonly logger: Log
   readonly version: string
   /** Milliseconds since 1970. */
@@ -51,7 +53,7 @@ const defaultDossierBytes = 256 * 1024
 /** Every route, in the order in which they are described. */
 export function createRoutes(options: AppOptions): readonly Route[] {
   const { clock, service, version } = options
-  const authenticator = new Authenticator(service, clock)
+  const authenticator = options.authenticator ?? new Authenticator(service, clock)
   const admit = admission(authenticator, new PublicTenants(service, clock))
   const maxBytes = options.maxBodyBytes ?? limits.bodyBytes
   const routes = [

@@ -1,5 +1,5 @@
 // Bearer API keys (RFC 6750). The service says whose a token is; its yes is remembered for a few seconds under the token's hash, never the token,
-// and its no is not remembered at all. A key revoked through another process is refused at the latest when the memory of it is stale.
+// and its no is not remembered at all. A key revoked behind the back of this edge is refused at the latest when the memory of it is stale.
 import { hash } from 'node:crypto'
 import { Failure } from '../base/failure.ts'
 import type { Principal, Service } from '../decisions/service.ts'

@@ -358,6 +358,9 @@ describe('commands beside a server', () => {
     const response = await fetch(`${url}/v1/keys`, { headers })
     expect(response.status).toBe(200)
     expect(((await response.json()) as KeyStatus).keys[0]?.state).toBe('active')
+    const id = created.stdout.slice('csk_'.length).split('_')[0] ?? ''
+    expect(await cs('apikey', 'revoke', id)).toMatchObject({ code: 0 })
+    expect((await fetch(`${url}/v1/keys`, { headers })).status).toBe(401)
     server.kill('SIGTERM')
     expect((await outcome).code).toBe(0)
     expect(existsSync(socket())).toBe(false)

@@ -144,7 +144,10 @@ export class TokenKey {
     const keys = findKeys(token, place)
     const [key] = keys
     if (key === undefined)
-      throw refusal('KEK_KEY_MISSING', `HSM has no key of this label: ${quoted(place.keyLabel)}`)
+      throw refusal(
+        'KEK_KEY_MISSING',
+        `HSM has no key of this label, for a new installation countersign hsm init-key makes one: ${quoted(place.keyLabel)}`,
+      )
     if (keys.length > 1)
       throw refusal(
         'KEK_DENIED',

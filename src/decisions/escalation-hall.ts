@@ -1,5 +1,5 @@
 // Where escalations are waited for: those who ask how it stands, the requests that are held meanwhile, and the clock that ends what nobody answers.
-import { asFailure } from '../base/failure.ts'
+import { asFailure, Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import type { Notarised } from '../wire/decision.ts'
 import {
@@ -16,6 +16,7 @@ import { EscalationWaits } from './escalation-waits.ts'
 import {
   answerDecided,
   answerHeld,
+  answerUsed,
   answerRefused,
   reasonOf,
   askedOf,
@@ -24,6 +25,7 @@ import {
   Refusal,
   type GatewayDecider,
 } from './gateway.ts'
+import { claim } from './follow-up.ts'
 import type { Notariser } from './notarise.ts'
 import { expectNotClosed, type Room } from './room.ts'
 import type { Principal } from './service.ts'
@@ -140,7 +142,7 @@ export class EscalationHall {
     )
     const made = JSON.parse(text) as Notarised
     if (made.status === 'ESCALATE' || made.status === 'REVIEW_REQUIRED')
-      return this.#hold(tenant, made.id)
+      return this.#hold(principal, made.id, made.replayed)
     return answerDecided(made, reasonOf(made))
   }
 
@@ -149,24 +151,47 @@ export class EscalationHall {
     const { tenant } = principal
     try {
       if (await this.#parts.use(tenant, (room) => isSameAsk(room, principal, id, request)))
-        return await this.#hold(tenant, id)
+        return await this.#hold(principal, id, false)
     } catch (error) {
       if (asFailure(error).code !== 'INPUT_NOT_FOUND') throw error
     }
     throw new Refusal('escalation_id is not of this request')
   }
 
-  async #hold(tenant: string, id: string): Promise<GatewayAnswer> {
+  async #hold(principal: Principal, id: string, replayed: boolean): Promise<GatewayAnswer> {
+    const { tenant } = principal
+    let view: EscalationView
+    let pending: string | undefined
     try {
-      const view = await this.read(tenant, id, mostWaitSeconds * secondMs)
-      return this.#waits.closed
-        ? answerHeld(view, 'service is ending, ask again with the same idempotency_key')
-        : answerHeld(view)
+      view = await this.read(tenant, id, mostWaitSeconds * secondMs)
+      if (this.#waits.closed) pending = 'service is ending, ask again with the same idempotency_key'
     } catch (error) {
       // Too many wait: what was decided stands, and nobody may act on it yet.
       if (asFailure(error).code !== 'LOG_BUSY') throw error
-      return answerHeld(await this.read(tenant, id, 0), 'too many are held, ask again later')
+      view = await this.read(tenant, id, 0)
+      pending = 'too many are held, ask again later'
     }
+    const answer = answerHeld(view, pending)
+    if (answer.decision !== 'ALLOW') return answer
+    // Who asks again by the same idempotency key asks for the same one use.
+    return (await this.#isFirstUse(principal, id)) || replayed ? answer : answerUsed(view)
+  }
+
+  /** Claims the one use that an approval is for, before its client may act: else one approval would do for as many actions as there are requests alike. */
+  async #isFirstUse(principal: Principal, id: string): Promise<boolean> {
+    for (let attempt = 1; ; attempt++)
+      try {
+        await this.#parts.sign(principal.tenant, (room) =>
+          claim(room, principal, id, { note: 'Answered to a client that was held' }),
+        )
+        return true
+      } catch (error) {
+        const { code } = asFailure(error)
+        if (code === 'INPUT_CLAIMED') return false
+        // Something else was said in the stream meanwhile; beyond that it must not be taken for a decision to make anew.
+        if (code !== 'LOG_CONFLICT') throw error
+        if (attempt === mostAttempts) throw new Failure('LOG_BUSY', 'Try again', { cause: error })
+      }
   }
 
   /** Sends everybody home, and lets nobody wait any more. */

@@ -8,7 +8,7 @@ import { isNamed } from '../policy/select.ts'
 import type { Notarised } from '../wire/decision.ts'
 import type { EscalationView } from '../wire/escalations.ts'
 import type { GatewayAnswer, GatewayRequest } from '../wire/gateway.ts'
-import { evaluateRequest, type MadeDecision } from './evaluate.ts'
+import { evaluateRequest, isMadeUnder, type MadeDecision } from './evaluate.ts'
 import { decisionOf, readDecisionStream } from './follow-up.ts'
 import { readBook } from './policy-book.ts'
 import type { Room } from './room.ts'
@@ -59,12 +59,12 @@ export const decideByPolicies: GatewayDecider = async (room, principal, request)
 }
 
 /**
- * Whether a decision was asked for by the same caller, for the same thing.
+ * Whether a decision was asked for by the same caller, under the same bonds, for the same thing.
  * @throws {@link Failure} INPUT_NOT_FOUND, INPUT_ERASED
  */
 export async function isSameAsk(
   room: Room,
-  { caller }: Principal,
+  { bound, caller }: Principal,
   id: string,
   request: GatewayRequest,
 ): Promise<boolean> {
@@ -72,6 +72,7 @@ export async function isSameAsk(
   const asked = first && decisionOf(first)
   return (
     asked?.caller.owner === caller.owner &&
+    isMadeUnder(asked, bound) &&
     canonicalize(asked.intent) === canonicalize(intentOf(request))
   )
 }
@@ -137,6 +138,14 @@ export function answerHeld(
       return told('BLOCK', `Escalation PENDING — ${pending}`, about)
   }
 }
+
+/** What is told of a decision that is an ALLOW for one use, which was made. */
+export const answerUsed = ({ id, person }: EscalationView): GatewayAnswer =>
+  told('BLOCK', 'Approval is for one use and was used — ask anew, without escalation_id', {
+    actor_human_id: person,
+    escalation_id: id,
+    event_id: id,
+  })
 
 /** Why no decision was made, on its way out of whoever was to notarise it. */
 export class Refusal extends Error {

@@ -589,9 +589,48 @@ describe('the gateway', () => {
     const { event_id: allowed } = await at.service.executeGateway(at.principal, small)
     expect(await resumed({ ...small, escalation_id: allowed })).toMatchObject({ event_id: null })
     await at.service.decideEscalation(reviewer, again.escalation_id ?? '', approving)
-    expect(await resumed(again)).toEqual(await first)
+    expect(await first).toMatchObject({ decision: 'ALLOW' })
     expect((await resumed(again, 'mallory')).decision).toBe('BLOCK')
-    expect((await at.service.listTenants())[0]?.size).toBe((before[0]?.size ?? 0) + 2)
+    // One decision, its escalation, the answer to it and its one use.
+    expect((await at.service.listTenants())[0]?.size).toBe((before[0]?.size ?? 0) + 3)
+  })
+
+  it('lets one approval do for one action, whoever asks how often, but for the same idempotency key', async () => {
+    const { at } = await founded({ decideGateway: decideByName, mostWaits: 1 })
+    const ask = (change: Partial<GatewayRequest>) =>
+      at.service.executeGateway(at.principal, asking(change))
+    const newest = async (): Promise<string> =>
+      (await at.service.listEscalations('default', { limit: 1 })).escalations[0]?.id ?? ''
+    const approve = async (id: string): Promise<unknown> =>
+      at.service.decideEscalation(reviewer, id, approving)
+
+    // Held by nobody when it is approved: the first who asks again has it.
+    await at.service.endWaits()
+    await ask({})
+    const escalation_id = await newest()
+    await approve(escalation_id)
+    const all = await Promise.all([1, 2, 3].map(() => ask({ escalation_id })))
+    expect(all.map(({ decision }) => decision).toSorted()).toEqual(['ALLOW', 'BLOCK', 'BLOCK'])
+    expect((await ask({ escalation_id })).reason).toContain('was used')
+    const report = await reportOf(at, escalation_id)
+    expect(report).toMatchObject({ status: 'ALLOW by escalation', verdict: 'valid' })
+
+    // Who repeats a request under its key is told the same, and uses it up for others.
+    await ask({ idempotency_key: 'K' })
+    const keyed = await newest()
+    await approve(keyed)
+    for (let n = 0; n < 2; n++)
+      expect(await ask({ idempotency_key: 'K' })).toMatchObject({ decision: 'ALLOW' })
+    expect(await ask({ escalation_id: keyed })).toMatchObject({ decision: 'BLOCK' })
+
+    // What was claimed by itself is claimed.
+    await ask({ session_id: 'sess_2' })
+    const claimed = await newest()
+    await approve(claimed)
+    await at.service.claim(at.principal, claimed, {})
+    expect(await ask({ escalation_id: claimed, session_id: 'sess_2' })).toMatchObject({
+      decision: 'BLOCK',
+    })
   })
 
   it('blocks, and says so, where too many are held or the service ends', async () => {

@@ -238,6 +238,31 @@ describe('a gate that has failed', () => {
   })
 })
 
+it('a client that is held is not answered by a decision of another key of its owner with other bonds', async () => {
+  const at = await foundTestService({ mostWaits: 1 })
+  await activate(at, {
+    bundle_id: 'held',
+    version: '1',
+    policies: [{ id: 'p', rules: [{ id: 'r', effect: 'escalate', when: { kind: 'always' } }] }],
+  })
+  await at.service.endWaits()
+  const bonds = (environment: string): Principal => ({
+    ...as('gate'),
+    bound: { environment, policies: [] },
+  })
+  const request = { action: 'pay', agent_id: 'bot', session_id: 's' }
+  const held = await at.service.executeGateway(bonds('test'), request)
+  const again = { ...request, escalation_id: held.escalation_id }
+  await at.service.decideEscalation(as('cyd'), held.escalation_id ?? '', approving)
+  expect(await at.service.executeGateway(bonds('production'), again)).toMatchObject({
+    decision: 'BLOCK',
+    event_id: null,
+  })
+  expect(await at.service.executeGateway(bonds('test'), again)).toMatchObject({
+    decision: 'ALLOW',
+  })
+})
+
 describe('what policies say', () => {
   const held = (deadline?: number) => ({
     bundle_id: 'held',

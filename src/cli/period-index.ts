@@ -20,8 +20,9 @@ const columns = [
 /** A text that a spreadsheet shows and does not compute: what it would take for a formula begins with an apostrophe. */
 function cell(text: string): string {
   const shown = printable(text)
-  // Some programs look past blanks, and some take the wide forms for the plain ones.
-  const safe = /^\s*[=+\-@＝＋－＠]/.test(shown) ? `'${shown}` : shown
+  // Some programs look past blanks, some take the wide forms for the plain ones, and where a decimal comma is used they part cells at semicolons,
+  // and then heed no quotation marks but at their beginning.
+  const safe = shown.replaceAll(/(^|;)(?=[\s"']*[=+\-@＝＋－＠])/g, "$1'")
   return /[",']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 

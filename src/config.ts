@@ -149,10 +149,16 @@ const numeric = new Set([
   'serve.maxConnections',
 ])
 
+const truths: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['1', true],
+  ['false', false],
+  ['0', false],
+])
+
 /** A number or a truth value where the text is one; else the text, which the schema then refuses by type. */
 function coerce(path: string, text: string): unknown {
-  if (path === 'dev' || path === 'webhooks.allowPrivate')
-    return { true: true, 1: true, false: false, 0: false }[text] ?? text
+  if (path === 'dev' || path === 'webhooks.allowPrivate') return truths.get(text) ?? text
   return numeric.has(path) && /^\d{1,9}$/.test(text) ? Number(text) : text
 }
 

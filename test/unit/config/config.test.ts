@@ -101,7 +101,8 @@ describe('the configuration', () => {
   it('reads truth values and numbers of the environment by the texts that mean them only', () => {
     expect(load({ COUNTERSIGN_DEV: 'true' }).dev).toBe(true)
     expect(load({ COUNTERSIGN_DEV: '0' }).dev).toBe(false)
-    expect(refusal({ COUNTERSIGN_DEV: 'yes' })).toContain('COUNTERSIGN_DEV: ')
+    for (const text of ['yes', 'toString', '__proto__'])
+      expect(refusal({ COUNTERSIGN_DEV: text })).toMatch(/^COUNTERSIGN_DEV: .*received string/)
     expect(refusal({ COUNTERSIGN_PORT: '80 ' })).toContain('COUNTERSIGN_PORT: ')
     expect(refusal({ COUNTERSIGN_PORT: '0x50' })).toContain('COUNTERSIGN_PORT: ')
     expect(refusal({ COUNTERSIGN_PORT: '' })).toContain('COUNTERSIGN_PORT: ')

@@ -28,19 +28,35 @@ export function refuseOldOrigin({ origin, tenants }: Predecessor, wanted: string
     throw new Failure('INPUT_INVALID', `New origin is the old one: ${wanted}`, { field: 'origin' })
 }
 
+/** What a log tells of the one before it: where that ended, as far as anybody knows; undefined where its backup has no log of this name. */
+function endOf({ known, manifest }: Predecessor, name: string) {
+  const log = manifest.logs.find((one) => one.name === name)
+  if (log === undefined) return undefined
+  const { checkpoint, origin, root, size } = log
+  return {
+    checkpoint: checkpoint === null ? null : encodeHex(sha256(utf8(checkpoint))),
+    instance: manifest.instance,
+    known: known
+      .filter((head) => head.origin === origin)
+      .map((head) => ({ root: encodeBase64(head.root), size: head.size, who: head.who })),
+    origin,
+    root: encodeBase64(root),
+    size,
+  }
+}
+
 /**
  * Founds the installation that goes on, and lets each of its logs name the one before it.
  * @throws {@link Failure} as {@link foundService}
  */
 export async function foundSuccessor(
   settings: ServiceSettings,
-  { known, manifest, tenants }: Predecessor,
+  predecessor: Predecessor,
   origin: string,
   report: ServiceParts['report'],
 ): Promise<NonNullable<Restored['successor']>> {
-  const before = (name: string): Tenant | undefined =>
-    tenants.find((tenant) => tenant.name === name)
-  const first = before(firstTenant)
+  const { tenants } = predecessor
+  const first = tenants.find(({ name }) => name === firstTenant)
   const founding = {
     origin,
     profile: first?.profile ?? 'each',
@@ -52,27 +68,19 @@ export async function foundSuccessor(
   const usable = kekFile === null ? settings : { ...settings, kekFile }
   const { provider, service } = await foundService(usable, founding, report)
   try {
-    const logs: { readonly tenant: string; readonly origin: string }[] = []
     for (const { name, profile, public: isPublic } of tenants) {
       if (name !== firstTenant)
         await service.createTenant(name, { profile, public: isPublic }, localCaller())
-      const log = manifest.logs.find((one) => one.name === name)
-      if (log === undefined) continue
-      const { checkpoint, origin: old, root, size } = log
-      const detail = {
-        checkpoint: checkpoint === null ? null : encodeHex(sha256(utf8(checkpoint))),
-        instance: manifest.instance,
-        known: known
-          .filter((head) => head.origin === old)
-          .map((head) => ({ root: encodeBase64(head.root), size: head.size, who: head.who })),
-        origin: old,
-        root: encodeBase64(root),
-        size,
-      }
-      await service.recordAct(name, { action: 'log.succeed', detail, subject: name }, localCaller())
+      const detail = endOf(predecessor, name)
+      if (detail !== undefined)
+        await service.recordAct(
+          name,
+          { action: 'log.succeed', detail, subject: name },
+          localCaller(),
+        )
     }
-    for (const { name, origin: made } of await service.listTenants())
-      logs.push({ origin: made, tenant: name })
+    const made = await service.listTenants()
+    const logs = made.map((tenant) => ({ origin: tenant.origin, tenant: tenant.name }))
     return { instance: service.instance.id, kekFile, logs, provider }
   } finally {
     await service.close()

@@ -68,7 +68,7 @@ export const failureCodes = Object.freeze({
 /** The name of a row of the table. */
 export type FailureCode = keyof typeof failureCodes
 
-/** What can go wrong, by code; `field` is a path such as `/intent/actor/id` when one part of the input is to blame. */
+/** What can go wrong, by code; `field` names the part of the input that is to blame, in a JSON value mostly by its path, such as `/intent/actor/id`. */
 export class Failure extends Error {
   override readonly name = 'Failure'
   readonly code: FailureCode

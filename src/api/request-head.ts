@@ -17,12 +17,12 @@ function checkCoding({ headers, httpVersion }: Pick<IncomingMessage, 'headers' |
 
 /**
  * Refuses a request by its head.
- * @throws {@link Failure} INPUT_MALFORMED when it names no host or several, or a transfer coding but `chunked`; INPUT_INVALID when it expects what is not done
+ * @throws {@link Failure} INPUT_MALFORMED when it names no host or several, or a transfer coding but `chunked`, or expects what is not done
  */
 export function checkHead(request: Pick<IncomingMessage, 'headers' | 'httpVersion'>): void {
   const { expect, host = '' } = request.headers
   if (!hostPattern.test(host)) throw new Failure('INPUT_MALFORMED', 'Header Host must name a host')
   checkCoding(request)
   if (expect !== undefined && expect.toLowerCase() !== '100-continue')
-    throw new Failure('INPUT_INVALID', 'Expect must be 100-continue', { field: 'Expect' })
+    throw new Failure('INPUT_MALFORMED', 'Expect must be 100-continue', { field: 'Expect' })
 }

@@ -34,7 +34,7 @@ export function unescapePart(part: string): string {
 
 /**
  * The target of a request.
- * @throws INPUT_MALFORMED, INPUT_INVALID when its head is refused
+ * @throws INPUT_MALFORMED when its head is refused
  */
 export function targetOf(
   request: Pick<IncomingMessage, 'headers' | 'httpVersion' | 'url'>,

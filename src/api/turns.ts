@@ -38,21 +38,27 @@ function stopTaking(socket: Socket): void {
 class Line {
   readonly #app: RequestListener
   #current: ServerResponse
+  #bytesRead: number
   #waiting: Turn[] = []
   #isOver = false
   /** The answer to what came last. */
   last: ServerResponse
 
-  constructor(app: RequestListener, first: ServerResponse) {
+  constructor(app: RequestListener, { socket }: IncomingMessage, first: ServerResponse) {
     this.#app = app
+    this.#bytesRead = socket.bytesRead
     this.#current = first
     this.last = first
   }
 
   take(request: IncomingMessage, response: ServerResponse): void {
+    const { bytesRead } = request.socket
+    // Many that came together must not be answered together either, while all other connections wait.
+    const isApart = bytesRead !== this.#bytesRead
+    this.#bytesRead = bytesRead
     this.last = response
     if (this.#isOver) return
-    if (this.#waiting.length === 0 && this.#current.writableFinished) {
+    if (isApart && this.#waiting.length === 0 && this.#current.writableFinished) {
       this.#current = response
       this.#app(request, response)
     } else this.#wait(request, response)
@@ -60,7 +66,7 @@ class Line {
 
   #wait(request: IncomingMessage, response: ServerResponse): void {
     this.#waiting.push([request, response])
-    if (this.#waiting.length === 1) this.#await(this.#current)
+    if (this.#waiting.length === 1) this.#goOn()
     if (this.#waiting.length <= limits.requestsInTurn) return
     // Who is first in line is told, and nothing of what waits is acted on.
     this.#isOver = true
@@ -68,10 +74,13 @@ class Line {
     stopTaking(request.socket)
   }
 
-  #await(response: ServerResponse): void {
-    response.once('close', () => {
+  /** Serves the next once the current one is answered and other connections had their turn. */
+  #goOn(): void {
+    const next = (): void => {
       this.#next()
-    })
+    }
+    if (this.#current.writableFinished) setImmediate(next)
+    else this.#current.once('close', () => setImmediate(next))
   }
 
   #next(): void {
@@ -80,7 +89,7 @@ class Line {
     if (turn?.[0].socket.writable !== true) return
     const [request, response] = turn
     this.#current = response
-    if (this.#waiting.length > 0) this.#await(response)
+    if (this.#waiting.length > 0) this.#goOn()
     if (this.#isOver) send(response, problem(tooMany, undefined, { Connection: 'close' }))
     else this.#app(request, response)
   }
@@ -100,7 +109,7 @@ export class Turns {
     const line = this.#lines.get(request.socket)
     if (line !== undefined) line.take(request, response)
     else {
-      this.#lines.set(request.socket, new Line(this.#app, response))
+      this.#lines.set(request.socket, new Line(this.#app, request, response))
       this.#app(request, response)
     }
   }

@@ -147,6 +147,33 @@ describe('requests behind one another on a connection', () => {
     socket.destroy()
   })
 
+  it.each([
+    [
+      'all are when there are as many as may wait',
+      limits.requestsInTurn + 1,
+      limits.requestsInTurn + 1,
+    ],
+    ['the first is when there are more', limits.requestsInTurn + 2, 1],
+  ])('are not answered at one go, however quickly that is done: %s', async (_, sent, answered) => {
+    const turns = new Turns((_request, response) => {
+      done++
+      response.end()
+    })
+    let done = 0
+    let together = 0
+    const port = await serve((request, response) => {
+      const before = done
+      turns.take(request, response)
+      if (done > before) together++
+    })
+    const socket = reach(port)
+    socket.resume()
+    socket.write(alive.repeat(sent))
+    await expect.poll(() => done).toBe(answered)
+    await setTimeout(50)
+    expect([done, together]).toEqual([answered, 1])
+  })
+
   it('are not worked on once their peer has gone', async () => {
     const { held, service } = holding()
     const { port } = await start({ service })
@@ -276,11 +303,11 @@ describe('a head', () => {
       headOf('Transfer-Encoding: chunked', '1.0') + chunked,
       'INPUT_MALFORMED',
     ],
-    ['another expectation', headOf(`Expect: 200-ok\r\n${length}`) + decision, 'INPUT_INVALID'],
+    ['another expectation', headOf(`Expect: 200-ok\r\n${length}`) + decision, 'INPUT_MALFORMED'],
     [
       'one more expectation',
       headOf(`Expect: 100-continue, x\r\n${length}`) + decision,
-      'INPUT_INVALID',
+      'INPUT_MALFORMED',
     ],
     ['an empty host beside one', headOf(`Host:\r\n${length}`) + decision, 'INPUT_MALFORMED'],
   ])('is refused with %s, and the connection ends', async (_, bytes, code) => {

@@ -280,6 +280,10 @@ function defineReevaluate(program: Command, context: Context, outcome: Outcome):
     .option('--trust-sha256 <hex>', 'SHA-256 that the trust root must have')
     .option('--policies <file>', 'dossier of the stream policies: whether one was left out')
     .option('--admin <file>', 'dossier of the stream admin: what API keys are bound to')
+    .option(
+      '--entries <place>',
+      'the log’s static tree, a directory or a URL: shows that those two lack no step',
+    )
   asJson(again)
   act(program, again, outcome, async (flags: ReevaluateFlags, [files]) =>
     (await import('./reevaluate.ts')).reevaluate(context, files as readonly string[], flags),

@@ -22,6 +22,7 @@ import {
   jsonOfRemadePeriod,
 } from './reevaluate-period.ts'
 import { formatTable, jsonLine, printable } from './terminal.ts'
+import { expectEntries, readLeaves, withEntries } from './verify.ts'
 import { openEvidence, whileReadingPeriod } from './verify-period.ts'
 
 /** Flags of `reevaluate`. */
@@ -31,6 +32,8 @@ export interface ReevaluateFlags {
   /** Dossier of the stream `policies`, and of the stream `admin`. */
   readonly policies?: string
   readonly admin?: string
+  /** The log's static tree, which shows that those two lack no step. */
+  readonly entries?: string
   readonly json?: boolean
 }
 
@@ -42,7 +45,7 @@ interface Judged extends Reevaluation {
   readonly selection: SelectionReport | null
 }
 
-type Verify = (file: Uint8Array) => Verdict | null
+type Verify = (file: Uint8Array, leaves?: Iterable<Uint8Array>) => Verdict | null
 
 const isBad = ({ outcome, verdict }: Judged): boolean =>
   outcome === 'different' || verdict === 'invalid'
@@ -65,24 +68,32 @@ const rowOf = ({ file, outcome, reason, verdict }: Judged): readonly string[] =>
 
 /** What was given to tell which policies had to decide. @throws {@link Usage}; {@link Failure} INPUT_INVALID */
 async function readGround(
-  { io }: Context,
-  { admin, policies }: ReevaluateFlags,
+  context: Context,
+  { admin, entries, policies, trust }: ReevaluateFlags,
   verify: Verify,
 ): Promise<SelectionGround | undefined> {
+  const { io } = context
   if (policies === undefined && admin !== undefined)
     throw new Usage('What API keys are bound to says nothing without the policies: --policies')
+  if (entries !== undefined && (policies === undefined || trust === undefined))
+    throw new Usage('What --entries shows takes --policies, and a trust root: --trust')
   if (policies === undefined) return undefined
-  const read = async (name: string): Promise<Uint8Array> => {
-    const file = await readBounded(io.cwd, name, limits.dossierBytes)
-    const verdict = verify(file) ?? 'valid'
-    if (verdict === 'valid') return file
-    throw new Failure('INPUT_INVALID', `Dossier is ${verdict} under the trust root: ${name}`)
-  }
-  const files = [await read(policies), admin === undefined ? undefined : await read(admin)] as const
+  expectEntries(io.cwd, entries)
+  const names = [policies, ...(admin === undefined ? [] : [admin])]
+  const files = await withEntries(context, names, entries, async (directory) => {
+    const read = async (name: string): Promise<Uint8Array> => {
+      const file = await readBounded(io.cwd, name, limits.dossierBytes)
+      const verdict =
+        verify(file, directory === undefined ? undefined : readLeaves(directory)) ?? 'valid'
+      if (verdict === 'valid') return file
+      throw new Failure('INPUT_INVALID', `Dossier is ${verdict} under the trust root: ${name}`)
+    }
+    return [await read(policies), admin === undefined ? undefined : await read(admin)] as const
+  })
   const ground = readSelectionGround(...files)
   if (typeof ground === 'string')
     throw new Failure('INPUT_INVALID', `Policies cannot be told from what was given: ${ground}`)
-  return ground
+  return { ...ground, isWhole: entries !== undefined }
 }
 
 /** A decision made again, with what is to say of those who were to make it. */
@@ -163,9 +174,9 @@ function tellRest({ err }: Context, { ground, trustFile }: Given, { dossiers }: 
   else {
     if (ground.keys === null)
       err.note('What API keys are bound to was taken from the decisions: --admin tells\n')
-    if (dossiers.length > 0)
+    if (dossiers.length > 0 && ground.isWhole !== true)
       err.note(
-        'Whether the dossiers of the policies and API keys lack a later step was not asked: a period beside them, or verify --entries on them, tells\n',
+        'Whether the dossiers of the policies and API keys lack a later step was not asked: --entries tells, or a period in place of the files\n',
       )
   }
 }
@@ -183,8 +194,11 @@ export async function reevaluate(
   const trustFile =
     trust === undefined ? undefined : await readBounded(io.cwd, trust, limits.trustRootBytes)
   const options = trustSha256 === undefined ? {} : { trustSha256 }
-  const verify: Verify = (file) =>
-    trustFile === undefined ? null : verifyDossier(file, trustFile, options).verdict
+  const verify: Verify = (file, leaves) =>
+    trustFile === undefined
+      ? null
+      : verifyDossier(file, trustFile, { ...options, ...(leaves === undefined ? {} : { leaves }) })
+          .verdict
   const ground = await readGround(context, flags, verify)
   const given = { flags, ground, trustFile, verify }
   const tally: Tally = { dossiers: [], periods: [], texts: [] }

@@ -77,7 +77,7 @@ function readBundle(directory: string, n: number): Uint8Array | undefined {
 }
 
 /** The leaves of a copy of the log's static tree, as far as it goes. */
-function* readLeaves(directory: string): Generator<Uint8Array, void, undefined> {
+export function* readLeaves(directory: string): Generator<Uint8Array, void, undefined> {
   for (let n = 0; ; n++) {
     const bundle = readBundle(directory, n)
     const leaves = bundle === undefined ? undefined : parseEntryBundle(bundle)
@@ -119,8 +119,13 @@ async function checkUsage(
     throw new Usage('A SHA-256 is 64 hexadecimal digits: --trust-sha256')
   // All are looked for before any is judged: exit 2 must not hide that some evidence is bad.
   for (const file of [trust, ...files]) await expectReadable(io.cwd, file)
+  expectEntries(io.cwd, entries)
+}
+
+/** Refuses a directory without a copy of a log. @throws {@link Usage} */
+export function expectEntries(cwd: string, entries: string | undefined): void {
   if (entries === undefined || isUrl(entries)) return
-  if (readBundle(resolve(io.cwd, entries), 0) === undefined)
+  if (readBundle(resolve(cwd, entries), 0) === undefined)
     throw new Usage(`There is no copy of a log, no tile/entries/000: ${entries}`)
 }
 
@@ -132,7 +137,7 @@ function claimedSize(file: Uint8Array): number {
 }
 
 /** Runs `work` on a directory with the log's entries: the one named, or a copy that is fetched and thrown away. */
-async function withEntries<T>(
+export async function withEntries<T>(
   { io }: Context,
   files: readonly string[],
   entries: string | undefined,

@@ -16,12 +16,14 @@ export interface GroundReport {
 class WatchedStream {
   readonly #name: string
   readonly #told: ToldStream
+  readonly #isWhole: boolean
   readonly #hashes: ReadonlyMap<number, string>
   #met = 0
   #missing: number | undefined
 
-  constructor(name: string, told: ToldStream) {
+  constructor(name: string, told: ToldStream, isWhole: boolean) {
     this.#name = name
+    this.#isWhole = isWhole
     this.#told = told
     this.#hashes = new Map(told.entries.map(({ index, leafHash }) => [index, leafHash]))
   }
@@ -41,7 +43,7 @@ class WatchedStream {
     if (due.length !== this.#met)
       return { outcome: 'wrong', reason: `${of} holds entries that the period does not have` }
     // From an entry of the period on the chain leads back; without one, nothing says where it ended.
-    if (from === 0 || this.#met > 0) return undefined
+    if (this.#isWhole || from === 0 || this.#met > 0) return undefined
     return {
       outcome: 'open',
       reason: `${of} has no entry in the period, so that none is missing before index ${from} is not shown`,
@@ -53,9 +55,9 @@ class WatchedStream {
 export class GroundWatch {
   readonly #streams: readonly WatchedStream[]
 
-  constructor({ keys, policies }: SelectionGround) {
-    const admin = keys === null ? [] : [new WatchedStream('admin', keys.told)]
-    this.#streams = [new WatchedStream('policies', policies), ...admin]
+  constructor({ isWhole = false, keys, policies }: SelectionGround) {
+    const admin = keys === null ? [] : [new WatchedStream('admin', keys.told, isWhole)]
+    this.#streams = [new WatchedStream('policies', policies, isWhole), ...admin]
   }
 
   /** Takes the next leaf of the period. */

@@ -37,6 +37,8 @@ export interface SelectionGround {
   readonly times: PolicyTimes
   /** What API keys are bound to, and up to which size of the log; null where decisions are believed about that. */
   readonly keys: { readonly bonds: KeyBonds; readonly told: ToldStream } | null
+  /** Whether the leaves of the whole log have shown that the dossiers lack no step. */
+  readonly isWhole?: boolean
 }
 
 /** What became of choosing the policies of a decision again. */

@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fromUtf8, utf8 } from '../../../src/base/bytes.ts'
 import { formatDossier, parseDossier } from '../../../src/dossier/v1.ts'
+import { entryBundle, tilePath } from '../../../src/merkle/tiles.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { StoreReader } from '../../../src/store/store.ts'
 import { GroundWatch } from '../../../src/verify/ground-watch.ts'
@@ -70,6 +71,10 @@ afterAll(async () => {
 
 const reevaluate = (...args: readonly string[]): Promise<Ran> =>
   run(['reevaluate', ...args], { cwd: test.directory })
+const linesOf = (file: Uint8Array): string[] =>
+  fromUtf8(file)
+    .split('\n')
+    .filter((line) => line.startsWith('{"keyid"'))
 const under = ['--trust', 'trust.json', '--admin', 'admin.json', '--policies']
 
 describe('a period that is made again', () => {
@@ -135,6 +140,27 @@ describe('a period that is made again', () => {
       expect(told).toMatchObject({ code: 4 })
       expect(told.stdout).toContain(`none is missing before index ${unfair} is not shown`)
     }
+  })
+
+  it('is told by the leaves of the whole log where none of their steps stands in it', async () => {
+    const leaves = linesOf((await exported(store, { statuses: null })).file).map(utf8)
+    const tree = join(test.directory, 'tree', 'tile')
+    const path = join(tree, tilePath('entries', 0, leaves.length))
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, entryBundle(leaves))
+    const told = await reevaluate('after.jsonl', ...under, 'policies.json', '--entries', 'tree')
+    expect(told).toMatchObject({ code: 3 })
+    expect(told.stdout).toContain('had to decide: 0, did not: 1, not known: 0\n')
+    // Of a single dossier nothing is left to ask either.
+    const one = await reevaluate('admin.json', ...under, 'policies.json', '--entries', 'tree')
+    expect(one).toMatchObject({ code: 4, stderr: '' })
+    const cut = await reevaluate('after.jsonl', ...under, 'cut.json', '--entries', 'tree')
+    expect(cut).toMatchObject({ code: 2, stdout: '' })
+    expect(cut.stderr).toContain('Dossier is invalid under the trust root: cut.json')
+    const nowhere = await reevaluate('after.jsonl', ...under, 'policies.json', '--entries', '.')
+    expect(nowhere).toMatchObject({ code: 2, stdout: '' })
+    const bare = await reevaluate('after.jsonl', '--trust', 'trust.json', '--entries', 'tree')
+    expect(bare.stderr).toContain('takes --policies')
   })
 
   it('needs a trust root, and says what was not asked', async () => {

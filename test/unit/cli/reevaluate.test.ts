@@ -33,7 +33,7 @@ const streams = { 'admin.json': 'admin', 'policies.json': 'policies' }
 const all = ['--policies', 'policies.json', '--admin', 'admin.json', '--trust', 'trust.json']
 
 const notAsked =
-  'Whether the dossiers of the policies and API keys lack a later step was not asked: a period beside them, or verify --entries on them, tells\n'
+  'Whether the dossiers of the policies and API keys lack a later step was not asked: --entries tells, or a period in place of the files\n'
 
 /** A log where all is allowed and, where a key or request names it, nothing; gives ids of decisions. */
 async function inLog(principal?: (test: TestService) => Promise<Principal>) {

@@ -1,4 +1,5 @@
-// Proposals at the command line. Whoever is at it proposes and votes by the name that the operating system gives; the log says that it was so.
+// Proposals at the command line. Whoever is at it proposes and votes by the name that the operating system gives; the log says that it was so. Of
+// the names of one host the first alone votes on a proposal, for one person can have them all; others vote by their API keys.
 import type { Principal, Service } from '../decisions/service.ts'
 import {
   proposalOpeningSchema,

@@ -16,7 +16,7 @@ const { proposerMayVote, quorum, threshold, voters } = proposalRule
 export const proposalOpeningSchema = z
   .strictObject({
     intent: intentSchema,
-    /** Who votes; everybody in the roster unless said, without the proposer unless he may vote. */
+    /** Who votes; everybody with a role in the roster unless said, without the proposer and the actor unless the proposer may vote. */
     voters: voters.optional(),
     /** False unless said. */
     proposerMayVote: proposerMayVote.optional(),

@@ -39,6 +39,8 @@ const advice: Partial<Readonly<Record<FailureCode, string>>> = {
   ACTION_REQUIRED: 'Name one tenant, so that the command asks its leads: --tenant',
   TENANT_CLOSED: 'Its log can be read, verified and exported as before',
   STORE_LOCKED: 'Stop the other process, then run the same command again',
+  STORE_FAILED:
+    'Look whether the place is reachable and its disk full, then run the same command again',
   STORE_FULL: 'Make room on the disk, then run the same command again',
   STORE_CORRUPT:
     'countersign log fsck names what is wrong, log rebuild makes tiles again; for all else keep it for inspection and bring a sound copy back: countersign restore --help',
@@ -87,10 +89,11 @@ function refusalOf(error: unknown): Failure | undefined {
   if (error instanceof Failure) {
     const refusal = refusalOf(error.cause)
     if (error.code === 'BUG') return refusal
-    // Trying again would not make a directory of a file.
-    return error.code === 'STORE_FAILED' && refusal?.code === 'CONFIG_INVALID'
-      ? new Failure(refusal.code, error.message, { cause: error.cause })
-      : undefined
+    if (error.code !== 'STORE_FAILED' || refusal === undefined) return undefined
+    const { code = '' } = error.cause as NodeJS.ErrnoException
+    const said = error.message.includes(code) ? error.message : `${error.message} (${code})`
+    // Trying again would not make a directory of a file, nor room.
+    return new Failure(refusal.code, said, { cause: error.cause })
   }
   if (!(error instanceof Error)) return undefined
   const { code = '', path, syscall } = error as NodeJS.ErrnoException

@@ -123,11 +123,11 @@ describe('a failure', () => {
   })
 
   it.each([
-    ['ENOTDIR', 2],
-    ['EACCES', 2],
-    ['EIO', 75],
-    ['ENOSPC', 75],
-  ])('of the store that no second try mends is one of configuration: %s', async (code, exit) => {
+    ['ENOTDIR', 2, 'CONFIG_INVALID'],
+    ['EACCES', 2, 'CONFIG_INVALID'],
+    ['EIO', 75, 'STORE_FAILED'],
+    ['ENOSPC', 75, 'STORE_FULL'],
+  ])('of the store is what the system says of the path: %s', async (code, exit, name) => {
     const said = { code, path: '/some/where', syscall: 'open' }
     const cause = Object.assign(new Error('refused'), said)
     const ran = await run(
@@ -135,7 +135,7 @@ describe('a failure', () => {
       failing(new Failure('STORE_FAILED', 'Cannot open it', { cause })),
     )
     expect(ran.code).toBe(exit)
-    expect(ran.stderr).toContain('countersign: Cannot open it (')
+    expect(ran.stderr).toContain(`countersign: Cannot open it (${code}) (${name})\n`)
   })
 
   it('cannot move the cursor of a terminal', async () => {

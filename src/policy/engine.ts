@@ -10,7 +10,7 @@ interface EngineRules {
 
 const engines = Object.freeze({
   'countersign-engine/1': { mostSteps: Infinity, needsResource: false },
-  'countersign-engine/2': { mostSteps: 100_000_000, needsResource: true },
+  'countersign-engine/2': { mostSteps: 500_000_000, needsResource: true },
 } satisfies Readonly<Record<string, EngineRules>>)
 
 /** The name and version of an engine. */

@@ -10,6 +10,7 @@ import { listen, type ListenOptions } from '../../src/api/server.ts'
 import { Turns } from '../../src/api/turns.ts'
 import { limits } from '../../src/base/limits.ts'
 import { FakeService, fakeToken } from '../support/fake-service.ts'
+import { startWitness } from '../support/witness-edge.ts'
 
 const decision = '{"intent":{"actor":{"id":"a"},"action":{"type":"t"}},"status":"ALLOW"}'
 const authorization = `Authorization: Bearer ${fakeToken('acme')}`
@@ -199,13 +200,16 @@ describe('connections', () => {
   it('are taken to the bound, closed at once beyond it, and taken again when there is room', async () => {
     const log: unknown[] = []
     const { port } = await start({ log, maxConnections: 3 })
-    const answered = async (socket: Socket): Promise<string> => {
-      socket.write(alive)
-      const [bytes] = (await Promise.race([once(socket, 'data'), once(socket, 'close')])) as [
-        unknown,
-      ]
-      return Buffer.isBuffer(bytes) ? (statuses(String(bytes))[0] ?? '') : 'closed'
-    }
+    const answered = (socket: Socket): Promise<string> =>
+      new Promise((resolve) => {
+        socket.once('data', (bytes) => {
+          resolve(statuses(String(bytes))[0] ?? '')
+        })
+        socket.once('close', () => {
+          resolve('closed')
+        })
+        socket.write(alive)
+      })
     const sockets = [reach(port), reach(port), reach(port)]
     for (const socket of sockets) expect(await answered(socket)).toBe('200')
     for (let i = 0; i < 5; i++) expect(await answered(reach(port))).toBe('closed')
@@ -327,5 +331,19 @@ describe('a head', () => {
   ])('that says one thing twice is not taken by its first word: %s', async (_, bytes, code) => {
     const { port } = await start()
     expect(await converse(port, bytes)).toContain(`"code":"${code}"`)
+  })
+})
+
+describe('a witness', () => {
+  it.each([
+    ['a coding that is not undone', 'Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n', '400'],
+    ['an unknown expectation', 'Expect: 200-ok\r\nContent-Length: 0\r\n\r\n', '400'],
+    ['a body beyond its bound', 'Content-Length: 262145\r\n\r\n', '413'],
+  ])('refuses in plain words, and ends the connection: %s', async (_, rest, status) => {
+    const { url } = await startWitness('witness.example/w')
+    const head = 'POST /add-checkpoint HTTP/1.1\r\nHost: x\r\n'
+    const answer = await converse(Number(new URL(url).port), head + rest)
+    expect(statuses(answer)).toEqual([status])
+    expect(answer).toContain('Content-Type: text/plain')
   })
 })

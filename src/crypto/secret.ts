@@ -1,5 +1,6 @@
 // Private bytes that know they are private: lent for the length of a call, wiped when done, and refusing every road by which an object becomes
 // text. Wiping is best effort, for an engine may have copied; it bounds how long a key lies in our own memory.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { Failure, invariant } from '../base/failure.ts'
 import { randomBytes } from './hash.ts'
 import { privateCopy } from './private-bytes.ts'

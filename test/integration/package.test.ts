@@ -38,6 +38,30 @@ it('builds what is published, declarations included, and it starts', { timeout: 
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     version: string
   }
+  // Whoever has neither the types of Node nor a newer library than most must read the declarations all the same.
+  const { exports: faces } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    exports: Readonly<Record<string, string | { readonly types: string }>>
+  }
+  const typed = Object.values(faces).flatMap((face) => (typeof face === 'string' ? [] : face.types))
+  expect(typed).toHaveLength(3)
+  const lines = typed.map((file, at) => `export * as face${at} from '${file}'`)
+  writeFileSync(join(directory, 'use.ts'), lines.join('\n').replaceAll('.d.ts', '.js'))
+  const compilerOptions = {
+    exactOptionalPropertyTypes: true,
+    lib: ['es2022', 'dom'],
+    module: 'node16',
+    noEmit: true,
+    skipLibCheck: false,
+    strict: true,
+    target: 'es2022',
+    types: [],
+  }
+  writeFileSync(
+    join(directory, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions, files: ['use.ts'] }),
+  )
+  const taken = spawnSync(process.execPath, [tsc], { cwd: directory, encoding: 'utf8' })
+  expect([taken.status, taken.stdout]).toEqual([0, ''])
   const env = { ...process.env }
   delete env['NODE_COMPILE_CACHE']
   const start = () =>

@@ -108,7 +108,9 @@ export function* checkDatabase(
   yield structure
   // What else is asked means something only where SQLite can be believed.
   if (structure.length > 0) return
-  yield findForeignParts(db, sqlite).map((name) => `Schema is not the one of this version: ${name}`)
+  yield findForeignParts(db, sqlite).map(
+    ({ name }) => `Schema is not the one of this version: ${name}`,
+  )
   for (const query of [...remains, ...strays, unwitnessed])
     yield db.prepare<[], string>(query).pluck().all()
   yield* misfiled(db)

@@ -157,6 +157,8 @@ export function checkSchema(db: Database): number {
 
 interface SchemaPart {
   readonly name: string
+  readonly type: string
+  readonly owner: string
   /** Everything that it says, to the letter. */
   readonly said: string
 }
@@ -165,28 +167,44 @@ interface SchemaPart {
 const partsOf = (db: Database): readonly SchemaPart[] =>
   db
     .prepare<[], SchemaPart>(
-      `SELECT name, json_array(type, name, tbl_name, sql) AS said FROM sqlite_schema
+      `SELECT name, type, tbl_name AS owner, json_array(type, name, tbl_name, sql) AS said FROM sqlite_schema
        WHERE NOT (type = 'table' AND name LIKE 'sqlite_stat_') ORDER BY name`,
     )
     .all()
 
+/** A part of a schema that this program does not make, or one of its own that is missing. */
+export interface ForeignPart {
+  readonly name: string
+  /** Whether it lies beside ours and does nothing: a table of somebody else, such as replication makes, or an index of one. */
+  readonly isInert: boolean
+}
+
 /**
- * Names of the parts in which a schema differs from the one that this program makes: a constraint that is lost or bent admits what was thought
- * impossible, and a trigger acts in every commit.
+ * In what a schema differs from the one that this program makes: a constraint that is lost or bent admits what was thought impossible, a trigger acts
+ * in every commit, and an index keeps copies of what is erased.
  */
 export function findForeignParts(
   db: Database,
   sqlite: DatabaseConstructor,
   version = schemaVersion,
-): readonly string[] {
+): readonly ForeignPart[] {
   const made = new sqlite(':memory:')
   try {
     for (const step of migrations.slice(0, version)) made.exec(step)
     const [due, is] = [partsOf(made), partsOf(db)]
-    const [ours, theirs] = [due, is].map((parts) => new Set(parts.map(({ said }) => said)))
-    const foreign = is.filter(({ said }) => ours?.has(said) !== true)
-    const missing = due.filter(({ said }) => theirs?.has(said) !== true)
-    return [...new Set([...foreign, ...missing].map(({ name }) => name))]
+    for (const step of migrations.slice(version)) made.exec(step)
+    const ours = new Set(partsOf(made).map(({ owner }) => owner))
+    const saidBy = (parts: readonly SchemaPart[]) => new Set(parts.map(({ said }) => said))
+    const [dueSaid, isSaid] = [saidBy(due), saidBy(is)]
+    const foreign = is.filter(({ said }) => !dueSaid.has(said))
+    const missing = due.filter(({ said }) => !isSaid.has(said))
+    const found = new Map<string, boolean>()
+    for (const { name, owner, type } of [...foreign, ...missing])
+      found.set(
+        name,
+        found.get(name) !== false && ['index', 'table'].includes(type) && !ours.has(owner),
+      )
+    return [...found].map(([name, isInert]) => ({ isInert, name }))
   } finally {
     made.close()
   }
@@ -198,11 +216,12 @@ export function findForeignParts(
  * @throws {@link Failure} STORE_CORRUPT
  */
 export function expectOwnSchema(db: Database, sqlite: DatabaseConstructor, version: number): void {
-  const [first] = version === 0 ? [] : findForeignParts(db, sqlite, version)
+  if (version === 0) return
+  const first = findForeignParts(db, sqlite, version).find(({ isInert }) => !isInert)
   if (first !== undefined)
     throw new Failure(
       'STORE_CORRUPT',
-      `Schema of the database was changed, bring back one that nobody has changed; countersign log fsck tells what else is wrong: ${JSON.stringify(first)}`,
+      `Schema of the database was changed, bring back one that nobody has changed; countersign log fsck tells what else is wrong: ${JSON.stringify(first.name)}`,
     )
 }
 

@@ -157,12 +157,18 @@ describe('opening a data directory', () => {
     })
   })
 
-  it('writes a database that SQLite was let analyze', async () => {
+  it('writes a database that SQLite was let analyze, or in which others keep a table', async () => {
     const store = await openWriter()
     await store.createTenant(makeTenant('acme'), makeKeys())
     await store.close()
-    tamper('ANALYZE')
+    tamper(
+      'ANALYZE',
+      'CREATE TABLE _replica (id INTEGER PRIMARY KEY, name TEXT UNIQUE)',
+      'CREATE INDEX _replica_name ON _replica (name)',
+    )
     await (await openWriter()).close()
+    tamper('CREATE TRIGGER t AFTER INSERT ON _replica BEGIN DELETE FROM api_keys; END')
+    await expect(openWriter()).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
   })
 
   it('finishes a database whose making was cut off, which a reader refuses', async () => {

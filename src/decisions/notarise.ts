@@ -20,7 +20,7 @@ import {
   type MadeDecision,
 } from './evaluate.ts'
 import { formatReply } from './reply.ts'
-import { proveEntry } from './prove.ts'
+import { proveStart } from './prove.ts'
 import type { Principal } from './service.ts'
 import {
   canonicalMatter,
@@ -213,7 +213,7 @@ export class Notariser {
       throw conflict(key)
     const decision = await this.#answered(room, known.stream, owner, key)
     if (!isMadeUnder(decision, bound)) throw otherBonds(key)
-    const { entry, ...proved } = await proveEntry(room.store, room.tenant.name, known.stream, 0)
+    const { entry, ...proved } = await proveStart(room.store, room.tenant.name, known.stream)
     await room.log.settled()
     return formatReply(
       {

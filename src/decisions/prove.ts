@@ -25,16 +25,15 @@ export async function lastCheckpoint(
 }
 
 /**
- * One step of a stream with its proof.
+ * The first step of a stream with its proof.
  * @throws {@link Failure} INPUT_NOT_FOUND
  */
-export async function proveEntry(
+export async function proveStart(
   store: StoreReader,
   tenant: string,
   stream: string,
-  seq: number,
 ): Promise<ProvedEntry> {
-  const entry = (await store.readStream(tenant, stream))[seq]
+  const entry = await store.readStreamStart(tenant, stream)
   if (entry === undefined) throw new Failure('INPUT_NOT_FOUND', `No such entry: ${stream}`)
   const { note, size } = await lastCheckpoint(store, tenant)
   const nodes = await loadNodes(store, tenant, size, [entry.index])

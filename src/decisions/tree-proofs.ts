@@ -14,6 +14,7 @@ import {
 import { findLeafHash, loadNodes, readProvedRootAt } from '../log/tree-reading.ts'
 import type { StoredCheckpoint, StoreReader } from '../store/store.ts'
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
+import { preferWitnessed } from './prove.ts'
 
 async function lastCheckpoint(store: StoreReader, tenant: string): Promise<StoredCheckpoint> {
   const checkpoint = await store.readLastCheckpoint(tenant)
@@ -127,9 +128,7 @@ export async function exportTlogProof(
 ): Promise<string> {
   const newest = await lastCheckpoint(store, tenant)
   if (index >= newest.size) throw beyond('index', index, newest.size)
-  const witnessed = await store.readWitnessedCheckpoint(tenant)
-  const covers = witnessed !== undefined && index < witnessed.size && witnessed.size <= newest.size
-  const last = covers ? witnessed : newest
+  const last = await preferWitnessed(store, tenant, newest, { index })
   const [leaf] = await store.readLeaves(tenant, index, index + 1)
   const nodes = await loadNodes(store, tenant, last.size, [index])
   const proof = inclusionProof(index, last.size, nodes)

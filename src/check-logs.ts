@@ -126,6 +126,7 @@ export async function* checkLogs(
         store,
         tenant: name,
         trustFile,
+        trustIsOfTenant: tenant !== undefined,
         ...(providers.length === 0
           ? {}
           : { unseal: (stored: StoredKeys) => unseal(providers, instance, name, stored) }),

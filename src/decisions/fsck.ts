@@ -30,6 +30,8 @@ export interface FsckRequest {
   readonly archive?: boolean
   /** A trust root file from elsewhere; without it the newest that the database holds. */
   readonly trustFile: Uint8Array | undefined
+  /** Whether that file was given for this very tenant: it is a finding then that it does not name its log. */
+  readonly trustIsOfTenant?: boolean
   readonly signatures: boolean
   /** Unseals the key store and rejects when it is not genuine; without it that is not checked. */
   readonly unseal?: (keys: StoredKeys) => Promise<void>
@@ -83,12 +85,20 @@ async function part(
   }
 }
 
-function sectionOf(trustFile: Uint8Array, { name, origin }: Tenant): OriginSection {
+const unnamed = (origin: string): string => `Trust root does not name the log: ${origin}`
+
+function sectionOf(trustFile: Uint8Array, { name, origin }: Tenant): OriginSection | undefined {
   const root = parseTrustRoot(trustFile)
   if (typeof root === 'string') throw new Failure('STORE_CORRUPT', root)
-  const section = root.origins.find((one) => one.origin === origin && one.tenant === name)
-  if (section === undefined)
-    throw new Failure('STORE_CORRUPT', `Trust root does not name the log: ${origin}`)
+  return root.origins.find((one) => one.origin === origin && one.tenant === name)
+}
+
+/** What the newest trust root in the database says of the log. */
+async function storedSection(store: StoreReader, tenant: Tenant): Promise<OriginSection> {
+  const newest = await store.readTrustRoot(tenant.name)
+  if (newest === undefined) throw new Failure('STORE_CORRUPT', `No trust root: ${tenant.name}`)
+  const section = sectionOf(newest.file, tenant)
+  if (section === undefined) throw new Failure('STORE_CORRUPT', unnamed(tenant.origin))
   return section
 }
 
@@ -167,7 +177,7 @@ async function checkRows(
  * @throws {@link Failure} INPUT_NOT_FOUND, STORE_* when the database cannot be opened; what `signal` was aborted with
  */
 export async function fsck(request: FsckRequest): Promise<FsckReport> {
-  const { progress, signal, signatures, store, trustFile } = request
+  const { progress, signal, signatures, store } = request
   const tenant = await store.readTenant(request.tenant)
   if (tenant === undefined)
     throw new Failure('INPUT_NOT_FOUND', `Unknown tenant: ${request.tenant}`)
@@ -216,12 +226,22 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
     for (const what of await store.checkStructure(signal))
       found({ index: null, part: 'database', what })
   })
+  let isByOwn = true
   await part(found, signal, async () => {
-    const newest = await store.readTrustRoot(tenant.name)
-    const file = trustFile ?? newest?.file
-    if (file === undefined) throw new Failure('STORE_CORRUPT', `No trust root: ${tenant.name}`)
-    const mayBeOlder = trustFile !== undefined && newest?.sha256 !== fingerprint(trustFile)
-    await checkLog({ ...options, mayBeOlder, section: sectionOf(file, tenant) })
+    const { trustFile, trustIsOfTenant } = request
+    const given = trustFile === undefined ? undefined : sectionOf(trustFile, tenant)
+    if (trustFile !== undefined && given !== undefined) {
+      isByOwn = false
+      const newest = await store.readTrustRoot(tenant.name)
+      const mayBeOlder = newest?.sha256 !== fingerprint(trustFile)
+      await checkLog({ ...options, mayBeOlder, section: given })
+      return
+    }
+    const what = unnamed(tenant.origin)
+    if (trustFile !== undefined && trustIsOfTenant === true)
+      found({ index: null, part: 'database', what })
+    else if (trustFile !== undefined) options.unsure(what)
+    await checkLog({ ...options, mayBeOlder: false, section: await storedSection(store, tenant) })
   })
   await part(found, signal, () => checkDecisions(request, found, counted, options.unsure))
   await part(found, signal, () => checkIdempotency(request, found))
@@ -244,7 +264,7 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
       `Rollback: this is an archive, kept for reading though the log went on to size ${request.pin?.size ?? 0}`,
     )
   else if (pin === undefined) unchecked.push('Rollback: the pin is not at hand')
-  if (trustFile === undefined)
+  if (isByOwn)
     unchecked.push('Keys were taken from the newest trust root in the database itself')
   if (!signatures) unchecked.push('Signatures of entries')
   return {

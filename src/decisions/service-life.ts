@@ -36,15 +36,12 @@ const retryMs = { first: 200, most: 10_000 }
 /** How many rooms are opened at a time at start. */
 const lanes = 8
 
-/** What the keys of one tenant were refused with; anything else is no single tenant's matter and is thrown. */
-function asIsolated(error: unknown): Failure {
-  const failure = asFailure(error)
-  const { code } = failure
-  if (code === 'OPEN_FAILED' || code === 'KEY_STORE_REFUSED' || code === 'CONFIG_INVALID')
-    return failure
-  if (code.startsWith('KEK_')) return failure
-  throw failure
-}
+/** Whether it is what the keys of one tenant were refused with; anything else is no single tenant's matter. */
+const isIsolated = ({ code }: Failure): boolean =>
+  code === 'OPEN_FAILED' ||
+  code === 'KEY_STORE_REFUSED' ||
+  code === 'CONFIG_INVALID' ||
+  code.startsWith('KEK_')
 
 /** Opens, checks, recovers and ends; between that it gives the use cases their rooms. */
 export class ServiceLife implements Access, Ground {
@@ -185,18 +182,24 @@ export class ServiceLife implements Access, Ground {
       else this.#parts.report('tenant.unfinished', { tenant: tenant.name })
     const newestLast = founded.sort((a, b) => a.head.time - b.head.time)
     const { keepRooms = 0 } = this.#parts
-    const refusals: Failure[] = []
     const kept = newestLast.slice(Math.max(0, founded.length - keepRooms))
-    await inLanes(kept, lanes, async ({ name }) => {
+    await this.#openRooms(kept.map(({ name }) => name))
+  }
+
+  /** Opens rooms. What one tenant's keys do is that tenant's trouble, and is reported; where none opens, it is everybody's. */
+  async #openRooms(names: readonly string[]): Promise<void> {
+    const refusals: Failure[] = []
+    await inLanes(names, lanes, async (name) => {
       try {
-        await this.use(name, () => Promise.resolve())
+        await this.#rooms.use(name, () => Promise.resolve())
       } catch (error) {
-        refusals.push(asIsolated(error))
+        const failure = asFailure(error)
+        if (!isIsolated(failure)) throw failure
+        refusals.push(failure)
       }
     })
-    // What one tenant's keys do is that tenant's trouble, and was reported; where none opens, it is everybody's.
     const [first] = refusals
-    if (first !== undefined && refusals.length === kept.length) throw first
+    if (first !== undefined && refusals.length === names.length) throw first
   }
 
   #checkPins(tenants: readonly Tenant[]): Promise<void> {
@@ -296,9 +299,10 @@ export class ServiceLife implements Access, Ground {
       this.#refused.delete(name)
       return room
     } catch (error) {
-      const { code, message } = asFailure(error)
+      const failure = asFailure(error)
+      const { code, message } = failure
       // While everything is opened again after trouble, unsealed keys are kept for the next attempt: the providers may be away.
-      if (this.#trouble === undefined) {
+      if (this.#trouble === undefined || isIsolated(failure)) {
         await this.#opening.drop(name)
         if (code !== 'INPUT_NOT_FOUND') {
           this.#refused.set(name, code)
@@ -338,9 +342,9 @@ export class ServiceLife implements Access, Ground {
         await this.#store.probe()
         await this.#checkPins(await this.#store.listTenants())
         // One whose founding was cut off waits for being founded again.
-        for (const name of names)
-          if (await hasGenesis(this.#store, name))
-            await this.#rooms.use(name, () => Promise.resolve())
+        const founded: string[] = []
+        for (const name of names) if (await hasGenesis(this.#store, name)) founded.push(name)
+        await this.#openRooms(founded)
         this.#trouble = undefined
         this.hall.start()
         this.#parts.report('log.reopened', {})

@@ -12,6 +12,7 @@ import { PinFile, type Pin } from '../../../src/log/pin.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { verifyDossier } from '../../../src/verify/verify-dossier.ts'
 import { countUnwraps, layCopies } from '../../support/many-tenants.ts'
+import { replacing } from '../../support/replacing.ts'
 import {
   foundTestService,
   founder,
@@ -115,6 +116,31 @@ describe('what is opened at start', () => {
     edit(test, "UPDATE tenants SET manifest = x'7b7d'")
     expect(await codeOf(test.reopen({ keepRooms: 2 }))).toBe('KEY_STORE_REFUSED')
     expect(await codeOf(test.reopen({ keepRooms: 1 }))).toBe('KEY_STORE_REFUSED')
+  })
+})
+
+describe('what is opened again after trouble', () => {
+  it('is refused where it is one tenant’s own, and the others go on', async () => {
+    let broken = false
+    const wrapStore = (store: Store): Store =>
+      replacing(store, {
+        async commit(commit) {
+          if (!broken) return store.commit(commit)
+          broken = false
+          throw new Failure('LOG_STATE_UNKNOWN', 'Injected')
+        },
+      })
+    const test = await found(['a', 'b'], { wrapStore })
+    edit(test, "UPDATE tenants SET manifest = x'7b7d' WHERE name = 'b'")
+    broken = true
+    expect(await codeOf(decide(test, 'a'))).toBe('LOG_STATE_UNKNOWN')
+    await vi.waitFor(() => {
+      expect(test.events).toContain('log.reopened')
+    }, 10_000)
+    expect(await codeOf(decide(test, 'a'))).toBe('none')
+    expect(await codeOf(decide(test, 'b'))).toBe('KEY_STORE_REFUSED')
+    expect(await openOf(test)).toBe('1 refused (KEY_STORE_REFUSED), 2 open')
+    expect(test.events).toContain('tenant.refused')
   })
 })
 

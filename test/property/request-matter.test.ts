@@ -101,7 +101,7 @@ test('every request that is let in becomes a matter that verifiers take', async 
     { endOnFailure: true, numRuns: process.env['FAULTS'] === 'all' ? 400 : 24 },
   )
   expect(checked).toBeGreaterThan(150)
-})
+}, 180_000)
 
 // Where the two schemas name the same thing they must go on meaning the same: a field that is added to one is to be thought of in the other.
 test('a request has the fields of a matter that its submitter may say, and no others', () => {

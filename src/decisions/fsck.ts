@@ -226,12 +226,12 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
     for (const what of await store.checkStructure(signal))
       found({ index: null, part: 'database', what })
   })
-  let isByOwn = true
+  const keys = { areOwn: true }
   await part(found, signal, async () => {
     const { trustFile, trustIsOfTenant } = request
     const given = trustFile === undefined ? undefined : sectionOf(trustFile, tenant)
     if (trustFile !== undefined && given !== undefined) {
-      isByOwn = false
+      keys.areOwn = false
       const newest = await store.readTrustRoot(tenant.name)
       const mayBeOlder = newest?.sha256 !== fingerprint(trustFile)
       await checkLog({ ...options, mayBeOlder, section: given })
@@ -264,7 +264,7 @@ export async function fsck(request: FsckRequest): Promise<FsckReport> {
       `Rollback: this is an archive, kept for reading though the log went on to size ${request.pin?.size ?? 0}`,
     )
   else if (pin === undefined) unchecked.push('Rollback: the pin is not at hand')
-  if (isByOwn)
+  if (keys.areOwn)
     unchecked.push('Keys were taken from the newest trust root in the database itself')
   if (!signatures) unchecked.push('Signatures of entries')
   return {

@@ -11,6 +11,7 @@ import {
 } from './decisions/backup-manifest.ts'
 import { describeLogs } from './decisions/check-backup.ts'
 import { hashFile, syncPath, writeDurably } from './durable-files.ts'
+import { makeDirectory } from './store/make-directory.ts'
 import { copySqliteDatabase } from './store/sqlite-backup.ts'
 import { databaseName } from './store/sqlite-database.ts'
 import { openSqliteStore } from './store/sqlite.ts'
@@ -79,7 +80,7 @@ export async function backUp(order: BackupOrder): Promise<BackedUp> {
     throw new Failure('INPUT_EXISTS', `There is something already, name another place: ${to}`)
   const part = `${to}.${process.pid}.part`
   try {
-    await mkdir(dirname(to), { recursive: true })
+    makeDirectory(dirname(to), 0o777)
     await mkdir(part, { mode: 0o700 })
     const { createdAt, database, logs } = await fill(order, part)
     await rename(part, to)

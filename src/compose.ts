@@ -184,7 +184,11 @@ async function* checkLogsOf(
   const config = loadConfig({ ...parts, flags })
   const { getKekProvider } = await import('./kek/choose.ts')
   const { KekShelf } = await import('./kek/kek-shelf.ts')
-  const shelf = new KekShelf(config.kekSettings, { dataIsNew: false, dev: config.dev })
+  const shelf = new KekShelf(config.kekSettings, {
+    dataIsNew: false,
+    dev: config.dev,
+    keys: config.keys,
+  })
   try {
     yield* checkLogs(config, getKekProvider(config.kek, shelf), request)
   } finally {

@@ -1,6 +1,5 @@
 // Keys that are made while the master key is sealed: its public half is enough to seal a new one to it. What comes of it is a file that counts
 // nowhere; whoever admits it compares its SHA-256, and it is then opened before it is taken in.
-import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { equalBytes } from './base/bytes.ts'
 import { Failure } from './base/failure.ts'
@@ -11,6 +10,7 @@ import { readSlots } from './keyring/inventory.ts'
 import { makeKey } from './keyring/new-key.ts'
 import { hashOf } from './keyring/record.ts'
 import { offerPath } from './open-service.ts'
+import { makeDirectory } from './store/make-directory.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import type { StoredKey } from './store/store.ts'
 
@@ -57,7 +57,7 @@ export async function offerKey(options: OfferOptions): Promise<KeyOffer> {
   const sha256 = hashOf(key.body)
   const file = offerPath(keys, instance, tenant, sha256)
   try {
-    mkdirSync(dirname(file), { mode: 0o700, recursive: true })
+    makeDirectory(dirname(file))
   } catch (cause) {
     throw new Failure('STORE_FAILED', `Offer cannot be written: ${file}`, { cause })
   }

@@ -1,7 +1,7 @@
 // From plain settings to the service on one data directory: the adapters are chosen here and nowhere else. Settings can be posted to a thread, so
 // that whoever owns the database also unwraps the keys.
-import { existsSync, mkdirSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Failure } from './base/failure.ts'
 import { localCaller } from './cli/principal.ts'
@@ -20,6 +20,7 @@ import { PinsInS3 } from './log/pin-s3.ts'
 import type { Pin } from './log/pin.ts'
 import { isS3Url } from './log/s3-folder.ts'
 import { StatedPin } from './log/stated-pin.ts'
+import { makeDirectory } from './store/make-directory.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import type { Instance } from './store/store.ts'
 
@@ -73,7 +74,7 @@ export function wantsKekFile(settings: ServiceSettings): boolean {
 
 /** Makes a KEK file where it is looked for by itself, and gives its path. @throws {@link Failure} INPUT_EXISTS, STORE_FAILED */
 export function makeKekFile(keys: string): string {
-  mkdirSync(keys, { mode: 0o700, recursive: true })
+  makeDirectory(keys)
   const path = join(keys, 'countersign.kek')
   createKekFile(path)
   return path
@@ -87,8 +88,8 @@ interface Providers {
 
 /** Chooses the providers; the bytes of secrets are wiped. @throws {@link Failure} CONFIG_INVALID */
 async function openProviders(settings: ServiceSettings, dataIsNew: boolean): Promise<Providers> {
-  const { dev, kek } = settings
-  const shelf = new KekShelf(receiveKekSettings(settings), { dataIsNew, dev })
+  const { dev, kek, keys } = settings
+  const shelf = new KekShelf(receiveKekSettings(settings), { dataIsNew, dev, keys })
   return orClose(shelf, () => Promise.resolve({ chosen: getKekProvider(kek, shelf), shelf }))
 }
 
@@ -292,7 +293,7 @@ export async function foundService(
       localCaller(),
     )
     const trustRootFile = besides(keys, service.instance.id, firstTenant, 'trust-root.json')
-    await mkdir(dirname(trustRootFile), { recursive: true, mode: 0o700 })
+    makeDirectory(dirname(trustRootFile))
     await writeFile(trustRootFile, await service.readTrustRoot(firstTenant))
     const provider = chosen.map(({ metadata }) => metadata.kind).join(',')
     return { origin: tenant.origin, provider, service, trustRootFile }

@@ -1,5 +1,5 @@
 // What is particular to each kind of provider: when it counts as configured, what is wrong with its settings, how it is made.
-import { isAbsolute } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { Failure } from '../base/failure.ts'
 import { createEnvironmentKek, loadEnvironmentKek } from './environment.ts'
 import { createHsmKek, type HsmSettings } from './hsm.ts'
@@ -15,6 +15,8 @@ export interface KekCircumstances {
   readonly dev: boolean
   /** Whether the data directory holds no keys yet. */
   readonly dataIsNew: boolean
+  /** The keys directory, where a KEK file was looked for. */
+  readonly keys?: string
 }
 
 /** What is particular to a kind. */
@@ -73,12 +75,15 @@ const kinds: Readonly<Record<KekKind, Kind>> = {
     create: (settings) => createHsmKek(hsmSettingsOf(settings), settings.hsmPin),
   },
   environment: {
-    objection({ kek, kekFile }) {
+    objection({ hsmModule, kek, kekFile, kmsKeyId }, { keys }) {
       if (kek !== undefined && kekFile !== undefined)
         return 'both COUNTERSIGN_KEK_FILE and COUNTERSIGN_KEK are set, and only one can be meant'
-      return kek === undefined && kekFile === undefined
-        ? 'neither COUNTERSIGN_KEK_FILE nor COUNTERSIGN_KEK is set'
-        : undefined
+      if (kek !== undefined || kekFile !== undefined) return undefined
+      const unset = 'neither COUNTERSIGN_KEK_FILE nor COUNTERSIGN_KEK is set'
+      // Beside another provider nobody looks for the file.
+      return keys === undefined || hsmModule !== undefined || kmsKeyId !== undefined
+        ? unset
+        : `${unset}, and there is no ${join(keys, 'countersign.kek')} (another directory: --keys)`
     },
     configured: ({ kek, kekFile }) => kek !== undefined || kekFile !== undefined,
     create({ kek, kekFile }) {

@@ -1,14 +1,6 @@
 // The pin: a note outside the database of the last tree head we acknowledged, so that a database copied back from yesterday is not believed.
 // Two slots are written in turn, each with its checksum, so that a write torn by a crash leaves the one before it whole.
-import {
-  closeSync,
-  fdatasyncSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, fdatasyncSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { canonicalize, parseCanonical } from '../base/canonical-json.ts'
@@ -16,6 +8,7 @@ import { decodeBase64, encodeBase64 } from '../base/base64.ts'
 import { encodeHex, utf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { sha256 } from '../crypto/hash.ts'
+import { makeDirectory } from '../store/make-directory.ts'
 
 /** Hex leaf hash of the last entry of each stream whose end is kept; one that has none is empty. */
 export type StreamEnds = Readonly<Partial<Record<string, string>>>
@@ -182,7 +175,7 @@ export class PinFile implements PinStore {
   #open(): number {
     if (this.#fd !== undefined) return this.#fd
     try {
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 })
+      makeDirectory(dirname(this.#path))
       this.#fd = openSync(this.#path, 'r+')
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')

@@ -1,9 +1,10 @@
 // Publishing into a directory. A file appears under its name when it is whole and durable: written beside it, synced, and linked, which fails where there
 // is one already.
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { link, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { equalBytes } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
+import { makeDirectory } from '../store/make-directory.ts'
 import type { PublishTarget } from './publish.ts'
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
@@ -54,7 +55,7 @@ export class PublishDirectory implements PublishTarget {
     const name = join(this.#root, path)
     const beside = `${name}.${process.pid}-${this.#count++}.tmp`
     try {
-      await mkdir(dirname(name), { recursive: true })
+      makeDirectory(dirname(name), 0o777)
       await writeDurably(beside, bytes)
       await move(beside, name)
       await syncDirectory(dirname(name))

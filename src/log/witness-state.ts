@@ -8,7 +8,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -25,6 +24,7 @@ import { sha256 } from '../crypto/hash.ts'
 import { syncDirectory } from '../kek/private-file.ts'
 import { parseCheckpointVkey } from '../merkle/checkpoint.ts'
 import { formatVkey, type Vkey } from '../merkle/note.ts'
+import { makeDirectory } from '../store/make-directory.ts'
 
 /** The last checkpoint that was cosigned. */
 export interface WitnessedHead {
@@ -150,7 +150,7 @@ export class WitnessDirectory implements WitnessState {
   readonly #settled = new Set<string>()
 
   constructor(path: string) {
-    mkdirSync(path, { mode: 0o700, recursive: true })
+    makeDirectory(path)
     syncDirectory(dirname(path))
     this.#path = path
   }

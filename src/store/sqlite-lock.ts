@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../base/failure.ts'
+import { makeDirectory } from './make-directory.ts'
 import { loadSqlite, type Database, type DatabaseConstructor } from './sqlite-database.ts'
 import { codeOf, storeFailure } from './sqlite-failure.ts'
 
@@ -50,7 +51,7 @@ export function lockDirectory(open: DatabaseConstructor, directory: string): Dat
  * @throws {@link Failure} STORE_LOCKED
  */
 export async function holdDirectory(directory: string): Promise<() => void> {
-  mkdirSync(directory, { mode: 0o700, recursive: true })
+  makeDirectory(directory)
   const lock = lockDirectory(await loadSqlite(), directory)
   return () => {
     lock.close()

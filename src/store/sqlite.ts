@@ -2,10 +2,11 @@
 // resolves. secure_delete, and rows that never move: what is erased is gone from the files. A lock on `writer.lock` beside it admits one writer;
 // readers come and go. It keeps no plain file open but those, and whoever opens and closes one of them by other means in the same process drops
 // SQLite's locks: copy the directory from another process.
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { Failure } from '../base/failure.ts'
 import { holdsDatabase } from './database-file.ts'
+import { makeDirectory } from './make-directory.ts'
 import { archiveName, databaseName, loadSqlite } from './sqlite-database.ts'
 import type { Database, DatabaseConstructor } from './sqlite-database.ts'
 import { storeFailure } from './sqlite-failure.ts'
@@ -114,7 +115,7 @@ function closedOnFailure<T>(db: Database, work: () => T): T {
 
 // The first directory made is known to the disk only when its parent is synced; so on for each below.
 function createDirectory(directory: string): void {
-  const first = mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const first = makeDirectory(directory)
   if (first === undefined) return
   for (let made = directory; made.length >= first.length; made = dirname(made))
     syncPath(dirname(made))

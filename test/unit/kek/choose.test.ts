@@ -111,6 +111,16 @@ describe('choosing a provider by auto', () => {
         'environment: neither COUNTERSIGN_KEK_FILE nor COUNTERSIGN_KEK is set; memory: wants --dev or its name',
     )
   })
+
+  it('names the KEK file that was looked for, unless another provider is configured', () => {
+    const elsewhere = { ...server, keys: '/elsewhere/keys' }
+    const missing =
+      'nor COUNTERSIGN_KEK is set, and there is no /elsewhere/keys/countersign.kek (another directory: --keys)'
+    for (const selection of ['auto', 'environment'])
+      expect(choose(selection, {}, elsewhere)).toContain(missing)
+    for (const other of [hsm, { kmsKeyId: 'alias/x' }])
+      expect(choose('environment', other, elsewhere)).toMatch(/nor COUNTERSIGN_KEK is set$/)
+  })
 })
 
 describe('choosing providers by name', () => {

@@ -73,10 +73,21 @@ function createServer(options: ListenOptions): Server {
   }
 }
 
+/** What to do where the system refuses an address. */
+const listening: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not have the port, choose another --port, such as one from 1024 on',
+  EADDRINUSE: 'something listens there already, stop it or choose another --port',
+  EADDRNOTAVAIL: 'this machine does not have the address, choose another --host',
+  ENOTFOUND: 'no address is known by that name, choose another --host',
+}
+
 function start(server: Server, { host = '127.0.0.1', port }: ListenOptions): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) => {
-      reject(new Failure('CONFIG_INVALID', `Cannot listen on: ${host}:${port}`, { cause }))
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const { code = cause.message } = cause
+      const advice = listening[code] === undefined ? '' : `, ${listening[code]}`
+      const message = `Cannot listen (${code})${advice}: ${host}:${port}`
+      reject(new Failure('CONFIG_INVALID', message, { cause }))
     })
     server.listen(port, host, () => {
       const address = server.address()

@@ -82,7 +82,16 @@ describe('a listener', () => {
     const { port } = await start()
     await expect(start({ port })).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      message: `Cannot listen on: 127.0.0.1:${port}`,
+      message: `Cannot listen (EADDRINUSE), something listens there already, stop it or choose another --port: 127.0.0.1:${port}`,
+    })
+  })
+
+  it('says so when the machine does not have the address', async () => {
+    // Of a block that is for documentation alone.
+    await expect(start({ host: '192.0.2.1' })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message:
+        'Cannot listen (EADDRNOTAVAIL), this machine does not have the address, choose another --host: 192.0.2.1:0',
     })
   })
 

@@ -93,7 +93,10 @@ function defineControl(program: Command, context: Context, outcome: Outcome): vo
     'Ends dual control of a tenant, once two leads have signed that. No setting of the host ends it.',
     ['control end --reason "The tenant moves"'],
   )
-  twoKeyed(asJson(ofTenant(writing(end)))).requiredOption('--reason <text>', 'why, for the log')
+  twoKeyed(asJson(ofTenant(writing(end))), 'a reason').requiredOption(
+    '--reason <text>',
+    'why, for the log',
+  )
   act(program, end, outcome, async (flags: ReasonFlags) => {
     wholeReason(flags.reason)
     return (await import('./action.ts')).endControl(context, flags)

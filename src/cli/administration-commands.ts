@@ -61,7 +61,7 @@ function defineTenant(program: Command, context: Context, outcome: Outcome): voi
     'Closes a tenant for ever: nothing is decided there any more, and its log can be read and verified as before. Under dual control two leads must sign it.',
     ['tenant close payments --reason "Merged into treasury"'],
   ).argument('<name>', 'name of the tenant')
-  twoKeyed(asJson(writing(close))).requiredOption('--reason <text>', 'why, for the log')
+  twoKeyed(asJson(writing(close)), 'a reason').requiredOption('--reason <text>', 'why, for the log')
   act(program, close, outcome, async (options: Omit<ReasonFlags, 'tenant'>, [name]) => {
     wholeReason(options.reason)
     const { closeTenant } = await import('./action.ts')

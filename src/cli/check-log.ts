@@ -2,13 +2,11 @@
 import type { FsckReport } from '../decisions/fsck.ts'
 import type { Context } from './command.ts'
 import type { Composition, GlobalFlags } from './composition.ts'
-import { exitCodes, Usage } from './complain.ts'
-import { readBounded } from './files.ts'
-import { limits } from '../base/limits.ts'
-import { parseTrustRoot } from '../verify/index.ts'
+import { exitCodes } from './complain.ts'
 import { listenForInterrupt, signalExit, type Interrupt } from './interrupt.ts'
 import { counted, Meter } from './progress.ts'
 import { jsonLine, printable } from './terminal.ts'
+import { readTrustFile } from './trust-file.ts'
 
 /** Flags of `log fsck` and `log rebuild`; without a tenant it is for all of them. */
 export interface CheckFlags extends GlobalFlags {
@@ -72,18 +70,10 @@ const requestOf = (
   ...(tenant === undefined ? {} : { tenant }),
 })
 
-/** The bytes of a trust root: what is none says nothing of the log. */
-async function readTrustRoot(cwd: string, name: string): Promise<Uint8Array> {
-  const file = await readBounded(cwd, name, limits.trustRootBytes)
-  const parsed = parseTrustRoot(file)
-  if (typeof parsed === 'string') throw new Usage(`${parsed}: ${name}`)
-  return file
-}
-
 /** `log fsck` */
 export async function checkLogs(context: Context, flags: CheckFlags): Promise<number> {
   const { compose, err, io, out } = context
-  const trustFile = flags.trust === undefined ? undefined : await readTrustRoot(io.cwd, flags.trust)
+  const trustFile = flags.trust === undefined ? undefined : await readTrustFile(io.cwd, flags.trust)
   return underMeter(
     context,
     'what was told is true, the rest was not looked at',

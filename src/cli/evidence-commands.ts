@@ -30,7 +30,7 @@ export function defineEvidence(program: Command, context: Context, outcome: Outc
     'Erases the content of a decision and of all that followed it. What remains is that it was there: leaves, signatures, and the entry that erased it with its reason. Under dual control two leads must sign it.',
     ['erase 0197… --reason "Request 4711 of the person concerned"'],
   ).argument('<id>', 'id of the decision')
-  twoKeyed(asJson(ofTenant(writing(erase)))).requiredOption(
+  twoKeyed(asJson(ofTenant(writing(erase))), 'a reason').requiredOption(
     '--reason <text>',
     'why, kept in the log',
   )

@@ -88,7 +88,7 @@ function defineRotation(defining: Defining<'keys'>): void {
     'Makes a new master key and seals every signing key to it. A break-glass passphrase opens nothing any more then, so that it wants a word. When interrupted, run it again.',
     ['keys rotate-master', 'keys rotate-master --drop-break-glass'],
   )
-  twoKeyed(asJson(ofTenant(writing(master)))).option(
+  twoKeyed(asJson(ofTenant(writing(master))), 'no reason').option(
     '--drop-break-glass',
     'let the break-glass passphrase open this tenant no more',
   )
@@ -118,7 +118,7 @@ function defineSlots(defining: Defining<'keys'>): void {
     'Lets another key provider open the master key, and drops those before it. The new one is proved to open it before anything is dropped. When interrupted, run it again.',
     ['keys migrate --to kms', 'keys migrate --to hsm --keep'],
   )
-  twoKeyed(asJson(ofEveryTenant(writing(migrate))))
+  twoKeyed(asJson(ofEveryTenant(writing(migrate))), 'no reason')
     .addOption(
       new Option('--to <provider>', 'key provider, configured as for serve')
         .choices(migrationTargets)
@@ -148,7 +148,7 @@ function defineEnding(defining: Defining<'keys'>): void {
     ],
   )
   revoke.argument('<key>', 'purpose and version such as evidence:1, or full id')
-  twoKeyed(asJson(ofTenant(writing(revoke))))
+  twoKeyed(asJson(ofTenant(writing(revoke))), 'a reason')
     .option(
       '--from <index>',
       'first position at which it counts no more',
@@ -173,7 +173,7 @@ function defineEnding(defining: Defining<'keys'>): void {
     ['keys destroy 01890a5d-ac96-774b-bcce-b302099a8057'],
   )
   destroy.argument('<key>', 'purpose and version such as fast:1, or full id')
-  twoKeyed(asJson(ofTenant(writing(destroy))))
+  twoKeyed(asJson(ofTenant(writing(destroy))), 'no reason')
   ordering(defining, destroy, (id) => ({ order: 'destroy', keyId: wholeId(id) }))
   const admit = define(
     keys,

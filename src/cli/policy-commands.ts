@@ -209,7 +209,7 @@ function defineLife({ context, outcome, policy, program }: Defining<'policy'>): 
     .option('--in-environment <pattern...>', 'only in these environments')
     .option('--when-named', 'only where a request or an API key names it')
     .option('--rollback', 'go back to a version older than one that was active')
-  twoKeyed(asJson(ofTenant(writing(activate))))
+  twoKeyed(asJson(ofTenant(writing(activate))), 'no reason')
   act(program, activate, outcome, async (flags: ActivateFlags, [name]) =>
     (await import('./policy.ts')).activatePolicy(context, String(name), flags),
   )
@@ -222,7 +222,7 @@ function defineLife({ context, outcome, policy, program }: Defining<'policy'>): 
   )
     .argument('<policy>', policyArgument)
     .requiredOption('--reason <text>', 'why, kept in the log')
-  twoKeyed(asJson(ofTenant(writing(retire))))
+  twoKeyed(asJson(ofTenant(writing(retire))), 'a reason')
   act(program, retire, outcome, async (flags: RetireFlags, [name]) =>
     (await import('./policy.ts')).retirePolicy(context, String(name), flags),
   )

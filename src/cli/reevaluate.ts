@@ -4,7 +4,7 @@ import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import { reevaluateDossier, type Reevaluation } from '../verify/reevaluate.ts'
 import { reevaluatePeriod, type PeriodReevaluation } from '../verify/reevaluate-period.ts'
-import type { Verdict } from '../verify/report.ts'
+import type { Report, Verdict } from '../verify/report.ts'
 import {
   judgeDossierSelection,
   readSelectionGround,
@@ -22,6 +22,7 @@ import {
   jsonOfRemadePeriod,
 } from './reevaluate-period.ts'
 import { formatTable, jsonLine, printable } from './terminal.ts'
+import { readTrustFile } from './trust-file.ts'
 import { expectEntries, readLeaves, withEntries } from './verify.ts'
 import { openEvidence, whileReadingPeriod } from './verify-period.ts'
 
@@ -41,11 +42,20 @@ interface Judged extends Reevaluation {
   readonly file: string
   /** Of the dossier under the trust root; null where none was given. */
   readonly verdict: Verdict | null
+  /** Why it is not valid; null where it is. */
+  readonly verdictReason: string | null
   /** Whether a policy was left out; null where nothing was given that tells it. */
   readonly selection: SelectionReport | null
 }
 
-type Verify = (file: Uint8Array, leaves?: Iterable<Uint8Array>) => Verdict | null
+type Verify = (file: Uint8Array, leaves?: Iterable<Uint8Array>) => Report | null
+
+/** What the first check says that is as bad as the verdict. */
+function verdictReasonOf(report: Report | null): string | null {
+  if (report === null || report.verdict === 'valid') return null
+  const worst = report.verdict === 'invalid' ? 'fail' : report.verdict
+  return report.checks.find(({ outcome }) => outcome === worst)?.reason ?? null
+}
 
 const isBad = ({ outcome, verdict }: Judged): boolean =>
   outcome === 'different' || verdict === 'invalid'
@@ -59,11 +69,11 @@ const words: Readonly<Record<Reevaluation['outcome'], string>> = {
   unknown: 'not re-evaluable',
 }
 
-const rowOf = ({ file, outcome, reason, verdict }: Judged): readonly string[] => [
+const rowOf = ({ file, outcome, reason, verdict, verdictReason }: Judged): readonly string[] => [
   words[outcome],
   ...(verdict === null ? [] : [verdict]),
   printable(file),
-  printable(reason),
+  printable(verdictReason === null ? reason : `${reason}; ${verdict ?? ''}: ${verdictReason}`),
 ]
 
 /** What was given to tell which policies had to decide. @throws {@link Usage}; {@link Failure} INPUT_INVALID */
@@ -84,7 +94,8 @@ async function readGround(
     const read = async (name: string): Promise<Uint8Array> => {
       const file = await readBounded(io.cwd, name, limits.dossierBytes)
       const verdict =
-        verify(file, directory === undefined ? undefined : readLeaves(directory)) ?? 'valid'
+        verify(file, directory === undefined ? undefined : readLeaves(directory))?.verdict ??
+        'valid'
       if (verdict === 'valid') return file
       throw new Failure('INPUT_INVALID', `Dossier is ${verdict} under the trust root: ${name}`)
     }
@@ -129,7 +140,9 @@ interface Given {
 function remakeDossier(file: string, bytes: Uint8Array, { ground, verify }: Given): Judged {
   const selection = ground === undefined ? null : judgeDossierSelection(bytes, ground)
   const again = withSelection(reevaluateDossier(bytes), selection)
-  return { file, ...again, selection, verdict: verify(bytes) }
+  const report = verify(bytes)
+  const verdict = report?.verdict ?? null
+  return { file, ...again, selection, verdict, verdictReason: verdictReasonOf(report) }
 }
 
 async function remakePeriod(
@@ -191,14 +204,13 @@ export async function reevaluate(
   const { trust, trustSha256 } = flags
   // All are looked for before any is judged: exit 2 must not hide that some evidence is bad.
   for (const file of files) await expectReadable(io.cwd, file)
-  const trustFile =
-    trust === undefined ? undefined : await readBounded(io.cwd, trust, limits.trustRootBytes)
+  const trustFile = trust === undefined ? undefined : await readTrustFile(io.cwd, trust)
   const options = trustSha256 === undefined ? {} : { trustSha256 }
   const verify: Verify = (file, leaves) =>
     trustFile === undefined
       ? null
       : verifyDossier(file, trustFile, { ...options, ...(leaves === undefined ? {} : { leaves }) })
-          .verdict
+
   const ground = await readGround(context, flags, verify)
   const given = { flags, ground, trustFile, verify }
   const tally: Tally = { dossiers: [], periods: [], texts: [] }

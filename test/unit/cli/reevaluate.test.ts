@@ -163,3 +163,23 @@ it('refuses what does not tell which policies were active', async () => {
   const alone = await reevaluateIn(test, files, 'fair.json', '--admin', 'admin.json')
   expect(alone).toMatchObject({ code: 2, stdout: '' })
 })
+
+it('says why a dossier is not valid, and refuses what is no trust root', async () => {
+  const { fair, test } = await inLog()
+  const other = await inLog()
+  const theirs = await other.test.service.readTrustRoot('default')
+  writeFileSync(join(test.directory, 'theirs.json'), theirs)
+  writeFileSync(join(test.directory, 'none.json'), '{}')
+  const foreign = await reevaluateIn(
+    test,
+    { 'fair.json': fair },
+    'fair.json',
+    '--trust',
+    'theirs.json',
+  )
+  expect(foreign.code).toBe(4)
+  expect(foreign.stdout).toMatch(/^same {2}(\w+) {2}fair\.json {2}.*; \1: \S.*\n$/)
+  const none = await reevaluateIn(test, { 'fair.json': fair }, 'fair.json', '--trust', 'none.json')
+  expect(none).toMatchObject({ code: 2, stdout: '' })
+  expect(none.stderr).toContain(': none.json')
+})

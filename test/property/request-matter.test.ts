@@ -4,7 +4,12 @@ import { fromUtf8 } from '../../src/base/bytes.ts'
 import { matters, statuses } from '../../src/dossier/matters.ts'
 import { limits } from '../../src/base/limits.ts'
 import { parseStatement } from '../../src/dossier/statement.ts'
-import { decisionRequestSchema, parseDecisionRequest } from '../../src/wire/decision.ts'
+import {
+  decisionRequestSchema,
+  evaluationRequestSchema,
+  parseBody,
+  parseDecisionRequest,
+} from '../../src/wire/decision.ts'
 import { foundTestService } from '../support/service.ts'
 
 // Strings at their bounds, and of every kind of character.
@@ -101,6 +106,51 @@ test('every request that is let in becomes a matter that verifiers take', async 
     { endOnFailure: true, numRuns: process.env['FAULTS'] === 'all' ? 400 : 24 },
   )
   expect(checked).toBeGreaterThan(150)
+}, 180_000)
+
+/** Members and items of a value, at all depths, with what holds them. */
+function* placesIn(value: unknown): Generator<[holder: Record<string, unknown>, name: string]> {
+  if (typeof value !== 'object' || value === null) return
+  for (const [name, member] of Object.entries(value)) {
+    yield [value as Record<string, unknown>, name]
+    yield* placesIn(member)
+  }
+}
+
+const spoilt = fc
+  .tuple(request, fc.nat(), fc.constantFrom('set', 'add', 'remove', 'leave'), fc.jsonValue())
+  .map(([one, at, way, other]) => {
+    const copy = JSON.parse(JSON.stringify(one)) as unknown
+    const places = [...placesIn(copy)]
+    const [holder, name] = places[at % places.length] ?? [{}, '']
+    if (way === 'set') holder[name] = other
+    if (way === 'add') holder[`${name}2`] = other
+    if (way === 'remove') Reflect.deleteProperty(holder, name)
+    return JSON.stringify(copy)
+  })
+
+const outcomeOf = (parse: () => unknown): unknown => {
+  try {
+    return { taken: parse() }
+  } catch (error) {
+    return { refused: String(error) }
+  }
+}
+
+// What is compiled is the schema of zod in other code: it may take no more, nor make anything else of it.
+test('a request is taken or refused as its schema says, compiled or not', () => {
+  const seen = { refused: 0, taken: 0 }
+  fc.assert(
+    fc.property(spoilt, (one) => {
+      const isIntent = !('status' in (JSON.parse(one) as object))
+      const schema = isIntent ? evaluationRequestSchema : decisionRequestSchema
+      const outcome = outcomeOf(() => parseDecisionRequest(one))
+      expect(outcome).toStrictEqual(outcomeOf(() => parseBody<unknown>(schema, one)))
+      seen[JSON.stringify(outcome).startsWith('{"taken"') ? 'taken' : 'refused']++
+    }),
+    { numRuns: process.env['FAULTS'] === 'all' ? 20_000 : 400 },
+  )
+  expect(Math.min(seen.refused, seen.taken)).toBeGreaterThan(50)
 }, 180_000)
 
 // Where the two schemas name the same thing they must go on meaning the same: a field that is added to one is to be thought of in the other.

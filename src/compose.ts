@@ -19,6 +19,7 @@ import { firstTenant } from './data-directory.ts'
 import type { Service } from './decisions/service.ts'
 import {
   createLogger,
+  expectFiles,
   loadPublicConfig,
   readTls,
   reporter,
@@ -35,6 +36,9 @@ async function init(parts: ProcessParts, flags: InitFlags): Promise<Initialised>
       'CONFIG_INVALID',
       'Memory keys die with this process: use countersign serve --dev',
     )
+  const { expectOrigin } = await import('./decisions/local-service.ts')
+  // Before anything is made.
+  expectOrigin(flags.origin)
   const { foundService, makeKekFile, wantsKekFile } = await import('./open-service.ts')
   const { fingerprint } = await import('./dossier/trust-root.ts')
   const settings = await settingsOf(config, parts.version)
@@ -243,6 +247,10 @@ export const createComposition = (parts: ProcessParts): Composition => ({
     const { makeHsmKey } = await import('./kek/choose.ts')
     return makeHsmKey(loadConfig({ ...parts, flags }).kekSettings, by)
   },
-  describeConfig: (flags) => Promise.resolve(describeConfig(loadConfig({ ...parts, flags }))),
+  async describeConfig(flags) {
+    const config = loadConfig({ ...parts, flags })
+    await expectFiles(config)
+    return describeConfig(config)
+  },
   configSchema,
 })

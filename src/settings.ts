@@ -1,5 +1,6 @@
 // From what the process was given to what its parts are opened with.
 import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import { pino, type Logger } from 'pino'
 import { Failure } from './base/failure.ts'
 import type { GlobalFlags, ServeFlags } from './cli/composition.ts'
@@ -90,6 +91,17 @@ export async function settingsAndReport(
 ): Promise<[ServiceSettings, ReturnType<typeof reporter>]> {
   const config = loadConfig({ ...parts, flags })
   return [await settingsOf(config, parts.version), reporter(createLogger(config.logLevel))]
+}
+
+/** Reads what the configuration names and only a server would read. @throws {@link Failure} CONFIG_INVALID when it cannot be used */
+export async function expectFiles({ serve, witnessPolicy }: Config): Promise<void> {
+  const tls = readTls(serve.tls)
+  try {
+    if (tls !== undefined) createSecureContext(tls)
+  } catch (cause) {
+    throw new Failure('CONFIG_INVALID', 'TLS certificate and key do not fit', { cause })
+  }
+  if (witnessPolicy !== undefined) await readPolicy(witnessPolicy)
 }
 
 /** Certificate and key that are configured. @throws {@link Failure} CONFIG_INVALID */

@@ -208,6 +208,16 @@ export class LocalService implements Service {
   }
 }
 
+/** @throws {@link Failure} INPUT_INVALID where the prefix of the names of logs is none; nothing is one that is chosen */
+export function expectOrigin(origin: string | undefined): void {
+  if (origin !== undefined && !originPattern.test(origin))
+    throw new Failure(
+      'INPUT_INVALID',
+      `Origin must be a host and a path without scheme, at most 150 characters: ${origin}`,
+      { field: 'origin' },
+    )
+}
+
 /** Makes an empty data directory an instance. @throws {@link Failure} INPUT_EXISTS */
 export async function createInstance(
   store: Store,
@@ -215,14 +225,7 @@ export async function createInstance(
 ): Promise<Instance> {
   if ((await store.readInstance()) !== undefined)
     throw new Failure('INPUT_EXISTS', 'Data directory holds an instance already')
-  if (options.origin !== undefined && !originPattern.test(options.origin))
-    throw new Failure(
-      'INPUT_INVALID',
-      `Origin must be a host and a path without scheme, at most 150 characters: ${options.origin}`,
-      {
-        field: 'origin',
-      },
-    )
+  expectOrigin(options.origin)
   const createdAt = options.clock()
   const id = uuidv7(createdAt, randomBytes(10))
   const instance: Instance = {

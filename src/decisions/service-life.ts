@@ -153,6 +153,10 @@ export class ServiceLife implements Access, Ground {
       const instance = await store.readInstance()
       if (instance === undefined)
         throw new Failure('CONFIG_INVALID', 'Data directory is empty: run countersign init first')
+      // A place without a pin is mostly the wrong one, in which nothing is to be left.
+      const tenants = await store.listTenants()
+      if (tenants.length > 0 && (await parts.listPins(instance)).length === 0)
+        await checkPins(parts, instance, store, tenants)
       const release = await parts.holdPins(instance)
       const life = new ServiceLife(parts, store, instance, release)
       try {

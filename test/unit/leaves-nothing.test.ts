@@ -1,0 +1,72 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { createCertificate } from '../support/certificate.ts'
+import { runHere } from '../support/cli-here.ts'
+import { foundInstallation } from '../support/installation.ts'
+
+function place(): string {
+  const cwd = mkdtempSync(join(tmpdir(), 'countersign-nothing-'))
+  onTestFinished(() => {
+    rmSync(cwd, { force: true, recursive: true })
+  })
+  return cwd
+}
+
+describe('a command that is refused', () => {
+  it('leaves nothing where pins were looked for in the wrong place', async () => {
+    const { home, settings } = await foundInstallation()
+    const { data, kekFile = '', keys } = settings
+    writeFileSync(join(home, 'one.json'), '{}')
+    const args = ['notarise', 'one.json', '--data', data, '--keys', keys]
+    const env = { COUNTERSIGN_KEK_FILE: kekFile }
+    const ran = await runHere([...args, '--pin', 'wrong'], { cwd: home, env })
+    expect(ran).toMatchObject({ code: 1, stdout: '' })
+    expect(ran.stderr).toContain('Nothing was changed')
+    expect(existsSync(join(home, 'wrong'))).toBe(false)
+    // In the right place the same is refused for what it is.
+    expect(await runHere(args, { cwd: home, env })).toMatchObject({ code: 2 })
+  })
+
+  it('leaves neither data nor keys where an origin cannot be taken', async () => {
+    const cwd = place()
+    const args = (origin: string) => ['init', '--origin', origin, '--data', 'd', '--keys', 'k']
+    const ran = await runHere(args('https://log.example'), { cwd })
+    expect(ran).toMatchObject({ code: 2, stdout: '' })
+    expect(ran.stderr).toContain('without scheme')
+    expect(readdirSync(cwd)).toEqual([])
+    expect(await runHere(args('log.example'), { cwd })).toMatchObject({ code: 0 })
+  })
+})
+
+describe('a check of the configuration', () => {
+  const check = async (files: Readonly<Record<string, string>>, ...flags: readonly string[]) => {
+    const cwd = place()
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text)
+    return runHere(['config', 'check', ...flags], { cwd })
+  }
+  const tls = ['--tls-cert', 'cert', '--tls-key', 'key']
+
+  it('takes a certificate with its key, and nothing else for one', async () => {
+    const { cert, key } = createCertificate()
+    expect(await check({ cert, key }, ...tls)).toMatchObject({ code: 0, stderr: '' })
+    const none = await check({}, ...tls)
+    expect(none).toMatchObject({ code: 2, stdout: '' })
+    expect(none.stderr).toContain('TLS files cannot be read')
+    for (const files of [
+      { cert, key: createCertificate().key },
+      { cert: 'none', key },
+    ]) {
+      const ran = await check(files, ...tls)
+      expect(ran).toMatchObject({ code: 2, stdout: '' })
+      expect(ran.stderr).toContain('TLS certificate and key do not fit')
+    }
+  })
+
+  it('reads the witness policy', async () => {
+    const flags = ['--witness-policy', 'policy']
+    expect((await check({}, ...flags)).stderr).toContain('Witness policy cannot be read')
+    expect(await check({ policy: 'nonsense\n' }, ...flags)).toMatchObject({ code: 2, stdout: '' })
+  })
+})

@@ -76,6 +76,23 @@ export interface ApiKeyFlags {
   readonly environment?: string
 }
 
+/** The names of policies that no registered one has. */
+async function unregistered(
+  service: Service,
+  tenant: string,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  if (names.length === 0) return []
+  const known = new Set(
+    (await service.listPolicies(tenant)).flatMap(({ id, sha256, version }) => [
+      id,
+      `${id}@${version}`,
+      `sha256:${sha256}`,
+    ]),
+  )
+  return names.filter((name) => !known.has(name))
+}
+
 /** `apikey create` */
 export async function createApiKey(
   context: Context,
@@ -84,29 +101,44 @@ export async function createApiKey(
   const { environment = null, owner, policy = [], scope, tenant } = flags
   const bound =
     policy.length === 0 && environment === null ? [] : [{ environment, policies: policy }]
-  const made = await whileWriting(context, flags, (service) =>
-    service.createApiKey(tenant, owner, [...new Set(scope)], localCaller(), ...bound),
-  )
+  const [made, unknown] = await whileWriting(context, flags, async (service) => [
+    await service.createApiKey(tenant, owner, [...new Set(scope)], localCaller(), ...bound),
+    await unregistered(service, tenant, policy),
+  ])
   await context.out.write(flags.json === true ? jsonLine(made) : `${made.token}\n`)
   const { id, scopes } = made.apiKey
   context.err.note(
     `API key ${id} of ${printable(owner)} in tenant ${tenant} for ${scopes.join(', ')}\nThe token is shown this once; what is kept is its hash.\n`,
   )
+  for (const name of unknown)
+    context.err.note(
+      `No policy registered is called that, and until one is active every intent of this key ends in ERROR: ${printable(name)}\n`,
+    )
   return exitCodes.done
 }
 
-const apiKeyRow = ({ createdAt, id, owner, revokedAt, scopes }: ApiKeyView): readonly string[] => [
+const apiKeyRow = ({
+  createdAt,
+  environment,
+  id,
+  owner,
+  policies = [],
+  revokedAt,
+  scopes,
+}: ApiKeyView): readonly string[] => [
   id,
   printable(owner),
   revokedAt === null ? 'valid' : `revoked ${date(revokedAt)}`,
   date(createdAt),
   scopes.join(','),
+  policies.length === 0 ? '-' : printable(policies.join(',')),
+  printable(environment ?? '-'),
 ]
 
 /** `apikey list` */
 export async function listApiKeys(context: Context, flags: TenantFlags): Promise<number> {
   const apiKeys = await whileReading(context, flags, (service) => service.listApiKeys(flags.tenant))
-  const head = ['id', 'owner', 'state', 'created', 'scopes']
+  const head = ['id', 'owner', 'state', 'created', 'scopes', 'policies', 'environment']
   await context.out.write(
     flags.json === true
       ? jsonLine({ apiKeys, cursor: null })

@@ -23,18 +23,16 @@ const hashToken = (token: string): Uint8Array => sha256(utf8(`${labels.apiKey}\n
 const isScope = (text: string): text is Scope => (scopes as readonly string[]).includes(text)
 
 /** An API key as anybody who manages them may see it. */
-export const viewApiKey = ({
-  id,
-  owner,
-  scopes: granted,
-  createdAt,
-  revokedAt,
-}: StoredApiKey): ApiKeyView => ({
+const viewApiKey = (
+  { id, owner, scopes: granted, createdAt, revokedAt }: StoredApiKey,
+  bound: Bound | undefined,
+): ApiKeyView => ({
   id,
   owner,
   scopes: granted.filter(isScope),
   createdAt,
   revokedAt,
+  ...(bound === undefined ? {} : { environment: bound.environment, policies: [...bound.policies] }),
 })
 
 /** What the log says of an API key. */
@@ -90,6 +88,17 @@ export async function readLoggedKeys(
     if (matter !== undefined) carryOn(book, matter)
   }
   return book
+}
+
+/** The API keys of a tenant, with what the log says that they are bound to. */
+export async function listApiKeys(
+  store: StoreReader,
+  tenant: string,
+): Promise<readonly ApiKeyView[]> {
+  const [known, kept] = [await store.readTenant(tenant), await store.listApiKeys(tenant)]
+  if (known === undefined || kept.length === 0) return []
+  const logged = await readLoggedKeys(store, tenant, known.head)
+  return kept.map((apiKey) => viewApiKey(apiKey, logged.get(apiKey.id)?.bound))
 }
 
 async function readLoggedKey(room: Room, id: string): Promise<LoggedKey | undefined> {
@@ -240,7 +249,7 @@ export async function createApiKey(
     ...(environment === null ? {} : { environment }),
   }
   await administer(room, 'apikey.create', id, detail, by, apiKey)
-  return { apiKey: viewApiKey(apiKey), token }
+  return { apiKey: viewApiKey(apiKey, boundOf(detail)), token }
 }
 
 /**
@@ -251,8 +260,9 @@ export async function revokeApiKey(room: Room, id: string, by: Caller): Promise<
   const known = await room.store.readApiKey(id)
   if (known?.tenant !== room.tenant.name)
     throw new Failure('INPUT_NOT_FOUND', `No such API key: ${id}`)
-  if (known.revokedAt !== null) return viewApiKey(known)
+  const bound = (await readLoggedKey(room, id))?.bound
+  if (known.revokedAt !== null) return viewApiKey(known, bound)
   const apiKey: StoredApiKey = { ...known, revokedAt: room.clock() }
   await administer(room, 'apikey.revoke', id, { owner: known.owner }, by, apiKey)
-  return viewApiKey(apiKey)
+  return viewApiKey(apiKey, bound)
 }

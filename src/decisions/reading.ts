@@ -13,7 +13,7 @@ import type { DecisionQuery, StoredKey, StoredKeys, StoreReader, Tenant } from '
 import type { ApiKeyView, DecisionPage } from '../wire/decision.ts'
 import type { ConsistencyProofView, InclusionProofView, InclusionQuery } from '../wire/log.ts'
 import type { KeyView, MasterView, SlotView } from '../wire/keys.ts'
-import { viewApiKey } from './api-keys.ts'
+import { listApiKeys } from './api-keys.ts'
 import { matterOf } from './checked.ts'
 import { decisionOf } from './follow-up.ts'
 import { dossierUrl } from './reply.ts'
@@ -228,8 +228,8 @@ export class Reading {
     return (await this.#store().listTenants()).map(viewTenant)
   }
 
-  async listApiKeys(tenant: string): Promise<readonly ApiKeyView[]> {
-    return (await this.#store().listApiKeys(tenant)).map(viewApiKey)
+  listApiKeys(tenant: string): Promise<readonly ApiKeyView[]> {
+    return listApiKeys(this.#store(), tenant)
   }
 
   async listKeys(tenant: string): Promise<readonly KeyView[]> {

@@ -287,6 +287,9 @@ export const apiKeySchema = z
     scopes: z.array(z.enum(scopes)),
     createdAt: z.int(),
     revokedAt: z.int().nullable(),
+    /** What it is bound to, as it was asked for; both are left out where it is bound to nothing. */
+    policies: z.array(z.string()).optional(),
+    environment: z.string().nullable().optional(),
   })
   .meta({ id: 'ApiKey' })
 

@@ -57,6 +57,7 @@ function watched(): Seen & Around {
       return Promise.resolve({ index: 9 })
     },
     exportDossier: (_: string, stream: string) => Promise.resolve(Buffer.from(`dossier ${stream}`)),
+    listPolicies: () => Promise.resolve([{ id: 'more', sha256: 'ab', version: '1' }]),
     keyStatus: () => Promise.resolve({ slots: seen.slots }),
     listApiKeys: () => Promise.resolve([apiKey, { ...apiKey, revokedAt: 86_400_000 }]),
     listTenants: () => Promise.resolve([tenant]),
@@ -101,7 +102,11 @@ describe('apikey', () => {
 
   it('binds a token to policies and an environment', async () => {
     const around = watched()
-    await run([...create, '--policy', 'strict', 'more', '--environment', 'production'], around)
+    const bound = ['--policy', 'strict', 'more', '--environment', 'production']
+    const { code, stderr } = await run([...create, ...bound], around)
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/No policy registered is called that, .*: strict\n$/)
+    expect(stderr).not.toContain(': more')
     expect(around.calls[0]?.[5]).toEqual({
       environment: 'production',
       policies: ['strict', 'more'],
@@ -113,6 +118,20 @@ describe('apikey', () => {
     expect(stdout).toContain('5f2b9c0d1e3a4b57  pay\\u001bbot  valid ')
     expect(stdout).toContain('revoked 1970-01-02T00:00:00.000Z')
     expect(stdout).not.toContain('csk_')
+  })
+
+  it('lists what a key is bound to', async () => {
+    const bound = { ...apiKey, environment: 'production', policies: ['strict', 'mo\u001bre'] }
+    const openReading = () =>
+      Promise.resolve({
+        close: () => Promise.resolve(),
+        listApiKeys: () => Promise.resolve([apiKey, bound]),
+      } as unknown as ReadingService)
+    const { stdout } = await run(['apikey', 'list'], { composition: { openReading } })
+    const [head, free, tied] = stdout.split('\n')
+    expect(head).toMatch(/scopes +policies +environment$/)
+    expect(free).toMatch(/decisions:submit +- +-$/)
+    expect(tied).toMatch(/decisions:submit {2}strict,mo\\u001bre {2}production$/)
   })
 
   it('revokes in the tenant named', async () => {

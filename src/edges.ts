@@ -24,8 +24,6 @@ export interface EdgeParts {
 /** Edges that are open. */
 export interface Edges {
   readonly url: string
-  /** A token that may do everything, for a playground. */
-  readonly makeFirstToken: () => Promise<string>
   /** Lets finish what was accepted. */
   readonly close: () => Promise<void>
 }
@@ -53,6 +51,10 @@ async function openControl(
     return undefined
   }
 }
+
+/** A token that may do everything, for a playground. */
+export const makeFirstToken = async (service: Service): Promise<string> =>
+  (await service.createApiKey(firstTenant, 'dev', [...scopes], localCaller())).token
 
 /**
  * Opens the edges of a configuration.
@@ -90,8 +92,6 @@ export async function openEdges(
   })
   return {
     url: server.url,
-    makeFirstToken: async () =>
-      (await service.createApiKey(firstTenant, 'dev', [...scopes], localCaller())).token,
     async close() {
       // Who is held is answered before connections are cut.
       const sentHome = service.endWaits().catch(() => undefined)

@@ -104,16 +104,22 @@ export async function serve(parts: ProcessParts, flags: ServeFlags): Promise<Run
     await service.close()
     await ended
   }
-  const edges = await loading
-    .then(({ openEdges }) =>
-      openEdges(config, { logger: log.logger, service, tls, version: parts.version }),
-    )
-    .catch(async (error: unknown) => {
-      await closeService()
-      throw error
-    })
+  const open = async () => {
+    const { makeFirstToken, openEdges } = await loading
+    // Before the edges, which would stay open where it fails.
+    const devToken = founding === undefined ? null : await makeFirstToken(service)
+    const { logger } = log
+    return {
+      devToken,
+      edges: await openEdges(config, { logger, service, tls, version: parts.version }),
+    }
+  }
+  const { devToken, edges } = await open().catch(async (error: unknown) => {
+    await closeService()
+    throw error
+  })
   return {
-    devToken: founding === undefined ? null : await edges.makeFirstToken(),
+    devToken,
     ended,
     url: edges.url,
     async close() {

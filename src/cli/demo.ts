@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { formatDossier, parseDossier } from '../dossier/v1.ts'
 import { fromUtf8, utf8 } from '../base/bytes.ts'
+import { makeDirectory } from '../store/make-directory.ts'
 import type { Notarised } from '../wire/decision.ts'
 import { policyViewSchema } from '../wire/policies.ts'
 import type { Context } from './command.ts'
@@ -348,7 +349,7 @@ export async function demo(
   { keep: name }: { readonly keep?: string },
 ): Promise<number> {
   // A place that cannot be written to is better told of before the tour than after it.
-  if (name !== undefined) await mkdir(resolve(io.cwd, name), { recursive: true })
+  if (name !== undefined) makeDirectory(resolve(io.cwd, name), 0o777)
   const samples = await readSamples()
   const interrupt = listenForInterrupt(io.signals)
   const stage = await Stage.set(io.env)

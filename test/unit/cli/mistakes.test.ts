@@ -61,5 +61,8 @@ describe('a mistake of the user', () => {
     expect(told).toContain(`The system refuses mkdir (EEXIST): ${join(cwd, 'taken')}`)
     expect(readdirSync(cwd)).toEqual(['taken'])
     expect(existsSync(join(cwd, 'taken', 'trust-root.json'))).toBe(false)
+    // Where the system has no such place Node's own way asks for ever.
+    const nowhere = mistake(await run(['demo', '--keep', '/proc/nowhere'], { composition, cwd }))
+    expect(nowhere).toContain('The system refuses mkdir (ENOENT): /proc/nowhere')
   })
 })

@@ -1,5 +1,5 @@
 // JSON from strangers, read so that what we sign is what was sent: no duplicate names, no `__proto__`, no integer that parsing would round, no
-// number that overflows, and no nesting that would exhaust the stack later. One scan of the text, then JSON.parse, then one walk.
+// number that overflows or is lost to zero, and no nesting that would exhaust the stack later. One scan of the text, then JSON.parse, then one walk.
 import { Failure } from './failure.ts'
 import { limits } from './limits.ts'
 import type { Json } from './canonical-json.ts'
@@ -24,7 +24,20 @@ function skipString(text: string, at: number): number {
   }
 }
 
-/** Index just behind the number that opens at `at`; refuses an integer literal beyond ±(2^53−1). */
+/** What is wrong with a literal that is well-formed, or undefined. */
+function literalProblem(literal: string, integer: boolean): string | undefined {
+  if (integer)
+    return literal.length > 15 && !Number.isSafeInteger(Number(literal))
+      ? 'Integer beyond 2^53-1'
+      : undefined
+  // What is shorter and has no exponent is far from the smallest number.
+  const mayVanish = literal.length > 300 || /e/i.test(literal)
+  return mayVanish && Number(literal) === 0 && /^-?[0.]*[1-9]/.test(literal)
+    ? 'Number too small'
+    : undefined
+}
+
+/** Index just behind the number that opens at `at`; refuses an integer literal beyond ±(2^53−1), and one that is not zero but would become it. */
 function skipNumber(text: string, at: number): number {
   let end = at + 1
   let integer = true
@@ -34,12 +47,13 @@ function skipNumber(text: string, at: number): number {
     if (char === 0x2e || char === 0x65 || char === 0x45) integer = false
     else if (char !== 0x2b && char !== MINUS) break
   }
+  if (integer && end - at <= 15) return end
   const literal = text.slice(at, end)
-  if (integer && end - at > 15 && !Number.isSafeInteger(Number(literal)))
-    throw new Failure(
-      'INPUT_INVALID',
-      `Integer beyond 2^53-1, send it as a string: ${literal.slice(0, 40)}`,
-    )
+  const problem = literalProblem(literal, integer)
+  if (problem !== undefined)
+    throw new Failure('INPUT_INVALID', `${problem}, send it as a string: ${literal.slice(0, 40)}`, {
+      field: walk(text, at).path,
+    })
   return end
 }
 
@@ -66,10 +80,13 @@ function scan(text: string, maxDepth: number): number {
   return members
 }
 
+function refuse(what: string, path: string): never {
+  throw new Failure('INPUT_INVALID', `${what} at ${path === '' ? '/' : path}`, { field: path })
+}
+
 /** Counts the members of the parsed value; refuses `__proto__` and numbers that overflowed. */
 function count(value: unknown, path: string): number {
-  if (typeof value === 'number' && !Number.isFinite(value))
-    throw new Failure('INPUT_INVALID', `Number overflows at ${path}`, { field: path })
+  if (typeof value === 'number' && !Number.isFinite(value)) refuse('Number overflows', path)
   if (typeof value !== 'object' || value === null) return 0
   let members = 0
   if (Array.isArray(value)) {
@@ -82,10 +99,7 @@ function count(value: unknown, path: string): number {
   }
   const object = value as Record<string, unknown>
   for (const name of Object.keys(object)) {
-    if (name === '__proto__')
-      throw new Failure('INPUT_INVALID', `Name is not allowed: __proto__ at ${path}/__proto__`, {
-        field: `${path}/__proto__`,
-      })
+    if (name === '__proto__') refuse('Name is not allowed: __proto__', `${path}/__proto__`)
     const member = object[name]
     members++
     if (typeof member === 'object' || typeof member === 'number')
@@ -94,32 +108,58 @@ function count(value: unknown, path: string): number {
   return members
 }
 
-/** The first name that stands twice in one object of a well-formed text: only walked once a text is known to have one. */
-function findDuplicate(text: string): string {
-  const open: Set<string>[] = []
-  for (let i = 0; i < text.length;) {
+/** An array or object that is open where a walk stands; `at` is the item or member that it is in. */
+interface Open {
+  readonly names: Set<string>
+  readonly isArray: boolean
+  at: string | number
+}
+
+/** The name of the string from `start` to `end`, or undefined when it is none, or not even JSON. */
+function nameAt(text: string, start: number, end: number): string | undefined {
+  let next = end
+  while (' \t\n\r'.includes(text.charAt(next)) && next < text.length) next++
+  if (text.charCodeAt(next) !== COLON) return undefined
+  try {
+    return String(JSON.parse(text.slice(start, end)))
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Walks a text again, to an offset or to the first name that stands twice in one object: only what is known to be refused is walked.
+ * The text may still turn out not to be JSON.
+ */
+function walk(text: string, until: number): { readonly path: string; readonly twice?: string } {
+  const open: Open[] = []
+  const path = (): string => open.map(({ at }) => `/${at}`).join('')
+  for (let i = 0; i < until;) {
     const char = text.charCodeAt(i)
+    const top = open.at(-1)
     if (char === QUOTE) {
       const end = skipString(text, i)
-      if (/^\s*:/.test(text.slice(end, end + 64))) {
-        const name = String(JSON.parse(text.slice(i, end)))
-        const names = open.at(-1)
-        if (names?.has(name) === true) return name
-        names?.add(name)
+      const name = nameAt(text, i, end)
+      if (name !== undefined && top !== undefined) {
+        top.at = name
+        if (top.names.has(name)) return { path: path(), twice: name }
+        top.names.add(name)
       }
       i = end
       continue
     }
-    if (char === 0x7b || char === 0x5b) open.push(new Set())
+    if (char === 0x7b || char === 0x5b)
+      open.push({ at: char === 0x5b ? 0 : '', isArray: char === 0x5b, names: new Set() })
     else if (char === 0x7d || char === 0x5d) open.pop()
+    else if (char === 0x2c && top?.isArray === true) top.at = Number(top.at) + 1
     i++
   }
-  return '?'
+  return { path: path() }
 }
 
 /**
  * The value of a JSON text (RFC 8259, names unique as in RFC 7493), at most 64 levels deep unless told otherwise.
- * @throws {@link Failure} INPUT_MALFORMED when it is not JSON, INPUT_INVALID when a value in it cannot be kept as sent
+ * @throws {@link Failure} INPUT_MALFORMED when it is not JSON, INPUT_INVALID naming the path of a value that cannot be kept as sent
  */
 export function parseStrictJson(text: string, maxDepth: number = limits.jsonDepth): Json {
   const members = scan(text, maxDepth)
@@ -131,8 +171,10 @@ export function parseStrictJson(text: string, maxDepth: number = limits.jsonDept
     throw malformed('Text is not JSON', cause instanceof SyntaxError ? undefined : cause)
   }
   if (count(value, '') !== members) {
-    const name = findDuplicate(text).slice(0, 100)
-    throw new Failure('INPUT_INVALID', `Duplicate name: ${JSON.stringify(name)}`, { field: name })
+    const { path, twice = '?' } = walk(text, text.length)
+    throw new Failure('INPUT_INVALID', `Duplicate name: ${JSON.stringify(twice.slice(0, 100))}`, {
+      field: path,
+    })
   }
   return value
 }

@@ -1,7 +1,7 @@
 // BIP-340 Schnorr signatures over secp256k1, under a tag of ours: what is signed is the tagged hash of the text and never a bare digest, so that a
 // signature made here means nothing to Bitcoin, and none of Bitcoin's anything here.
 import { schnorr } from '@noble/curves/secp256k1.js'
-import { utf8 } from '../base/bytes.ts'
+import { encodeHex, utf8 } from '../base/bytes.ts'
 import { sha256 } from './hash.ts'
 
 /** Lengths of BIP-340, in bytes. */
@@ -17,15 +17,12 @@ export function taggedHash(tag: string, message: Uint8Array): Uint8Array {
 export function isXOnlyKey(publicKey: Uint8Array): boolean {
   if (publicKey.length !== bip340.publicKeyBytes) return false
   try {
-    schnorr.utils.lift_x(BigInt(`0x${hexOf(publicKey)}`))
+    schnorr.utils.lift_x(BigInt(`0x${encodeHex(publicKey)}`))
     return true
   } catch {
     return false
   }
 }
-
-const hexOf = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 
 /** Whether a signature over a message of any length is good; false on anything wrong. */
 export function verifySchnorr(

@@ -56,13 +56,47 @@ describe('strict JSON', () => {
     const failure = refusal('{"a":[0,1e400]}')
     expect(failure.code).toBe('INPUT_INVALID')
     expect(failure.field).toBe('/a/1')
+    expect(refusal('1e400').message).toBe('Number overflows at /')
+  })
+
+  it('accepts the smallest number and refuses what is not zero and would become it', () => {
+    const smallest = ['5e-324', '2.5E-324', '-5e-324', `0.${'0'.repeat(323)}5`]
+    const lost = ['2.4e-324', '2.4E-324', '-2.4e-324', '1e-400', `0.${'0'.repeat(323)}2`]
+    for (const literal of smallest) {
+      expect(parseStrictJson(`[${literal}]`)).toEqual([Number(literal)])
+      expect(Number(literal)).not.toBe(0)
+    }
+    for (const literal of lost) {
+      const failure = refusal(`{"a":[0,${literal}]}`)
+      expect([literal, failure.code, failure.field]).toEqual([literal, 'INPUT_INVALID', '/a/1'])
+      expect(failure.message).toMatch(/^Number too small, send it as a string: /)
+    }
+    for (const zero of ['0', '-0', '0.0', '0e-400', '0.000E5', `-0.${'0'.repeat(400)}e-9`])
+      expect(parseStrictJson(`[${zero}]`)).toEqual([zero.startsWith('-') ? -0 : 0])
+  })
+
+  it('names the path of whatever it refuses for its value, in one way', () => {
+    const number = '9007199254740993'
+    const wrong: readonly (readonly [text: string, field: string])[] = [
+      [number, ''],
+      [`[[],{"b":[1,"x:",${number}]}]`, '/1/b/2'],
+      [`{"a":{"b" \n:1},"c":[{},{"\\u0064":${number}}]}`, '/c/1/d'],
+      [`{"a":{"x":[1,2]},"b":1e-999}`, '/b'],
+      ['{"a":{"x":[1,2]},"b":1e999}', '/b'],
+      ['{"a":[{"__proto__":1}]}', '/a/0/__proto__'],
+    ]
+    for (const [text, field] of wrong) expect([text, refusal(text).field]).toEqual([text, field])
+    // What stands behind is not looked at, and need not be JSON.
+    expect(refusal(`{"a":${number}}}{`).field).toBe('/a')
+    expect(refusal(`{"a""b":[,${number}`).field).toBe('/b/1')
   })
 
   it.each([
-    ['{"a":1,"a":2}', 'a'],
-    ['{"x":{"b":1,"c":2,"b":3}}', 'b'],
-    ['{"a":1,"\\u0061":2}', 'a'],
-    ['[{"k":{}},{"k":{"z":1,"z":1}}]', 'z'],
+    ['{"a":1,"a":2}', '/a'],
+    ['{"x":{"b":1,"c":2,"b":3}}', '/x/b'],
+    ['{"a":1,"\\u0061":2}', '/a'],
+    ['[{"k":{}},{"k":{"z":1,"z":1}}]', '/1/k/z'],
+    [`{"a":1,"a"${' '.repeat(100)}:2}`, '/a'],
   ])('refuses the duplicate name in %s', (text, name) => {
     const failure = refusal(text)
     expect(failure.code).toBe('INPUT_INVALID')

@@ -1,14 +1,19 @@
 import { encodeBase64 } from '../base/base64.ts'
 import { equalBytes } from '../base/bytes.ts'
 import { floorGate, type ApproverRecord } from './dual-signature-validator.ts'
-import { createMessageHash, createSigningText, type OverrideMessage } from './message-hash.ts'
+import {
+  createMessageHash,
+  createSigningText,
+  readMessageHash,
+  type OverrideMessage,
+} from './message-hash.ts'
 import type { SignatureProvider } from './signature-provider.ts'
 
 /** What became of an authorisation. */
 export interface OverrideAuthorization {
   readonly authorized: boolean
   readonly actorId: string
-  /** Hex hash of what was signed. */
+  /** Hex hash of what was signed; empty where the request has none. */
   readonly messageHash: string
   /** Why not; null when it is. */
   readonly reason: string | null
@@ -31,7 +36,10 @@ export class Approver {
     publicKey: Uint8Array,
   ): OverrideAuthorization {
     const { actorId, publicKey: own } = this.record
-    const messageHash = createMessageHash(message)
+    const due = readMessageHash(message)
+    if ('problem' in due)
+      return { actorId, authorized: false, messageHash: '', reason: due.problem }
+    const { hash: messageHash } = due
     const reason = this.#problem(message, messageHash, signature, publicKey, own)
     return { actorId, authorized: reason === null, messageHash, reason }
   }

@@ -1,6 +1,6 @@
 import { encodeHex } from '../base/bytes.ts'
 import { leadRoles } from '../dossier/challenge.ts'
-import { createMessageHash, createSigningText, type OverrideMessage } from './message-hash.ts'
+import { createSigningText, readMessageHash, type OverrideMessage } from './message-hash.ts'
 import type { SignatureProvider } from './signature-provider.ts'
 
 /** A role of those that overrule together. */
@@ -66,7 +66,9 @@ export class DualSignatureValidator {
     const key = encodeHex(approver.publicKey)
     if (encodeHex(publicKey) !== key) return 'Key is not the one of this person'
     if (before.some((one) => encodeHex(one.publicKey) === key)) return 'One key signs once'
-    if (messageHash !== createMessageHash(message)) return 'What was signed is another request'
+    const due = readMessageHash(message)
+    if ('problem' in due) return due.problem
+    if (messageHash !== due.hash) return 'What was signed is another request'
     const text = createSigningText(messageHash)
     return this.#provider.verify(text, signature, publicKey) ? undefined : 'Signature is not good'
   }

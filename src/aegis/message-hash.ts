@@ -1,6 +1,6 @@
 import { canonicalBytes } from '../base/canonical-json.ts'
 import { encodeHex, utf8 } from '../base/bytes.ts'
-import { Failure } from '../base/failure.ts'
+import { asFailure, Failure } from '../base/failure.ts'
 import { sha256 } from '../crypto/hash.ts'
 
 /** The version of what is hashed and signed here; AEGIS has published no form of its own. */
@@ -43,6 +43,17 @@ export function createMessageHash({
     ...bound,
   }
   return encodeHex(sha256(canonicalBytes(message)))
+}
+
+/** The hash of a message that a stranger may have made, or why it has none: text that is not Unicode, and a time that is no number, have no one form. */
+export function readMessageHash(
+  message: OverrideMessage,
+): { readonly hash: string } | { readonly problem: string } {
+  try {
+    return { hash: createMessageHash(message) }
+  } catch (error) {
+    return { problem: `Request cannot be signed: ${asFailure(error).message}` }
+  }
 }
 
 /** The ASCII bytes that keys sign: version, blank, hash. A bare hash could be one of anything. */

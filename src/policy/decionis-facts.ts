@@ -171,10 +171,10 @@ export function readDecionisCondition(
   const { field, operator, wanted } = readWanted(value, at, shape)
   const matcher = { kind: operator, field, value: wanted, lookup: factAt(field) }
   if (operator === 'matches') return { ...matcher, ...readMatches(wanted, at) }
-  const compare = decionisOperators[operator]
+  const compare = decionisOperators[operator]?.(wanted)
   return {
     ...matcher,
-    compare: (actual) => compare?.(actual === missing ? undefined : actual, wanted) ?? false,
+    compare: (actual) => compare?.(actual === missing ? undefined : actual) ?? false,
   }
 }
 

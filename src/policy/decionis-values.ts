@@ -1,7 +1,12 @@
 // How Decionis compares: numbers out of text, booleans out of words, text without case, and lists by any of their elements.
 
-/** A comparison of what a fact is, or undefined where there is none, with what a rule wants. */
-export type DecionisComparison = (actual: unknown, wanted: unknown) => boolean
+import { includesText } from './find-text.ts'
+
+/** A comparison of what a fact is, or undefined where there is none. */
+type DecionisComparison = (actual: unknown) => boolean
+
+/** Makes ready what a fact is compared with. */
+type Operator = (wanted: unknown) => DecionisComparison
 
 function numberOf(value: unknown): number | undefined {
   const number = typeof value === 'string' && value.trim() !== '' ? Number.parseFloat(value) : value
@@ -24,44 +29,84 @@ export function textOf(value: unknown): string | undefined {
 
 const readings: readonly ((value: unknown) => unknown)[] = [numberOf, booleanOf, textOf]
 
-/** Whether two values are the same to Decionis. */
-function isSame(actual: unknown, wanted: unknown): boolean {
-  if (Array.isArray(actual)) return actual.some((item) => isSame(item, wanted))
-  if (Array.isArray(wanted)) return wanted.some((item) => isSame(actual, item))
-  for (const read of readings) {
-    const a = read(actual)
-    const b = read(wanted)
-    if (a !== undefined && b !== undefined) return a === b
+/** Wanted values of which the same readings are something: each reading's values, and the values themselves. */
+interface Alike {
+  readonly read: readonly (ReadonlySet<unknown> | undefined)[]
+  readonly raw: ReadonlySet<unknown>
+}
+
+const readingsOf = (value: unknown): readonly unknown[] => readings.map((read) => read(value))
+
+const isRead = (reading: unknown): boolean => reading !== undefined
+
+/** The values of a list and of the lists in it. */
+const leavesOf = (value: unknown): readonly unknown[] =>
+  Array.isArray(value) ? value.flatMap(leavesOf) : [value]
+
+function groupAlike(wanted: unknown): readonly Alike[] {
+  const groups = Map.groupBy(leavesOf(wanted), (value) => readingsOf(value).map(isRead).join())
+  return [...groups.values()].map((values) => {
+    const read = values.map(readingsOf)
+    return {
+      read: readings.map((_, i) =>
+        isRead(read[0]?.[i]) ? new Set(read.map((one) => one[i])) : undefined,
+      ),
+      raw: new Set(values),
+    }
+  })
+}
+
+/** Whether two values are the same to Decionis: by the first reading that both have. A long list is compared with a long list in the time that reading both takes. */
+function same(wanted: unknown): DecionisComparison {
+  const groups = groupAlike(wanted)
+  const isSame: DecionisComparison = (actual) => {
+    if (Array.isArray(actual)) return actual.some(isSame)
+    const found = readingsOf(actual)
+    return groups.some(({ raw, read }) => {
+      const by = found.findIndex((one, i) => isRead(one) && read[i] !== undefined)
+      return by < 0 ? raw.has(actual) : read[by]?.has(found[by]) === true
+    })
   }
-  return actual === wanted
+  return isSame
+}
+
+const different: Operator = (wanted) => {
+  const isSame = same(wanted)
+  return (actual) => !isSame(actual)
 }
 
 const ordered =
-  (holds: (a: number, b: number) => boolean): DecionisComparison =>
-  (actual, wanted) => {
-    const a = numberOf(actual)
+  (holds: (a: number, b: number) => boolean): Operator =>
+  (wanted) => {
     const b = numberOf(wanted)
-    return a !== undefined && b !== undefined && holds(a, b)
+    return (actual) => {
+      const a = numberOf(actual)
+      return a !== undefined && b !== undefined && holds(a, b)
+    }
   }
 
-function contains(actual: unknown, wanted: unknown): boolean {
-  if (Array.isArray(actual)) return actual.some((item) => isSame(item, wanted))
-  const a = textOf(actual)
+function contains(wanted: unknown): DecionisComparison {
+  const isSame = same(wanted)
   const b = textOf(wanted)
-  return a !== undefined && b !== undefined && a.includes(b)
+  const includes = b === undefined ? undefined : includesText(b)
+  return (actual) => {
+    if (Array.isArray(actual)) return actual.some(isSame)
+    const a = textOf(actual)
+    return a !== undefined && includes?.(a) === true
+  }
 }
 
 /** Every operator but `matches`; of what is missing `ne` and `not_in` are true. */
-export const decionisOperators: Readonly<Record<string, DecionisComparison>> = Object.freeze({
-  eq: isSame,
-  ne: (actual, wanted) => !isSame(actual, wanted),
-  neq: (actual, wanted) => !isSame(actual, wanted),
+export const decionisOperators: Readonly<Record<string, Operator>> = Object.freeze({
+  eq: same,
+  ne: different,
+  neq: different,
   gt: ordered((a, b) => a > b),
   gte: ordered((a, b) => a >= b),
   lt: ordered((a, b) => a < b),
   lte: ordered((a, b) => a <= b),
-  in: isSame,
-  not_in: (actual, wanted) => !isSame(actual, wanted),
-  exists: (actual) => actual !== undefined && actual !== null,
+  in: same,
+  not_in: different,
+  exists: () => (actual) => actual !== undefined && actual !== null,
   contains,
 })

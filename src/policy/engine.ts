@@ -1,4 +1,5 @@
 // The engines that have decided. What one answered it answers for ever, so that an old decision can be made again; what is to be otherwise is another one.
+import type { Sizes } from './python-values.ts'
 
 /** What engines do differently. */
 interface EngineRules {
@@ -27,10 +28,16 @@ export const rulesOf = (engine: EngineName): EngineRules => engines[engine]
 
 /** What comparing may still cost in one decision. */
 export class Meter {
+  readonly #sizes: Sizes = new WeakMap()
   #left: number
 
   constructor(steps: number) {
     this.#left = steps
+  }
+
+  /** What was counted of the request's objects for this decision. */
+  get sizes(): Sizes {
+    return this.#sizes
   }
 
   /** Whether there was so much left. */

@@ -69,7 +69,16 @@ function narrow(range: Range, matcher: Matcher): void {
 const isEmpty = ({ high, low, openHigh, openLow }: Range): boolean =>
   low > high || (low === high && (openLow || openHigh))
 
+/** Whether nothing compares so with what is wanted: a text with a number, an order with an object, one of none. */
+function isSenseless({ kind, value }: Comparison): boolean {
+  if (kind === 'in') return Array.isArray(value) && value.length === 0
+  if (kind === 'starts_with' || kind === 'ends_with' || kind === 'regex')
+    return typeof value !== 'string'
+  return numeric[kind] !== undefined && typeof value === 'object' && !Array.isArray(value)
+}
+
 function contradicts(comparisons: readonly Comparison[]): boolean {
+  if (comparisons.some(isSenseless)) return true
   const range: Range = { low: -Infinity, high: Infinity, openLow: false, openHigh: false }
   for (const one of comparisons) narrow(range, one)
   if (isEmpty(range)) return true

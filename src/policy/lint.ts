@@ -12,7 +12,7 @@ const lintCodes = Object.freeze({
   DUPLICATE_ID: 'Two have one id, so that a decision does not say which of them decided',
   UNREACHABLE_RULE: 'A rule before it always matches',
   SHADOWED_RULE: 'Wherever it matches, a rule before it does',
-  NEVER_MATCHES: 'Its conditions exclude each other',
+  NEVER_MATCHES: 'Its conditions exclude each other, or one of them holds of nothing',
   ALLOWS_EVERYTHING: 'It allows whatever comes',
   ALLOWS_UNBOUNDED: 'It allows a number from some value on, without an upper bound',
   ALLOWS_ALL_BUT: 'It says only what is not allowed, so that whatever is new is',

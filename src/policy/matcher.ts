@@ -4,11 +4,12 @@ import type { FieldMatcher, ForeignMatcher, Matcher } from './bundle.ts'
 import { refuse } from './bundle-schema.ts'
 import type { EvaluationContext } from './context.ts'
 import type { Dialect } from './dialect.ts'
+import { includesText } from './find-text.ts'
 import { compilePath, missing, type Lookup } from './path.ts'
 import { compilePattern, weighPythonPattern, type Pattern } from './pattern.ts'
 import { askPredicate, type Predicates } from './predicate.ts'
 import { PatternProblem } from './pattern-flags.ts'
-import { isOrdered } from './python-values.ts'
+import { isOrdered, type Sizes } from './python-values.ts'
 
 /** A matcher that is ready to be asked. */
 export interface CompiledMatcher {
@@ -23,7 +24,7 @@ export interface CompiledMatcher {
 }
 
 /** Compares what is there with what the bundle wants. */
-type Comparison = (actual: unknown) => boolean
+type Comparison = (actual: unknown, sizes?: Sizes) => boolean
 
 const raise = (what: string, at: string): never => {
   throw new Failure('POLICY_RAISED', `${what} at ${at}`, { field: at })
@@ -44,12 +45,11 @@ function compileText({ kind, value }: FieldMatcher): Comparison {
 
 function compileContains({ value }: FieldMatcher, { member }: Dialect, at: string): Comparison {
   const unhashable = typeof value === 'object'
-  return (actual) => {
+  const includes = typeof value === 'string' ? includesText(value) : undefined
+  return (actual, sizes) => {
     if (typeof actual === 'string')
-      return typeof value === 'string'
-        ? actual.includes(value)
-        : raise('Only a string can be contained in a string', at)
-    if (Array.isArray(actual)) return actual.some((item) => member(item, value))
+      return includes?.(actual) ?? raise('Only a string can be contained in a string', at)
+    if (Array.isArray(actual)) return actual.some((item) => member(item, value, sizes))
     if (typeof actual !== 'object' || actual === null) return false
     if (unhashable) return raise('Neither list nor object can be a name', at)
     return typeof value === 'string' && Object.hasOwn(actual, value)
@@ -88,19 +88,19 @@ function compileComparison(matcher: FieldMatcher, dialect: Dialect, at: string):
   const { kind, value } = matcher
   switch (kind) {
     case 'eq':
-      return (actual) => dialect.equal(actual, value)
+      return (actual, sizes) => dialect.equal(actual, value, sizes)
     case 'ne':
-      return (actual) => !dialect.equal(actual, value)
+      return (actual, sizes) => !dialect.equal(actual, value, sizes)
     case 'gt':
     case 'gte':
     case 'lt':
     case 'lte':
-      return (actual) => isOrdered(kind, actual, value)
+      return (actual, sizes) => isOrdered(kind, actual, value, sizes)
     case 'in':
     case 'not_in': {
       const items = value as readonly unknown[]
       const wanted = kind === 'in'
-      return (actual) => items.some((item) => dialect.member(actual, item)) === wanted
+      return (actual, sizes) => items.some((item) => dialect.member(actual, item, sizes)) === wanted
     }
     case 'contains':
       return compileContains(matcher, dialect, at)
@@ -147,9 +147,9 @@ function canJudge({ kind, value }: FieldMatcher, actual: unknown): boolean {
 
 const judging =
   (matcher: FieldMatcher, compare: Comparison, at: string): Comparison =>
-  (actual) =>
+  (actual, sizes) =>
     canJudge(matcher, actual)
-      ? compare(actual)
+      ? compare(actual, sizes)
       : raise(`Value is of a kind that ${matcher.kind} cannot judge`, at)
 
 function compileField(matcher: FieldMatcher, at: string, dialect: Dialect): CompiledMatcher {
@@ -167,7 +167,7 @@ function compileField(matcher: FieldMatcher, at: string, dialect: Dialect): Comp
       const actual = lookup(context)
       if (actual === missing) return whenMissing
       charge(context, actual)
-      return compare(actual)
+      return compare(actual, context.meter?.sizes)
     },
   }
 }

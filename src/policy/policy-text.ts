@@ -1,5 +1,5 @@
 // Text of policies and contexts, read as the dialect wants it: strictly, or as Python reads it, with integers beyond 2^53 kept exactly.
-import { isScalar, parseDocument, visit, YAMLError, type ScalarTag } from 'yaml'
+import { isScalar, LineCounter, parseDocument, visit, YAMLError, type ScalarTag } from 'yaml'
 import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
@@ -21,13 +21,17 @@ function checkSize(text: string): void {
     throw new Failure('INPUT_TOO_LARGE', `Text must not be longer than ${mostText} characters`)
 }
 
+/** As a loop, for a pattern would look for the end of a text that has none again from each of its quotes. */
 function checkDepth(text: string): void {
   let depth = 0
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
-    if (token === '[' || token === '{') {
-      if (++depth > limits.jsonDepth)
-        throw new Failure('INPUT_MALFORMED', `Nested deeper than ${limits.jsonDepth} levels`)
-    } else if (token === ']' || token === '}') depth--
+  let isQuoted = false
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charAt(i)
+    if (char === '"') isQuoted = !isQuoted
+    else if (isQuoted) i += Number(char === '\\')
+    else if (char === ']' || char === '}') depth--
+    else if ((char === '[' || char === '{') && ++depth > limits.jsonDepth)
+      throw new Failure('INPUT_MALFORMED', `Nested deeper than ${limits.jsonDepth} levels`)
   }
 }
 
@@ -144,7 +148,13 @@ const pythonYaml = {
   uniqueKeys: false,
   customTags: (tags: readonly unknown[]) => [...(tags as ScalarTag[]), ...pythonTags],
 } as const
-const strictYaml = { version: '1.2', schema: 'core', intAsBigInt: true } as const
+// The parser itself compares each name of an object with all before it: that is quadratic.
+const strictYaml = {
+  version: '1.2',
+  schema: 'core',
+  intAsBigInt: true,
+  uniqueKeys: false,
+} as const
 
 // What PyYAML does not read, and its line breaks that YAML 1.2 takes for characters.
 const unreadable = /[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u
@@ -159,13 +169,24 @@ function checkPythonText(text: string): void {
 
 type YamlDocument = ReturnType<typeof parseDocument>
 
+const notYaml = (why: string, cause?: unknown): Failure =>
+  new Failure('INPUT_MALFORMED', `Text is not YAML${why}`, { cause })
+
 /** Checks the names of all objects of a document; what merges (`<<`) is none. */
-function checkNames(document: YamlDocument): void {
+function checkNames(document: YamlDocument, areUnique: boolean, lines: LineCounter): void {
   visit(document, {
-    Pair: (_, { key }) => {
-      const name: unknown = isScalar(key) ? key.value : undefined
-      if (typeof name !== 'symbol' && typeof name !== 'string')
-        throw new Failure('INPUT_INVALID', 'Every name in YAML must be a string: quote it')
+    Map: (_, { items }) => {
+      const names = new Set<unknown>()
+      for (const { key } of items) {
+        const name: unknown = isScalar(key) ? key.value : undefined
+        if (typeof name !== 'symbol' && typeof name !== 'string')
+          throw new Failure('INPUT_INVALID', 'Every name in YAML must be a string: quote it')
+        if (areUnique && names.has(name)) {
+          const { line } = lines.linePos(isScalar(key) ? (key.range?.[0] ?? 0) : 0)
+          throw notYaml(` in line ${line}: Map keys must be unique`)
+        }
+        names.add(name)
+      }
     },
   })
 }
@@ -198,7 +219,10 @@ function settle(value: unknown, dialect: Dialect, depth = 0): unknown {
     const near = Number(value)
     if (Number.isSafeInteger(near)) return near
     if (dialect.exactIntegers) return value
-    throw new Failure('INPUT_INVALID', `Integer beyond 2^53-1, send it as a string: ${value}`)
+    throw new Failure(
+      'INPUT_INVALID',
+      `Integer beyond 2^53-1, send it as a string: ${String(value).slice(0, 40)}`,
+    )
   }
   if (Array.isArray(value)) return value.map((item) => settle(item, dialect, depth + 1))
   if (typeof value !== 'object' || value === null) return value
@@ -225,18 +249,20 @@ export function parsePolicyYaml(text: string, dialect: Dialect): unknown {
   if (isPython) checkPythonText(text)
   let value: unknown
   try {
-    const document = parseDocument(text, isPython ? pythonYaml : strictYaml)
+    const lineCounter = new LineCounter()
+    const options = isPython ? pythonYaml : strictYaml
+    const document = parseDocument(text, { ...options, lineCounter })
     // A tag that nobody knows is only a warning to the parser.
     const [problem] = [...document.errors, ...document.warnings]
     // The parser keeps what a tag threw as an error of its own.
     if (problem?.message.includes(quoteDates) === true) refuseDate()
     if (problem !== undefined) throw problem
-    checkNames(document)
+    checkNames(document, !isPython, lineCounter)
     if (isPython) checkPythonNodes(document)
     value = document.toJS({ maxAliasCount: 100 })
   } catch (cause) {
     if (cause instanceof Failure) throw cause
-    throw new Failure('INPUT_MALFORMED', `Text is not YAML${placeOf(cause)}`, { cause })
+    throw notYaml(placeOf(cause), cause)
   }
   return settle(value, dialect)
 }

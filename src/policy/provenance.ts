@@ -6,10 +6,11 @@ import { Failure } from '../base/failure.ts'
 import type { Effect, ForeignMatcher, Matcher, PolicyBundle, Rule } from './bundle.ts'
 import { fit } from './bundle-schema.ts'
 import type { EvaluationContext } from './context.ts'
+import { includesText } from './find-text.ts'
 import { compileGlob } from './glob.ts'
 import { effectOf } from './lattice.ts'
 import { missing, type Lookup } from './path.ts'
-import { isOrdered, looseEqual, type Order } from './python-values.ts'
+import { isOrdered, looseEqual, type Order, type Sizes } from './python-values.ts'
 import { openScope, plainTerms } from './terms.ts'
 
 const name = z.string().min(1).max(256)
@@ -75,19 +76,25 @@ function shapeOf(value: unknown): Shape {
 }
 
 /** Python's order, which raises between what has none. */
-function compareOrder(order: Order, actual: unknown, value: unknown, at: string): boolean {
+function compareOrder(
+  order: Order,
+  actual: unknown,
+  value: unknown,
+  at: string,
+  sizes: Sizes | undefined,
+): boolean {
   const shape = shapeOf(actual)
   return shape === 'none' || shape !== shapeOf(value)
     ? raise('Values without an order', at)
-    : isOrdered(order, actual, value)
+    : isOrdered(order, actual, value, sizes)
 }
 
 /** Python's `in`. */
-function isIn(actual: unknown, value: unknown, at: string): boolean {
-  if (Array.isArray(value)) return value.some((item) => looseEqual(actual, item))
+function isIn(actual: unknown, value: unknown, at: string, sizes: Sizes | undefined): boolean {
+  if (Array.isArray(value)) return value.some((item) => looseEqual(actual, item, sizes))
   if (typeof value === 'string')
     return typeof actual === 'string'
-      ? value.includes(actual)
+      ? includesText(actual)(value)
       : raise('Only a string can be in a string', at)
   if (!isObject(value)) return raise('Nothing can be in this value', at)
   if (typeof actual === 'object' && actual !== null) return raise('Not a name', at)
@@ -97,12 +104,13 @@ function isIn(actual: unknown, value: unknown, at: string): boolean {
 /** The comparison of a condition; what is missing is Python's None. */
 function compareCondition({ operator, value }: Condition): ForeignMatcher['compare'] {
   const order = orders[operator]
-  return (found, at) => {
+  return (found, at, { meter }) => {
+    const sizes = meter?.sizes
     const actual = found === missing ? null : found
-    if (order !== undefined) return compareOrder(order, actual, value, at)
-    if (operator === '==') return looseEqual(actual, value)
-    if (operator === '!=') return !looseEqual(actual, value)
-    return isIn(actual, value, at) === (operator === 'in')
+    if (order !== undefined) return compareOrder(order, actual, value, at, sizes)
+    if (operator === '==') return looseEqual(actual, value, sizes)
+    if (operator === '!=') return !looseEqual(actual, value, sizes)
+    return isIn(actual, value, at, sizes) === (operator === 'in')
   }
 }
 

@@ -4,8 +4,10 @@
 
 /** The four orders. */
 export type Order = 'gt' | 'gte' | 'lt' | 'lte'
-/** Whether two values are the same. */
-export type Equality = (a: unknown, b: unknown) => boolean
+/** How many members each object has that was counted, so that a large one is counted once for all that it is compared with. Of objects that nobody changes meanwhile. */
+export type Sizes = WeakMap<object, number>
+/** Whether two values are the same; `b` is the bundle's. */
+export type Equality = (a: unknown, b: unknown, sizes?: Sizes) => boolean
 
 /** The number of a value, booleans as 0 and 1, or undefined when it is none. */
 function numberOf(value: unknown): number | bigint | undefined {
@@ -16,29 +18,46 @@ function numberOf(value: unknown): number | bigint | undefined {
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null
 
+function sizeOf(object: object, sizes: Sizes | undefined): number {
+  const known = sizes?.get(object)
+  if (known !== undefined) return known
+  const size = Object.keys(object).length
+  sizes?.set(object, size)
+  return size
+}
+
 function equalObjects(
   a: Readonly<Record<string, unknown>>,
   b: Readonly<Record<string, unknown>>,
   equal: Equality,
+  sizes: Sizes | undefined,
 ): boolean {
-  const names = Object.keys(a)
+  // By the names of the bundle's: a request may have many.
+  const names = Object.keys(b)
   return (
-    names.length === Object.keys(b).length &&
-    names.every((name) => Object.hasOwn(b, name) && equal(a[name], b[name]))
+    names.every((name) => Object.hasOwn(a, name) && equal(a[name], b[name], sizes)) &&
+    names.length === sizeOf(a, sizes)
   )
 }
 
-function equalContainers(a: unknown, b: unknown, equal: Equality): boolean {
+function equalContainers(
+  a: unknown,
+  b: unknown,
+  equal: Equality,
+  sizes: Sizes | undefined,
+): boolean {
   if (Array.isArray(a))
     return (
-      Array.isArray(b) && a.length === b.length && a.every((item: unknown, i) => equal(item, b[i]))
+      Array.isArray(b) &&
+      a.length === b.length &&
+      a.every((item: unknown, i) => equal(item, b[i], sizes))
     )
-  return isObject(a) && isObject(b) && !Array.isArray(b) && equalObjects(a, b, equal)
+  return isObject(a) && isObject(b) && !Array.isArray(b) && equalObjects(a, b, equal, sizes)
 }
 
 /** Python's `==`: booleans are numbers, at every depth. */
-export function looseEqual(a: unknown, b: unknown): boolean {
-  if (isObject(a)) return equalContainers(a, b, looseEqual)
+export function looseEqual(a: unknown, b: unknown, sizes?: Sizes): boolean {
+  if (isObject(a)) return equalContainers(a, b, looseEqual, sizes)
   if (a === b) return true
   const x = numberOf(a)
   const y = numberOf(b)
@@ -47,14 +66,14 @@ export function looseEqual(a: unknown, b: unknown): boolean {
 }
 
 /** As {@link looseEqual}, but a boolean is the same as nothing but itself, at every depth. */
-export function strictEqual(a: unknown, b: unknown): boolean {
-  if (isObject(a)) return equalContainers(a, b, strictEqual)
+export function strictEqual(a: unknown, b: unknown, sizes?: Sizes): boolean {
+  if (isObject(a)) return equalContainers(a, b, strictEqual, sizes)
   return typeof a === 'boolean' || typeof b === 'boolean' ? a === b : looseEqual(a, b)
 }
 
 /** What dialect 0.2 does: strict about booleans themselves, Python's `==` inside containers. */
-export const booleanEqual: Equality = (a, b) =>
-  typeof a === 'boolean' || typeof b === 'boolean' ? a === b : looseEqual(a, b)
+export const booleanEqual: Equality = (a, b, sizes) =>
+  typeof a === 'boolean' || typeof b === 'boolean' ? a === b : looseEqual(a, b, sizes)
 
 const isHighSurrogate = (unit: number): boolean => (unit & 0xfc00) === 0xd800
 
@@ -80,7 +99,7 @@ const orders: Readonly<Record<Order, (a: number | bigint, b: number | bigint) =>
 }
 
 /** Whether `a` stands in this order to `b`; false where Python would raise TypeError. */
-export function isOrdered(order: Order, a: unknown, b: unknown): boolean {
+export function isOrdered(order: Order, a: unknown, b: unknown, sizes?: Sizes): boolean {
   const holds = orders[order]
   if (typeof a === 'string') return typeof b === 'string' && holds(compareCodePoints(a, b), 0)
   if (Array.isArray(a)) {
@@ -88,7 +107,7 @@ export function isOrdered(order: Order, a: unknown, b: unknown): boolean {
     const other = b as readonly unknown[]
     const shared = Math.min(a.length, other.length)
     for (let i = 0; i < shared; i++)
-      if (!looseEqual(a[i], other[i])) return isOrdered(order, a[i], other[i])
+      if (!looseEqual(a[i], other[i], sizes)) return isOrdered(order, a[i], other[i], sizes)
     return holds(a.length, other.length)
   }
   const x = numberOf(a)

@@ -5,6 +5,7 @@ import type { EvaluationContext } from './context.ts'
 import { askInTurn, combine, refusalOf } from './evaluate.ts'
 import type { CompiledMatcher } from './matcher.ts'
 import { missing } from './path.ts'
+import { showValue } from './show-value.ts'
 
 /** One comparison and how it came out. */
 export interface TracedComparison {
@@ -49,21 +50,11 @@ export interface Trace {
 /** Whether the value at a path may stand in a trace. */
 export type Reveal = (field: string) => boolean
 
-const mostCharacters = 200
-
 const typeOf = (value: unknown): string => {
   if (value === missing) return 'missing'
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'list'
   return typeof value === 'bigint' ? 'number' : typeof value
-}
-
-/** JSON of a value; integers that JSON would round stand as strings. */
-function show(value: unknown): string {
-  const text = JSON.stringify(value, (_, member: unknown) =>
-    typeof member === 'bigint' ? String(member) : member,
-  )
-  return text.length <= mostCharacters ? text : `${text.slice(0, mostCharacters)}…`
 }
 
 /** What two comparisons or more would have to be otherwise for, or none could be. */
@@ -110,7 +101,7 @@ class Tracer {
       kind,
       field,
       found: typeOf(value),
-      ...(shown ? { value: show(value) } : {}),
+      ...(shown ? { value: showValue(value) } : {}),
       matched: test(this.#context),
     }
   }

@@ -300,6 +300,41 @@ describe('the validator', () => {
     )
     expect(judge([one, two], start, { ...message, failedGates: ['complexity'] })).toContain('floor')
   })
+
+  it('says of what has no hash that it cannot be signed', () => {
+    const provider = new BIP322Provider()
+    const { approvers, sign, workflow } = world(provider)
+    const [{ publicKey, signature }, { message, messageHash }] = [sign('ann'), workflow]
+    const given = {
+      actorId: 'ann',
+      messageHash,
+      publicKey: Buffer.from(publicKey, 'base64'),
+      role: 'risk_lead' as const,
+      signature: Buffer.from(signature, 'base64'),
+    }
+    const validator = new DualSignatureValidator(provider, approvers)
+    const { requestedBy, ...unasked } = message
+    expect(validator.problem(message, given, [], start)).toBeUndefined()
+    expect(requestedBy).toBe('carl')
+    for (const wrong of [
+      { ...message, justification: '\ud800' },
+      { ...message, proposalId: 'p\udc00' },
+      { ...message, failedGates: ['risk', 'risk'] },
+      { ...message, failedGates: ['\udfff'] },
+      { ...message, expiresAt: NaN },
+      unasked,
+    ])
+      expect(validator.problem(wrong, given, [], start)).toMatch(/^Request cannot be signed: /)
+    const [ann] = approvers
+    if (ann === undefined) throw new Error('Nobody')
+    const judged = new Approver(ann, provider).authorizeOverride(
+      { ...message, justification: '\ud800' },
+      given.signature,
+      given.publicKey,
+    )
+    expect(judged).toMatchObject({ authorized: false, messageHash: '' })
+    expect(judged.reason).toMatch(/^Request cannot be signed: /)
+  })
 })
 
 describe('an approver', () => {

@@ -73,8 +73,21 @@ describe('a rule that can never decide', () => {
     ['bounds that touch and are open', all(is('a', 5, 'gte'), is('a', 5, 'lt'))],
     ['a path that is there and is not', all(is('a', null, 'missing'), is('a', 1))],
     ['nothing but what never holds', some(not({ kind: 'always' }))],
+    ['a text that begins with a number', is('a', 5, 'starts_with')],
+    ['a text that ends with a list', all(is('a', ['x'], 'ends_with'), is('b', 1))],
+    ['an order with an object', is('a', {}, 'lte')],
+    ['one of none', is('a', [], 'in')],
   ])('excludes itself by %s', (_, when) => {
     expect(lint(bundle([rule('r', 'deny', when)]))).toEqual(['NEVER_MATCHES r'])
+  })
+
+  it.each([
+    ['a text that begins with a text', is('a', '5', 'starts_with')],
+    ['an order with a list', is('a', [], 'lte')],
+    ['none of none', is('a', [], 'not_in')],
+    ['one of one', is('a', [1], 'in')],
+  ])('does not exclude itself by %s', (_, when) => {
+    expect(lint(bundle([rule('r', 'deny', when)]))).toEqual([])
   })
 
   it('may have bounds that touch and are closed', () => {

@@ -33,6 +33,16 @@ describe('JSON', () => {
     expect(code(() => parsePolicyText('{"__proto__":1}', native))).toBe('INPUT_INVALID')
   })
 
+  it('counts levels outside of texts only, whatever is escaped in them', () => {
+    const nested = (levels: number, inner: string): string =>
+      `${'['.repeat(levels)}${inner}${']'.repeat(levels)}`
+    for (const inner of ['"[[{{"', '"}]}]"', String.raw`"\\"`, String.raw`"\"[[{\\"`]) {
+      expect(parsePolicyText(nested(2, inner), first)).toEqual([[JSON.parse(inner)]])
+      expect(code(() => parsePolicyText(nested(64, inner), first))).toBe('none')
+      expect(code(() => parsePolicyText(nested(65, inner), first))).toBe('INPUT_MALFORMED')
+    }
+  })
+
   it('lets the last of two members count in dialect 0.1, and __proto__ be a name', () => {
     expect(parsePolicyText('{"a":1,"a":2}', first)).toEqual({ a: 2 })
     const value = parsePolicyText('{"__proto__":9007199254740993}', first) as object

@@ -1,8 +1,11 @@
 // An end for calls across a network that may never end by themselves.
 
+const failureNamed = (name: string): Error => Object.assign(new Error(name), { name })
+
 /**
  * What `call` gives, or after `ms` an error named `DeadlineError`, or once `closing` is aborted one named `ClosedError`: at once, also where the call
- * does not listen to the signal it is given, as the SDK of AWS does not while it looks for credentials.
+ * does not listen to the signal it is given, as the SDK of AWS does not while it looks for credentials. Nothing is called where `closing` was aborted
+ * before.
  */
 export async function within<T>(
   ms: number,
@@ -13,11 +16,12 @@ export async function within<T>(
   const given = Promise.withResolvers<never>()
   const giveUp = (name: string): void => {
     abort.abort()
-    given.reject(Object.assign(new Error(name), { name }))
+    given.reject(failureNamed(name))
   }
   const close = (): void => {
     giveUp('ClosedError')
   }
+  if (closing.aborted) throw failureNamed('ClosedError')
   const timer = setTimeout(giveUp, ms, 'DeadlineError')
   closing.addEventListener('abort', close)
   try {

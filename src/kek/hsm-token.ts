@@ -122,6 +122,8 @@ export function judge(token: LoggedIn, key: Handle, place: HsmPlace): HsmMechani
   if (type !== CKK_AES && type !== CKK_YUBICO_AES256_CCM_WRAP) throw complain('is no AES key')
   if (type === CKK_AES && asNumber(read(token, key, attribute.valueLength)) !== keyBytes)
     throw complain('has not 256 bits')
+  // Any process that reaches the module would open slots by it, and the PIN would guard nothing.
+  if (flag('private') !== true) throw complain('can be used without the PIN')
   if (flag('sensitive') !== true) throw complain('is not sensitive')
   if (flag('extractable') !== false) throw complain('is extractable')
   if (flag('alwaysSensitive') !== true) throw complain('was not always sensitive')

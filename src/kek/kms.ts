@@ -101,7 +101,11 @@ class KmsKek implements KekProvider {
     if (!fits || !canMean(this.#keyId, arn) || Object.values(context).includes('')) throw refused()
     const { KeyId, Plaintext = new Uint8Array() } = await this.#decrypt(arn, blob, context)
     try {
-      if (KeyId !== arn || Plaintext.length !== keyBytes) throw refused()
+      // Neither can come of a blob: whoever answers so is not KMS, or not well.
+      if (Plaintext.length === 0) throw this.#unusable('without a plaintext')
+      if (KeyId !== arn) throw this.#unusable('for another key than was asked for')
+      this.#arn = arn
+      if (Plaintext.length !== keyBytes) throw refused()
       return new Secret(Plaintext)
     } finally {
       Plaintext.fill(0)
@@ -147,11 +151,7 @@ class KmsKek implements KekProvider {
       EncryptionAlgorithm: algorithm,
     } as const
     try {
-      const answer = await this.#ask('Decrypt', arn, (client, signal) =>
-        client.decrypt(input, signal),
-      )
-      this.#arn = arn
-      return answer
+      return await this.#ask('Decrypt', arn, (client, signal) => client.decrypt(input, signal))
     } catch (error) {
       // KMS has the key and found the blob wrong: it is this key that is spoken of, also where the configuration has an alias.
       if (error instanceof Failure && error.code === 'OPEN_FAILED') this.#arn = arn

@@ -290,6 +290,7 @@ describe('SoftHSM and the key that is meant', () => {
   })
 
   it.each([
+    ['public', '{ CKA_PRIVATE: false }', 'can be used without the PIN'],
     ['extractable', '{ CKA_EXTRACTABLE: true }', 'is extractable'],
     ['readable', '{ CKA_SENSITIVE: false }', 'is not sensitive'],
     ['short', '{ CKA_VALUE_LEN: 16 }', 'has not 256 bits'],

@@ -19,6 +19,9 @@ export interface TlogProof {
 
 const header = 'c2sp.org/tlog-proof@v1'
 
+/** The most that can stand before the checkpoint, in UTF-16 code units: extra data in base64, 63 hashes and two short lines, and some room. */
+const mostBefore = 2 * limits.payloadBytes
+
 /** The text of a proof file. */
 export function formatTlogProof({ extra, index, proof, checkpoint }: TlogProof): string {
   invariant(Number.isSafeInteger(index) && index >= 0, `Not a leaf index: ${index}`)
@@ -42,6 +45,8 @@ function parseExtra(line: string | undefined): Uint8Array | undefined {
 export function parseTlogProof(text: string): TlogProof | string {
   const end = text.indexOf('\n\n')
   if (end < 0) return 'Proof has no blank line before its checkpoint'
+  // Before it is taken to lines: millions of empty ones would take a gigabyte.
+  if (end > mostBefore) return `Proof has more than ${mostBefore} characters before its checkpoint`
   const [first, ...lines] = text.slice(0, end).split('\n')
   if (first !== header) return `Proof does not begin with ${header}`
   const extraLine = lines[0]?.startsWith('extra ') === true ? lines.shift() : undefined

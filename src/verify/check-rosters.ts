@@ -1,6 +1,6 @@
 // The rosters that a trust root names: each version must follow from the one before by the signatures that stand beside it, so that whoever makes a
 // trust root cannot put people into it.
-import { readRoster } from '../dossier/roster.ts'
+import { readRoster, rosterDigest, type Roster } from '../dossier/roster.ts'
 import type { OriginSection, TrustedRoster } from '../dossier/trust-root.ts'
 import { judgeRosterStep } from './judge-roster.ts'
 
@@ -29,10 +29,24 @@ export function rostersProblem(section: OriginSection): string | undefined {
 }
 
 /** The version of the roster that counts at a leaf index. */
-export const rosterAt = (
+const rosterAt = (
   { rosters }: Pick<OriginSection, 'rosters'>,
   index: number,
 ): TrustedRoster | undefined => rosters.findLast(({ from }) => from <= index)
+
+const digests = new WeakMap<Roster, string>()
+
+/** The roster that counts at a leaf index, with its hex digest, which is made once: many steps are judged by one roster. */
+export function countingRosterAt(
+  ground: Pick<OriginSection, 'rosters'>,
+  index: number,
+): { readonly roster: Roster; readonly sha256: string } | undefined {
+  const roster = rosterAt(ground, index)?.roster
+  if (roster === undefined) return undefined
+  const sha256 = digests.get(roster) ?? rosterDigest(roster)
+  digests.set(roster, sha256)
+  return { roster, sha256 }
+}
 
 /** Whether a version of a roster may have come after a trust root was made, or the file is of before there were rosters. */
 export const isLaterRoster = (

@@ -3,10 +3,9 @@
 import { readEffect, type ActionEffect } from '../dossier/action-effects.ts'
 import { parseChallenge } from '../dossier/challenge.ts'
 import type { OverrideEvent } from '../dossier/override-events.ts'
-import { rosterDigest } from '../dossier/roster.ts'
 import type { OriginSection } from '../dossier/trust-root.ts'
 import { advanceAction } from './action-story.ts'
-import { isLaterRoster, rosterAt } from './check-rosters.ts'
+import { countingRosterAt, isLaterRoster } from './check-rosters.ts'
 import { readOverrideStep, type OverrideGround } from './judge-overrides.ts'
 import type { ActionReport, Checks } from './report.ts'
 import { isOpen, type TwoKeyRequest } from './two-key-story.ts'
@@ -65,7 +64,7 @@ export function tellAction(
     const before = requests.get(event.request)
     const later = laterRoster(ground, before, event, index)
     if (later !== undefined) return told(later)
-    const counting = rosterAt(ground, index)
+    const counting = countingRosterAt(ground, index)
     if (counting === undefined)
       return told(failed(leaf.seq, `: no roster counts at index ${index}`))
     const others = [...requests].flatMap(([name, other]) => (name === event.request ? [] : [other]))
@@ -75,7 +74,7 @@ export function tellAction(
       // One that is over takes its stream with it.
       rivals: { executed: others.some((other) => !isOpen(other)), open: others.some(isOpen) },
       roster: counting.roster,
-      rosterSha256: rosterDigest(counting.roster),
+      rosterSha256: counting.sha256,
       stream,
       time: leaf.time,
     })

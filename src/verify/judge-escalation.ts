@@ -2,9 +2,8 @@
 // and under the roster that counted at its index.
 import type { EscalationEvent } from '../dossier/escalation-events.ts'
 import { matters, type Caller, type DecisionMatter } from '../dossier/matters.ts'
-import { rosterDigest } from '../dossier/roster.ts'
 import type { OriginSection } from '../dossier/trust-root.ts'
-import { isLaterRoster, rosterAt } from './check-rosters.ts'
+import { countingRosterAt, isLaterRoster } from './check-rosters.ts'
 import {
   advanceEscalation,
   type Escalation,
@@ -83,14 +82,13 @@ function sceneAt(
   { index, leaf }: JudgedEntry,
   by: Caller | null,
 ): EscalationScene {
-  const counting = rosterAt(ground, index)?.roster
   return {
     byApiKey: by?.type === 'apiKey',
     decision: erasedBefore(entries, leaf.seq) ? undefined : held,
     overruled: overruledBefore(entries, leaf.seq),
     owner: by?.owner ?? null,
     place: ground,
-    roster: counting && { roster: counting, sha256: rosterDigest(counting) },
+    roster: countingRosterAt(ground, index),
     step: leaf.seq,
     time: leaf.time,
   }

@@ -3,9 +3,8 @@
 import { parseChallenge } from '../dossier/challenge.ts'
 import { matters, type Caller, type DecisionMatter } from '../dossier/matters.ts'
 import { isOverrideEvent, type OverrideEvent } from '../dossier/override-events.ts'
-import { rosterDigest } from '../dossier/roster.ts'
 import type { OriginSection } from '../dossier/trust-root.ts'
-import { isLaterRoster, rosterAt } from './check-rosters.ts'
+import { countingRosterAt, isLaterRoster } from './check-rosters.ts'
 import { advanceOverride, type OverrideScene } from './override-story.ts'
 import type { Checks, OverrideReport } from './report.ts'
 import { isOpen, type TwoKeyRequest } from './two-key-story.ts'
@@ -88,6 +87,8 @@ interface Stop {
 /** The telling of one stream, step by step. */
 class Telling {
   readonly requests = new Map<string, TwoKeyRequest>()
+  #open = 0
+  #executed = 0
   readonly #ground: OverrideGround
   #decision: OverrideScene['decision']
   executedAt: number | undefined
@@ -124,6 +125,15 @@ class Telling {
     return this.stop === undefined
   }
 
+  /** As {@link rivalsOf}, by counting: a stream may hold thousands of requests. */
+  #rivalsOf(own: TwoKeyRequest | undefined): OverrideScene['rivals'] {
+    const executed = this.#executed - (own?.status === 'executed' ? 1 : 0)
+    return {
+      executed: this.approved || executed > 0,
+      open: this.#open - (isOpen(own) ? 1 : 0) > 0,
+    }
+  }
+
   #happen({ index, leaf }: JudgedEntry, { by, event }: OverrideStep): Stop | undefined {
     const before = this.requests.get(event.request)
     const named = event.event === 'opened' ? parseChallenge(event.challenge) : before?.challenge
@@ -136,7 +146,11 @@ class Telling {
     if (typeof next === 'string')
       return { outcome: 'fail', reason: `Step ${leaf.seq} (${event.event}): ${next}` }
     this.requests.set(event.request, next)
-    if (event.event === 'executed') this.executedAt = leaf.seq
+    this.#open += (isOpen(next) ? 1 : 0) - (isOpen(before) ? 1 : 0)
+    if (event.event === 'executed') {
+      this.#executed++
+      this.executedAt = leaf.seq
+    }
     return undefined
   }
 
@@ -147,15 +161,15 @@ class Telling {
     by: Caller | null,
     event: OverrideEvent,
   ): TwoKeyRequest | string {
-    const counting = rosterAt(this.#ground, index)
+    const counting = countingRosterAt(this.#ground, index)
     if (counting === undefined) return `No roster counts at index ${index}`
     return advanceOverride(before, event, {
       decision: this.#decision,
       owner: by?.owner ?? null,
       place: this.#ground,
-      rivals: rivalsOf(this.requests, event.request, this.approved),
+      rivals: this.#rivalsOf(before),
       roster: counting.roster,
-      rosterSha256: rosterDigest(counting.roster),
+      rosterSha256: counting.sha256,
       time,
     })
   }

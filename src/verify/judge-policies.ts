@@ -1,25 +1,28 @@
 // Policies in evidence: whether their stream may stand as it does, and whether what a decision cites is what it names.
 import { matters, type DecisionMatter } from '../dossier/matters.ts'
-import { advancePolicies, noPolicies } from './policy-story.ts'
+import { PolicyTelling } from './policy-story.ts'
 import type { Checks } from './report.ts'
 import type { JudgedEntry } from './verify-entry.ts'
 
 /** Judges the entries of the stream `policies`. */
 export function judgePolicyStream(checks: Checks, entries: readonly JudgedEntry[]): void {
   const name = 'stream.policies'
-  let story = noPolicies
+  const telling = new PolicyTelling()
   for (const { index, leaf, statement } of entries) {
     const { data: matter } = matters.policy.safeParse(statement?.predicate.matter)
     // What could not be read has failed already.
     if (matter === undefined) return
-    const next = advancePolicies(story, { index, matter, time: leaf.time })
-    if (typeof next === 'string') {
-      checks.add(name, 'fail', `Step ${leaf.seq}: ${next}`)
+    const why = telling.add({ index, matter, time: leaf.time })
+    if (why !== undefined) {
+      checks.add(name, 'fail', `Step ${leaf.seq}: ${why}`)
       return
     }
-    story = next
   }
-  checks.add(name, 'pass', `${story.policies.size} versions of policies, none of them changed`)
+  checks.add(
+    name,
+    'pass',
+    `${telling.story.policies.size} versions of policies, none of them changed`,
+  )
 }
 
 /** Holds each policy that a decision names by index and digest against the entry that registered it. */
@@ -34,15 +37,15 @@ export function judgeCitedPolicies(
     if (named.length === 0 || matter === undefined) continue
     const alone =
       matter.event === 'registered'
-        ? advancePolicies(noPolicies, { index, matter, time: leaf.time })
+        ? new PolicyTelling().add({ index, matter, time: leaf.time })
         : 'A decision cites the entry that registered a policy'
     const isNamed = named.every(({ sha256 = matter.sha256 }) => sha256 === matter.sha256)
-    const same = isNamed && typeof alone !== 'string'
+    const same = isNamed && alone === undefined
     checks.expect(
       'cited.policy',
       same,
       `Policy at index ${index} is the one that the decision names`,
-      typeof alone === 'string' ? alone : `Policy at index ${index} is not the one that is named`,
+      alone ?? `Policy at index ${index} is not the one that is named`,
     )
   }
 }

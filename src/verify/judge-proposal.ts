@@ -4,9 +4,8 @@ import { z } from 'zod'
 import { isProposalStream } from '../dossier/kinds.ts'
 import { matters, type ApprovalMatter, type DecisionMatter } from '../dossier/matters.ts'
 import { proposalOutcomes } from '../dossier/proposal-events.ts'
-import { rosterDigest } from '../dossier/roster.ts'
 import { canonicalize } from '../base/canonical-json.ts'
-import { isLaterRoster, rosterAt } from './check-rosters.ts'
+import { countingRosterAt, isLaterRoster } from './check-rosters.ts'
 import type { OverrideGround } from './judge-overrides.ts'
 import { advanceProposal, decidedBy, proposalEngine, type ProposalStory } from './proposal-story.ts'
 import type { Checks, ProposalReport } from './report.ts'
@@ -52,10 +51,9 @@ export function tellProposal(
         outcome: 'inconclusive',
         reason: `Roster is not known to a trust root of size ${ground.asOf.size}: version ${step.roster.version}`,
       })
-    const counting = rosterAt(ground, index)
     const next = advanceProposal(story, step, {
       owner: step.by.owner,
-      roster: counting && { roster: counting.roster, sha256: rosterDigest(counting.roster) },
+      roster: countingRosterAt(ground, index),
       stream,
       time: leaf.time,
     })

@@ -1,11 +1,11 @@
-import { concat } from '../base/bytes.ts'
-
 const newline = 0x0a
+const nothing = new Uint8Array(0)
 
-/** Lines out of bytes that come in pieces; of each at most one line is held. */
+/** Lines out of bytes that come in pieces of any size; of each at most one line is held. */
 export class LineReader {
   readonly #maxBytes: number
-  #parts: Uint8Array[] = []
+  /** The beginning of a line, and room behind it. */
+  #held = nothing
   #length = 0
 
   constructor(maxBytes: number) {
@@ -21,28 +21,36 @@ export class LineReader {
   *push(chunk: Uint8Array): Generator<Uint8Array | undefined, void, undefined> {
     let start = 0
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
-      if (!this.#hold(chunk.subarray(start, end))) {
+      const part = chunk.subarray(start, end)
+      start = end + 1
+      if (this.#length + part.length > this.#maxBytes) {
         yield undefined
         return
       }
-      start = end + 1
-      yield this.#take()
+      yield this.#length === 0 ? part : this.#finish(part)
     }
-    // What is held past this call is copied: the piece is not ours.
-    if (start < chunk.length && !this.#hold(chunk.slice(start))) yield undefined
+    if (this.#length + chunk.length - start > this.#maxBytes) yield undefined
+    else this.#hold(chunk.subarray(start))
   }
 
-  #hold(part: Uint8Array): boolean {
-    this.#length += part.length
-    if (this.#length > this.#maxBytes) return false
-    this.#parts.push(part)
-    return true
+  /** Copies: the piece is not ours. By doubling, so that a line in a million pieces costs no more than one in two. */
+  #hold(part: Uint8Array): void {
+    const length = this.#length + part.length
+    if (length > this.#held.length) {
+      const grown = new Uint8Array(
+        Math.min(this.#maxBytes, Math.max(length, 2 * this.#held.length)),
+      )
+      grown.set(this.#held.subarray(0, this.#length))
+      this.#held = grown
+    }
+    this.#held.set(part, this.#length)
+    this.#length = length
   }
 
-  #take(): Uint8Array {
-    const [only, ...more] = this.#parts
-    const line = only !== undefined && more.length === 0 ? only : concat(...this.#parts)
-    this.#parts = []
+  #finish(part: Uint8Array): Uint8Array {
+    this.#hold(part)
+    const line = this.#held.subarray(0, this.#length)
+    this.#held = nothing
     this.#length = 0
     return line
   }

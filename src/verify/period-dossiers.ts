@@ -35,6 +35,8 @@ export class PeriodDossiers {
   readonly #problems: PeriodProblem[] = []
   #evaluated = false
   #submitted = false
+  /** How many were read to their end and held against the leaves. */
+  #read = 0
   #later: Later | undefined
   #count = 0
   #lastFirst = -1
@@ -89,6 +91,11 @@ export class PeriodDossiers {
     return this.#evaluated
   }
 
+  /** Whether every one could be read to its end, so that the leaves say whether it lacks something. */
+  get allRead(): boolean {
+    return this.#read === this.#count
+  }
+
   /** Whether so many are bad that no more need be looked at. */
   get hopeless(): boolean {
     return this.#verdicts.invalid >= mostProblems
@@ -126,6 +133,7 @@ export class PeriodDossiers {
     const content = judgeContent(checks, dossier, judged, this.#ground.section)
     const { decision, entries, whole } = content
     if (!whole) return
+    this.#read++
     const inForce = statusInForce(content)
     if (inForce !== null) this.#inForce[inForce] = (this.#inForce[inForce] ?? 0) + 1
     if (content.escalation?.status === 'pending' && this.#isOpenedHere(entries, 'escalation'))

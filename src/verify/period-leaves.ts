@@ -142,9 +142,13 @@ export class PeriodLeaves {
     return same
   }
 
-  /** Whether each dossier holds every entry of its stream that the period has. */
-  judgeComplete(checks: Checks): boolean {
+  /**
+   * Whether each dossier holds every entry of its stream that the period has.
+   * @param allRead whether all dossiers could be read: of others nothing is known, and they have failed already
+   */
+  judgeComplete(checks: Checks, allRead: boolean): boolean {
     const full = this.#unexpected === undefined && this.#counts.settled
+    if (full && !allRead) return false
     checks.expect(
       'period.complete',
       full,

@@ -47,7 +47,7 @@ export interface PeriodReport {
   readonly dossiers: DossierCounts
   /** Decisions of the dossiers by status; of erased ones it is not known. */
   readonly statuses: Readonly<Record<string, number>>
-  /** The same decisions by what they were at the end of their dossiers, such as `ALLOW by override`. */
+  /** The same decisions by what they were at the end of their dossiers, such as `ALLOW by override`; without those of which that cannot be said. */
   readonly inForce: Readonly<Record<string, number>>
   /** What entries of the period in the dossiers say has happened, by kind and event. */
   readonly steps: Readonly<Record<string, Readonly<Record<string, number>>>>

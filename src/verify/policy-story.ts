@@ -71,72 +71,107 @@ export function isRollback(story: PolicyStory, policy: StoriedPolicy): boolean {
   return highest !== undefined && isOlder(policy, highest)
 }
 
-const put = (story: PolicyStory, ...changed: readonly StoriedPolicy[]): PolicyStory => ({
-  ...story,
-  policies: new Map([
-    ...story.policies,
-    ...changed.map((policy) => [policy.sha256, policy] as const),
-  ]),
-})
-
 type Event<Name extends PolicyMatter['event']> = Extract<PolicyMatter, { event: Name }>
 
-function register(
-  story: PolicyStory,
-  { id, record, sha256: digest, version }: Event<'registered'>,
-  { index, time }: PolicyStep,
-): PolicyStory | string {
-  if (encodeHex(sha256(canonicalBytes(record))) !== digest)
-    return `Digest is not the one of the bundle: ${digest}`
-  const { bundle_id: saidId, version: saidVersion = '0.1.0' } = record.bundle
-  // Other rule forms say it elsewhere, or not at all; then it is the service that names them.
-  if (namesItself.has(record.dialect) && (saidId !== id || saidVersion !== version))
-    return `Bundle has another id or version: ${id} ${version}`
-  if (story.policies.has(digest)) return `Bundle is registered already: ${digest}`
-  const same = [...story.policies.values()].find(
-    (other) => other.id === id && other.version === version,
-  )
-  if (same !== undefined) return `Version stands for another bundle: ${id} ${version}`
-  return put(story, {
-    id,
-    index,
-    registeredAt: time,
-    scope: null,
-    sha256: digest,
-    since: time,
-    state: 'registered',
-    version,
-  })
+const versionOf = ({ id, version }: Pick<StoriedPolicy, 'id' | 'version'>): string =>
+  JSON.stringify([id, version])
+
+/** The story told step by step, in place: a step costs the same however many stand before it. */
+export class PolicyTelling {
+  readonly #policies: Map<string, StoriedPolicy>
+  readonly #highest: Map<string, string>
+  readonly #versions: Set<string>
+  /** By id, the digest of the bundle that decides. */
+  readonly #active = new Map<string, string>()
+
+  constructor({ highest, policies }: PolicyStory = noPolicies) {
+    this.#policies = new Map(policies)
+    this.#highest = new Map(highest)
+    this.#versions = new Set([...policies.values()].map(versionOf))
+    for (const { id, sha256: digest, state } of policies.values())
+      if (state === 'active') this.#active.set(id, digest)
+  }
+
+  /** The story so far; it grows with the telling. */
+  get story(): PolicyStory {
+    return { highest: this.#highest, policies: this.#policies }
+  }
+
+  /** The policies that decide. */
+  *active(): Generator<StoriedPolicy> {
+    for (const digest of this.#active.values()) {
+      const policy = this.#policies.get(digest)
+      if (policy !== undefined) yield policy
+    }
+  }
+
+  /** Takes the next step; gives the reason where it may not follow, and then nothing has changed. */
+  add(step: PolicyStep): string | undefined {
+    const { matter, time } = step
+    if (matter.event === 'registered') return this.#register(matter, step)
+    const policy = this.#policies.get(matter.sha256)
+    if (policy?.index !== matter.index) return `No such bundle was registered: ${matter.sha256}`
+    if (matter.event === 'activated') return this.#activate(matter, policy, time)
+    if (policy.state === 'retired') return `Bundle is retired already: ${matter.sha256}`
+    this.#put({ ...policy, since: time, state: 'retired' })
+    return undefined
+  }
+
+  #register(
+    { id, record, sha256: digest, version }: Event<'registered'>,
+    { index, time }: PolicyStep,
+  ): string | undefined {
+    if (encodeHex(sha256(canonicalBytes(record))) !== digest)
+      return `Digest is not the one of the bundle: ${digest}`
+    const { bundle_id: saidId, version: saidVersion = '0.1.0' } = record.bundle
+    // Other rule forms say it elsewhere, or not at all; then it is the service that names them.
+    if (namesItself.has(record.dialect) && (saidId !== id || saidVersion !== version))
+      return `Bundle has another id or version: ${id} ${version}`
+    if (this.#policies.has(digest)) return `Bundle is registered already: ${digest}`
+    if (this.#versions.has(versionOf({ id, version })))
+      return `Version stands for another bundle: ${id} ${version}`
+    this.#versions.add(versionOf({ id, version }))
+    this.#put({
+      id,
+      index,
+      registeredAt: time,
+      scope: null,
+      sha256: digest,
+      since: time,
+      state: 'registered',
+      version,
+    })
+    return undefined
+  }
+
+  #activate(
+    { replaces, rollback, scope, sha256: digest }: Event<'activated'>,
+    policy: StoriedPolicy,
+    time: number,
+  ): string | undefined {
+    if (policy.state === 'retired') return `A retired bundle is not activated: ${digest}`
+    const before = this.#policies.get(this.#active.get(policy.id) ?? '')
+    if (replaces !== (before?.sha256 ?? null)) return `Another bundle is active: ${policy.id}`
+    const older = isRollback(this.story, policy)
+    if (older && !rollback)
+      return `Bundle is older than one that was active: ${policy.id} ${policy.version}`
+    if (!older && rollback) return `Bundle is not older: ${policy.id} ${policy.version}`
+    if (before !== undefined) this.#put({ ...before, since: time, state: 'replaced' })
+    this.#put({ ...policy, scope, since: time, state: 'active' })
+    if (!older) this.#highest.set(policy.id, digest)
+    return undefined
+  }
+
+  #put(policy: StoriedPolicy): void {
+    const { id, sha256: digest, state } = policy
+    this.#policies.set(digest, policy)
+    if (state === 'active') this.#active.set(id, digest)
+    else if (this.#active.get(id) === digest) this.#active.delete(id)
+  }
 }
 
-function activate(
-  story: PolicyStory,
-  { replaces, rollback, scope, sha256: digest }: Event<'activated'>,
-  policy: StoriedPolicy,
-  time: number,
-): PolicyStory | string {
-  if (policy.state === 'retired') return `A retired bundle is not activated: ${digest}`
-  const before = activeOf(story, policy.id)
-  if (replaces !== (before?.sha256 ?? null)) return `Another bundle is active: ${policy.id}`
-  const older = isRollback(story, policy)
-  if (older && !rollback)
-    return `Bundle is older than one that was active: ${policy.id} ${policy.version}`
-  if (!older && rollback) return `Bundle is not older: ${policy.id} ${policy.version}`
-  const next = put(
-    story,
-    ...(before === undefined ? [] : [{ ...before, since: time, state: 'replaced' as const }]),
-    { ...policy, scope, since: time, state: 'active' },
-  )
-  return older ? next : { ...next, highest: new Map([...next.highest, [policy.id, digest]]) }
-}
-
-/** The story with one more step, or why that step may not follow. */
+/** The story with one more step, or why that step may not follow; the story given stays what it is. */
 export function advancePolicies(story: PolicyStory, step: PolicyStep): PolicyStory | string {
-  const { matter, time } = step
-  if (matter.event === 'registered') return register(story, matter, step)
-  const policy = story.policies.get(matter.sha256)
-  if (policy?.index !== matter.index) return `No such bundle was registered: ${matter.sha256}`
-  if (matter.event === 'activated') return activate(story, matter, policy, time)
-  if (policy.state === 'retired') return `Bundle is retired already: ${matter.sha256}`
-  return put(story, { ...policy, since: time, state: 'retired' })
+  const telling = new PolicyTelling(story)
+  return telling.add(step) ?? telling.story
 }

@@ -5,7 +5,7 @@ import type { CompiledBundle } from '../policy/compile.ts'
 import { compileRecord, outlineRecord } from '../policy/open-record.ts'
 import type { ActivePolicy } from '../policy/select.ts'
 import { compileScope, scopeSchema } from '../policy/terms.ts'
-import { advancePolicies, noPolicies, type PolicyStep, type StoriedPolicy } from './policy-story.ts'
+import { PolicyTelling, type PolicyStep, type StoriedPolicy } from './policy-story.ts'
 
 /** What counts behind one step of the stream. */
 export interface PolicyTime {
@@ -50,7 +50,7 @@ class LateBundle implements CompiledBundle {
 
 /** The times of a log's policies. Bundles are read when they are first asked for, each once. */
 export class PolicyTimes {
-  #story = noPolicies
+  readonly #telling = new PolicyTelling()
   readonly #times: PolicyTime[] = [{ active: new Map(), after: -1 }]
   readonly #records = new Map<string, unknown>()
   readonly #read = new Map<string, LateBundle>()
@@ -61,12 +61,11 @@ export class PolicyTimes {
   /** Takes the next step; gives the reason where it may not follow. */
   add(step: PolicyStep): string | undefined {
     const { index, matter } = step
-    const next = advancePolicies(this.#story, step)
-    if (typeof next === 'string') return next
-    this.#story = next
+    const why = this.#telling.add(step)
+    if (why !== undefined) return why
     if (matter.event === 'registered') this.#records.set(matter.sha256, matter.record)
     else {
-      const active = [...next.policies].filter(([, { state }]) => state === 'active')
+      const active = [...this.#telling.active()].map((policy) => [policy.sha256, policy] as const)
       this.#times.push({ active: new Map(active), after: index })
     }
     return undefined

@@ -89,7 +89,7 @@ export interface Report {
   readonly stream: string | null
   readonly origin: string | null
   readonly tenant: string | null
-  /** Status of the decision, when there is one that could be read; `ALLOW by override` where it was overruled, `ALLOW` or `BLOCK by escalation` where that has ended. */
+  /** Status of the decision, when there is one that could be read; `ALLOW by override` where it was overruled, `ALLOW` or `BLOCK by escalation` where that has ended, null where it cannot be said what became of it. */
   readonly status: string | null
   /** Null where nobody asked to overrule it, or that could not be judged. */
   readonly override: OverrideReport | null

@@ -50,6 +50,7 @@ interface Findings {
   escalation: EscalationReport | null
   action: ActionReport | null
   proposal: ProposalReport | null
+  isTold: boolean
   complete: Report['complete']
 }
 
@@ -125,6 +126,8 @@ interface Content {
   readonly escalation: EscalationReport | null
   readonly action: ActionReport | null
   readonly proposal: ProposalReport | null
+  /** Whether it is known what became of the decision by two leads or a reviewer. */
+  readonly isTold: boolean
   /** Whether the rules of the stream could be held against it. */
   readonly whole: boolean
 }
@@ -142,6 +145,7 @@ export function judgeContent(
     proposal: null,
     decision: undefined,
     escalation: null,
+    isTold: false,
     override: null,
     whole: false,
   }
@@ -196,6 +200,7 @@ function inspect(
   found.escalation = content.escalation
   found.action = content.action
   found.proposal = content.proposal
+  found.isTold = content.isTold
   if (!content.whole) return
   if (options.leaves !== undefined)
     found.complete = judgeCompleteness(
@@ -229,12 +234,14 @@ function noteOnEscalation({ answered, deadline, status }: EscalationReport): str
   return `Escalation is ${status}${who}; deadline ${isoOf(deadline)}, judged by the log’s clock, which is the operator’s`
 }
 
-/** What the decision has come to. */
+/** What the decision has come to; null where that cannot be said, for what it was at first may not be what it is. */
 export function statusInForce({
   decision,
   escalation,
+  isTold,
   override,
-}: Pick<Findings, 'decision' | 'escalation' | 'override'>): string | null {
+}: Pick<Findings, 'decision' | 'escalation' | 'isTold' | 'override'>): string | null {
+  if (!isTold) return null
   if (override?.status === 'executed') return 'ALLOW by override'
   if (escalation === null || escalation.status === 'pending') return decision?.status ?? null
   return escalation.status === 'approved' ? 'ALLOW by escalation' : 'BLOCK by escalation'
@@ -323,6 +330,7 @@ export function verifyDossier(
     escalation: null,
     action: null,
     proposal: null,
+    isTold: false,
     complete: 'no',
   }
   try {

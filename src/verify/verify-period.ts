@@ -187,7 +187,7 @@ class PeriodReading {
     if (dossiers === undefined || leaves === undefined) return
     this.#whole = leaves.judge(this.#checks)
     dossiers.judge(this.#checks)
-    this.#complete = leaves.judgeComplete(this.#checks) && this.#whole
+    this.#complete = leaves.judgeComplete(this.#checks, dossiers.allRead) && this.#whole
     leaves.judgeSelection(this.#checks)
   }
 

@@ -6,10 +6,12 @@ import type { OriginSection } from '../dossier/trust-root.ts'
 import { judgeEscalation, type JudgedEscalation } from './judge-escalation.ts'
 import { judgeAction } from './judge-action.ts'
 import { judgeControls, judgeControlStream } from './judge-control.ts'
+import { judgeKeyStream } from './judge-key-stream.ts'
 import { judgeOverrides, type JudgedOverrides } from './judge-overrides.ts'
 import { judgePolicyStream } from './judge-policies.ts'
 import { judgeProposal, judgeProposed } from './judge-proposal.ts'
 import { judgeRosterStream } from './judge-roster-stream.ts'
+import { judgeTrustStream } from './judge-trust-stream.ts'
 import type {
   ActionReport,
   Checks,
@@ -106,6 +108,14 @@ function judgeExecutions(
   const [first] = executions
   if (first === undefined) return
   const name = 'stream.executions'
+  const read = executions.flatMap(({ statement }) => {
+    const { data } = matters.execution.safeParse(statement?.predicate.matter)
+    return data === undefined ? [] : [data]
+  })
+  if (read.some((execution) => execution.decision !== stream)) {
+    checks.add(name, 'fail', 'An execution names another decision')
+    return
+  }
   const unknown = overrides.unknown ?? escalation.unknown
   if (unknown !== undefined && decided?.status !== 'ALLOW') {
     checks.add(name, unknown, 'It cannot be said whether the decision was allowed before')
@@ -118,14 +128,8 @@ function judgeExecutions(
     decided !== undefined && allowed
       ? { ...decided, maxUses: 1, status: 'ALLOW' as const }
       : decided
-  const read = executions.flatMap(({ statement }) => {
-    const { data } = matters.execution.safeParse(statement?.predicate.matter)
-    return data === undefined ? [] : [data]
-  })
   const whole = read.length === executions.length
-  const wrong = read.some((execution) => execution.decision !== stream)
-    ? 'An execution names another decision'
-    : decision && misuse(decision, read, whole)
+  const wrong = decision && misuse(decision, read, whole)
   if (wrong !== undefined) checks.add(name, 'fail', wrong)
   else if (decision === undefined || !whole)
     // What could not be read for another reason has failed already.
@@ -171,6 +175,8 @@ interface JudgedStream {
   readonly escalation: EscalationReport | null
   readonly action: ActionReport | null
   readonly proposal: ProposalReport | null
+  /** Whether it is known what became of the decision by two leads or a reviewer. */
+  readonly isTold: boolean
 }
 
 /** Judges the entries of a stream together; gives the decision when there is one to read. */
@@ -186,13 +192,15 @@ export function judgeStream(
   if (!kinds.includes('decision')) {
     if (kinds.includes('roster')) judgeRosterStream(checks, section, entries)
     if (kinds.includes('policy')) judgePolicyStream(checks, entries)
+    if (stream === 'keys') judgeKeyStream(checks, section, entries)
+    if (stream === 'trust') judgeTrustStream(checks, entries)
     if (stream === 'control') judgeControlStream(checks, section, entries)
     const action = isActionStream(stream) ? judgeAction(checks, section, stream, entries) : null
     const proposal = isProposalStream(stream)
       ? judgeProposal(checks, section, stream, entries)
       : null
     judgeErasures(checks, stream, entries)
-    return { action, decision: undefined, escalation: null, override: null, proposal }
+    return { action, decision: undefined, escalation: null, isTold: true, override: null, proposal }
   }
   const decision = judgeDecision(checks, stream, entries)
   judgeProposed(checks, decision)
@@ -204,6 +212,7 @@ export function judgeStream(
     action: null,
     decision,
     escalation: escalation.report,
+    isTold: overrides.unknown === undefined && escalation.unknown === undefined,
     override: overrides.report,
     proposal: null,
   }

@@ -6,9 +6,15 @@ import { fingerprint, type OriginSection, type TrustRoot } from '../dossier/trus
 import { leafHash } from '../merkle/hash.ts'
 import { verifyInclusion } from '../merkle/proof.ts'
 import { parseTlogProof } from '../merkle/tlog-proof.ts'
+import { signingKeysProblem } from './check-trust-root.ts'
 import { expectSections, findSection, readTrustRoot } from './find-section.ts'
 import { Checks, type Report } from './report.ts'
-import { claimedCheckpoint, judgeCheckpoint, type JudgedCheckpoint } from './verify-checkpoint.ts'
+import {
+  claimedCheckpoint,
+  judgeCheckpoint,
+  noteOnTimes,
+  type JudgedCheckpoint,
+} from './verify-checkpoint.ts'
 
 /** What may be given along with a proof. */
 export interface TlogProofOptions {
@@ -82,16 +88,26 @@ function inspect(
   else if (included) found.leaf = read
 }
 
-const notesOf = ({ judged, leaf, trustRoot }: Findings): readonly string[] => [
+/** A trust root is refused as a whole, also by keys of which a proof needs none. */
+function judgeSigningKeys({ checks, trustRoot }: Findings): void {
+  const problem = trustRoot && signingKeysProblem(trustRoot)
+  if (problem !== undefined) checks.add(problem.check, 'fail', problem.reason)
+}
+
+const notesOf = ({ judged, leaf, section, trustRoot }: Findings): readonly string[] => [
   ...(trustRoot?.dev === true
     ? ['Development installation: its keys protect nothing, this proves nothing to others']
     : []),
   ...(judged?.witnesses === 0
     ? ['No witness has cosigned: the operator could show others another log']
     : []),
+  ...(judged === undefined ? [] : [noteOnTimes(judged)]),
   ...(leaf === undefined
     ? []
     : ['Only that the leaf stands in the log: what was signed needs the dossier']),
+  ...(judged !== undefined && section !== undefined && judged.checkpoint.size > section.asOf.size
+    ? [`Trust root knows of revocations up to size ${section.asOf.size} only`]
+    : []),
 ]
 
 /**
@@ -112,7 +128,14 @@ export function verifyTlogProof(
     section: undefined,
     trustRoot: undefined,
   }
-  inspect(file, trustFile, options, found)
+  try {
+    inspect(file, trustFile, options, found)
+    judgeSigningKeys(found)
+  } catch (error) {
+    // Our own mistake; it must not become a yes, nor take down who asked.
+    const message = error instanceof Error ? error.message : 'unknown'
+    found.checks.add('verifier', 'fail', `Internal error: ${message}`)
+  }
   const { checks, index, judged, leaf, section, trustRoot } = found
   const entry =
     leaf === undefined

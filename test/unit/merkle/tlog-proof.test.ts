@@ -63,6 +63,20 @@ describe('a proof file', () => {
     expect(parseTlogProof(input)).toBeTypeOf('string')
   })
 
+  it('may have 524,288 characters before its checkpoint, of which it needs fewer', () => {
+    const before = (length: number): string => {
+      const start = 'c2sp.org/tlog-proof@v1\nindex 7\n'
+      return `${start}${'A\n'.repeat(length).slice(0, length - start.length - 1)}A\n\n${checkpoint}`
+    }
+    expect(before(524_288).indexOf('\n\n')).toBe(524_288)
+    expect(parseTlogProof(before(524_288))).toBe('Proof has more than 63 hashes')
+    const tooLong = 'Proof has more than 524288 characters before its checkpoint'
+    expect(parseTlogProof(before(524_289))).toBe(tooLong)
+    const largest = { ...proof, extra: new Uint8Array(limits.payloadBytes), index: 2 ** 53 - 1 }
+    const full = { ...largest, proof: Array.from({ length: 63 }, () => hash(1)) }
+    expect(parseTlogProof(formatTlogProof(full))).toEqual(full)
+  })
+
   it('may have 63 hashes and not 64', () => {
     const many = (count: number): string =>
       formatTlogProof({ ...proof, proof: Array.from({ length: count }, () => hash(1)) })

@@ -63,6 +63,8 @@ function step(
   const proof = forgeDossier(of, stream, {
     holds: operatorHolds,
     steps(steps) {
+      const announced = steps.find((one) => one.kind === 'trust')
+      Object.assign(announced?.matter ?? {}, { sha256: fingerprint(olderFile) })
       append(steps, 'trust', stream, {
         previous: previous === undefined ? fingerprint(olderFile) : previous,
         sha256: fingerprint(newerFile),
@@ -286,5 +288,89 @@ describe('a trust root that is not sound', () => {
     expect(report.checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual([
       'trust-root.keys',
     ])
+  })
+})
+
+describe('the stream of a trust root', () => {
+  const own = 'a'.repeat(64)
+  const next = (version: number, previous: string | null, sha256 = 'b'.repeat(64)) => ({
+    previous,
+    sha256,
+    time: 0,
+    version,
+  })
+
+  /** What is told of a stream whose first step announces `own` and which goes on so. */
+  function told(...steps: readonly ReturnType<typeof next>[]) {
+    const dossier = forgeDossier(each, 'trust', {
+      holds: operatorHolds,
+      steps(drafts) {
+        const announced = drafts.find((one) => one.kind === 'trust')
+        Object.assign(announced?.matter ?? {}, { sha256: own })
+        for (const step of steps) append(drafts, 'trust', 'trust', step)
+      },
+    })
+    const { checks, verdict } = verifyDossier(dossier, world.trustFile)
+    return { ok: checks.find(({ name }) => name === 'stream.trust')?.ok, verdict }
+  }
+
+  it('announces each version behind the one before', () => {
+    expect(told()).toEqual({ ok: true, verdict: 'valid' })
+    const two = [next(2, own), next(3, 'b'.repeat(64), 'c'.repeat(64))]
+    expect(told(...two)).toEqual({ ok: true, verdict: 'valid' })
+  })
+
+  it.each([
+    ['a second of one version', [next(2, own), next(2, own, 'c'.repeat(64))]],
+    ['a second of one version behind the first', [next(2, own), next(2, 'b'.repeat(64))]],
+    ['the first again', [next(1, null)]],
+    ['one that leaves a version out', [next(3, own)]],
+    ['one behind another than the one before', [next(2, 'c'.repeat(64))]],
+    ['one behind none', [next(2, null)]],
+  ])('does not announce %s', (_what, steps) => {
+    expect(told(...steps)).toEqual({ ok: false, verdict: 'invalid' })
+  })
+})
+
+describe('the stream of the keys', () => {
+  const at = headOf(each.log).size
+  const [stranger, strangeLogKey] = [newKey(0), newLogKey(each.log.identity.origin, at + 8)]
+  const root = encodeBase64(new Uint8Array(32))
+
+  /** What is told of a stream in which the stranger, or the log key, is revoked from a position, by a trust root of a size that says so or not. */
+  function told(from: number | null, revokedAt: number | null, size = at + 2, isLog = false) {
+    const dossier = forgeDossier(each, 'keys', {
+      holds: operatorHolds,
+      steps(drafts) {
+        const made = drafts.find(({ matter }) => matter['purpose'] === (isLog ? 'log' : 'evidence'))
+        const named = isLog ? { vkeys: [strangeLogKey.vkey] } : { keyid: stranger.keyid }
+        append(drafts, 'key', 'keys', { ...made?.matter, event: 'revoked', from, ...named })
+      },
+    })
+    const older = olderOf(each, (section) => {
+      section.asOf = { root, size }
+      if (isLog) section.logKeys.push({ ...strangeLogKey, revokedAt })
+      else section.keys.push({ ...stranger, revokedAt })
+    })
+    const { checks, verdict } = verifyDossier(dossier, formatTrustRoot(older))
+    return [checks.find(({ name }) => name === 'stream.keys.named')?.ok, verdict]
+  }
+
+  it('is believed where the trust root says of the revoked key the same, or an earlier position', () => {
+    expect(told(3, 3)).toEqual([true, 'valid'])
+    expect(told(3, 2)).toEqual([true, 'valid'])
+    expect(told(at + 9, at + 9, at + 2, true)).toEqual([true, 'valid'])
+  })
+
+  it('is refused where a trust root that should know does not say so, or says a later one', () => {
+    expect(told(3, null)).toEqual([false, 'invalid'])
+    expect(told(3, 4)).toEqual([false, 'invalid'])
+    expect(told(at + 9, null, at + 2, true)).toEqual([false, 'invalid'])
+    expect(told(at + 9, at + 10, at + 2, true)).toEqual([false, 'invalid'])
+  })
+
+  it('may tell what the trust root is too old to know', () => {
+    expect(told(3, null, at)).toEqual([undefined, 'valid'])
+    expect(told(3, null, at + 1)).toEqual([false, 'invalid'])
   })
 })

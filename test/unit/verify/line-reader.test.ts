@@ -38,4 +38,18 @@ describe('lines out of pieces', () => {
     piece.fill(0)
     expect([...reader.push(utf8('c\n'))]).toEqual([utf8('abc')])
   })
+
+  it('are read from as many pieces as they have bytes', () => {
+    const reader = new LineReader(200_000)
+    const piece = utf8('x')
+    for (let n = 0; n < 200_000; n++)
+      for (const line of reader.push(piece)) expect(line).toBe('none')
+    const [line, ...more] = reader.push(utf8('\ny'))
+    expect([line?.length, line?.every((byte) => byte === 0x78), more.length]).toEqual([
+      200_000,
+      true,
+      0,
+    ])
+    expect(reader.left).toBe(1)
+  })
 })

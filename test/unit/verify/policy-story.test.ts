@@ -7,6 +7,7 @@ import {
   activeOf,
   advancePolicies,
   noPolicies,
+  PolicyTelling,
   type PolicyStory,
 } from '../../../src/verify/policy-story.ts'
 import { digestOf, registrationOf } from '../../support/forge-policy.ts'
@@ -121,4 +122,40 @@ describe('an activation', () => {
 it('nothing of an id decides once its active version is retired', () => {
   const story = tell(one, activated('1', 0), retired('1', 0))
   expect(typeof story === 'string' ? story : activeOf(story, 'payments')).toBeUndefined()
+})
+
+describe('a telling', () => {
+  it('says what the story does, step by step, and nothing changes where a step may not follow', () => {
+    const steps = [
+      one,
+      two,
+      activated('1', 0),
+      retired('1', 0),
+      activated('2', 1),
+      activated('1', 0),
+    ]
+    const telling = new PolicyTelling()
+    let story = noPolicies
+    for (const [index, draft] of steps.entries()) {
+      const step = { index, matter: matterOf(draft), time: index }
+      const next = advancePolicies(story, step)
+      expect(telling.add(step)).toBe(typeof next === 'string' ? next : undefined)
+      if (typeof next !== 'string') story = next
+      expect([...telling.story.policies]).toEqual([...story.policies])
+      expect([...telling.story.highest]).toEqual([...story.highest])
+      const active = [...story.policies.values()].filter(({ state }) => state === 'active')
+      expect([...telling.active()]).toEqual(active)
+    }
+    expect(states(story)).toEqual(['retired', 'active'])
+    expect(noPolicies.policies.size + noPolicies.highest.size).toBe(0)
+  })
+
+  it('leaves the story alone that it goes on from', () => {
+    const before = tell(one, activated('1', 0))
+    if (typeof before === 'string') throw new Error(before)
+    const step = { index: 2, matter: matterOf(retired('1', 0)), time: 2 }
+    expect(states(advancePolicies(before, step))).toEqual(['retired'])
+    expect(states(before)).toEqual(['active'])
+    expect(activeOf(before, 'payments')?.version).toBe('1')
+  })
 })

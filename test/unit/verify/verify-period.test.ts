@@ -3,6 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { encodeBase64 } from '../../../src/base/base64.ts'
 import { fromUtf8, utf8 } from '../../../src/base/bytes.ts'
 import { limits } from '../../../src/base/limits.ts'
+import {
+  parseLaterCheckpoint,
+  parsePeriodEnd,
+  parsePeriodHead,
+} from '../../../src/dossier/period.ts'
 import { parseDossier } from '../../../src/dossier/v1.ts'
 import { consistencyProof } from '../../../src/merkle/proof.ts'
 import { verifyDossier, verifyPeriod, type PeriodReport } from '../../../src/verify/index.ts'
@@ -384,6 +389,16 @@ describe('the dossiers of a period', () => {
     expect(report.checks.find(({ ok }) => !ok)?.reason).toMatch(/index 13$/)
   })
 
+  it('are not told to be complete where one could not be read', async () => {
+    const report = await forged({}, (draft) => {
+      const [entry] = dossierAt(draft, 2).entries
+      if (entry !== undefined) entry.proof = []
+    })
+    expect(report).toMatchObject({ complete: 'no', dossiers: { invalid: 1 }, whole: true })
+    expect(report.checks.map(({ name }) => name)).not.toContain('period.complete')
+    expect(report.summary).not.toContain('each complete')
+  })
+
   it('are refused when a second chain of the stream stands in the period', async () => {
     const twins = reseal(sound, operatorHolds, (steps) => {
       append(steps, 'execution', streams.open, executionOf(streams.open, 2), { seq: 2 })
@@ -734,6 +749,19 @@ describe('a period file', () => {
       expect(failed(report)).toEqual(['period.end'])
     }
     expect((await judge(sealPeriod(lines, { sha256: 'x' }))).verdict).toBe('invalid')
+  })
+
+  it('has heads, later checkpoints and ends of 4,194,304 bytes and no longer', () => {
+    const most = 4 * 1024 * 1024
+    expect(limits.periodHeadBytes).toBe(most)
+    const padded = (length: number): Uint8Array => {
+      const [start, end] = ['{"later":"', '","proof":[]}']
+      return utf8(`${start}${'x'.repeat(length - start.length - end.length)}${end}`)
+    }
+    for (const parse of [parsePeriodHead, parseLaterCheckpoint, parsePeriodEnd]) {
+      expect(parse(padded(most))).toMatch(/ is not v1: /)
+      expect(parse(padded(most + 1))).toMatch(/ is longer than 4194304 bytes$/)
+    }
   })
 
   it('is refused for a line that is longer than a dossier may be, before it is at its end', async () => {

@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fromUtf8, utf8 } from '../../../src/base/bytes.ts'
-import { formatTrustRoot } from '../../../src/dossier/trust-root.ts'
+import { formatTrustRoot, type TrustRoot } from '../../../src/dossier/trust-root.ts'
 import { parseDossier } from '../../../src/dossier/v1.ts'
 import { inclusionProof } from '../../../src/merkle/proof.ts'
 import { formatTlogProof } from '../../../src/merkle/tlog-proof.ts'
 import { isTlogProof, verifyTlogProof } from '../../../src/verify/index.ts'
+import { headOf } from '../../support/forge-dossier.ts'
 import { createWorld, streams } from '../../support/forge-world.ts'
 import { attack } from './forgery.ts'
 
@@ -97,6 +98,46 @@ describe('a tlog-proof', () => {
     const dev = formatTrustRoot({ ...world.trust, dev: true })
     expect(verifyTlogProof(good, dev)).toMatchObject({ dev: true, ok: true })
     expect(told(good, createWorld(60, 'other.example').trustFile)).toBe('checkpoint.origin fail')
+  })
+
+  it('is refused under a trust root of which any key is not what it says', () => {
+    const trust = (change: (key: TrustRoot['origins'][number]['keys'][number]) => void) => {
+      const copy = structuredClone(world.trust)
+      // Of another log, and of no use to a proof: the file is refused as a whole.
+      const [key] = copy.origins.at(-1)?.keys ?? []
+      if (key === undefined) throw new Error('No key')
+      change(key)
+      return formatTrustRoot(copy)
+    }
+    expect(
+      told(
+        good,
+        trust(() => undefined),
+      ),
+    ).toBe('')
+    expect(
+      told(
+        good,
+        trust((key) => (key.keyid = '0'.repeat(64))),
+      ),
+    ).toBe('trust-root.keys fail')
+    expect(
+      told(
+        good,
+        trust((key) => (key.algorithm = 'Ed25519')),
+      ),
+    ).toBe('trust-root.keys fail')
+  })
+
+  it('says by whose word times are, and up to where revocations are known', () => {
+    const notes = (trust?: Uint8Array) =>
+      verifyTlogProof(good, trust ?? world.trustFile).notes.join('\n')
+    expect(notes()).toContain('Times are the operator’s word')
+    expect(notes()).toContain('Trust root knows of revocations up to size 5 only')
+    const copy = structuredClone(world.trust)
+    const [section] = copy.origins
+    if (section !== undefined) section.asOf = headOf(world.each.log)
+    expect(notes(formatTrustRoot(copy))).not.toContain('revocations')
   })
 
   it('is refused with any byte of it changed, and never with an exception', () => {

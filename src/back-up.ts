@@ -10,7 +10,7 @@ import {
   type BackupManifest,
 } from './decisions/backup-manifest.ts'
 import { describeLogs } from './decisions/check-backup.ts'
-import { hashFile, syncPath, writeDurably } from './durable-files.ts'
+import { hashFile, syncPath, writeDurably } from './store/durable-files.ts'
 import { makeDirectory } from './store/make-directory.ts'
 import { copySqliteDatabase } from './store/sqlite-backup.ts'
 import { databaseName } from './store/sqlite-database.ts'

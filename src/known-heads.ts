@@ -1,17 +1,20 @@
 // What is known of an installation's logs outside its database: pins, and what was published or cosigned.
 import { resolve } from 'node:path'
+import type { PinnedHead } from './decisions/check-backup.ts'
 import type { KnownHead } from './log/known-head.ts'
 import type { PinPlace } from './log/pin-place.ts'
 import { findPublishedHead, readPublishedHead } from './log/published-head.ts'
 import { isS3Url } from './log/s3-folder.ts'
 import { witnessedLogId } from './log/witness-state.ts'
 
-/** The heads that are pinned. @throws {@link Failure} LOG_ROLLBACK when a pin is damaged, STORE_FAILED */
-export async function readPinnedHeads(pins: PinPlace): Promise<readonly KnownHead[]> {
-  const heads: KnownHead[] = []
+/** The heads that are pinned, with the epochs of their keys. @throws {@link Failure} LOG_ROLLBACK when a pin is damaged, STORE_FAILED */
+export async function readPinnedHeads(pins: PinPlace): Promise<readonly PinnedHead[]> {
+  const heads: PinnedHead[] = []
   for (const tenant of await pins.list()) {
     const pin = await pins.read(tenant)
-    if (pin !== undefined) heads.push({ ...pin, who: 'the pin' })
+    if (pin === undefined) continue
+    const { epoch, origin, root, size } = pin
+    heads.push({ epoch, origin, root, size, who: 'the pin' })
   }
   return heads
 }

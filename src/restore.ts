@@ -15,11 +15,15 @@ import { parseBackupManifest, type BackupManifest } from './decisions/backup-man
 import {
   checkBackup,
   describeObjection,
+  describeOlderKeys,
   findObjections,
+  findOlderKeys,
   type Objection,
+  type OlderKeys,
+  type PinnedHead,
 } from './decisions/check-backup.ts'
 import type { ServiceParts } from './decisions/local-service.ts'
-import { copyDurably, hashFile, syncPath, writeDurably } from './durable-files.ts'
+import { copyDurably, hashFile, syncPath, writeDurably } from './store/durable-files.ts'
 import { readPinnedHeads, readPublishedHeads, readWitnessedHeads } from './known-heads.ts'
 import type { KnownHead } from './log/known-head.ts'
 import { openPins, type ServiceSettings } from './open-service.ts'
@@ -41,6 +45,13 @@ export interface RestoreOrder extends RestoreRequest {
 /** A backup that was checked, and what is known of its logs. */
 interface Checked extends Predecessor {
   readonly objections: readonly Objection[]
+  readonly olderKeys: readonly OlderKeys[]
+}
+
+/** What is known elsewhere of the logs of a backup. */
+interface Known {
+  readonly heads: readonly KnownHead[]
+  readonly pinned: readonly PinnedHead[]
 }
 
 const archiveFolder = 'archive'
@@ -80,15 +91,16 @@ async function copyDatabase(
 async function knownHeads(
   { cwd, published, settings, witnesses }: RestoreOrder,
   { instance, logs }: BackupManifest,
-): Promise<readonly KnownHead[]> {
+): Promise<Known> {
   const pins = openPins(settings, instance)
   const origins = logs.map(({ origin }) => origin)
   try {
-    return [
-      ...(await readPinnedHeads(pins)),
+    const pinned = await readPinnedHeads(pins)
+    const others = [
       ...(await readPublishedHeads(published, cwd)),
       ...(await readWitnessedHeads(witnesses, origins)),
     ]
+    return { heads: [...pinned, ...others], pinned }
   } finally {
     await pins.close()
   }
@@ -103,23 +115,33 @@ async function check(
   const store = await openSqliteStore({ mode: 'read', path })
   try {
     await checkBackup({ manifest, progress, signal, signatures, store })
-    const known = await knownHeads(order, manifest)
+    const { heads: known, pinned } = await knownHeads(order, manifest)
     const objections = await findObjections(store, known)
+    const olderKeys = await findOlderKeys(store, pinned)
     const tenants = await store.listTenants()
     const { origin = '' } = (await store.readInstance()) ?? {}
-    return { known, manifest, objections, origin, tenants }
+    return { known, manifest, objections, olderKeys, origin, tenants }
   } finally {
     await store.close()
   }
 }
 
-function refuseRollback({ objections }: Checked): void {
-  const [first] = objections
-  if (first === undefined) return
-  throw new Failure(
-    'LOG_ROLLBACK',
-    `Backup is not the newest state of its logs, bring the newer database back; if it is lost, --archive restores for reading, and --new-origin goes on under another name: ${describeObjection(first)}`,
-  )
+const waysOut =
+  'bring the newer database back; if it is lost, --archive restores for reading, and --new-origin goes on under another name'
+
+function refuseRollback({ objections, olderKeys }: Checked): void {
+  const [head] = objections
+  if (head !== undefined)
+    throw new Failure(
+      'LOG_ROLLBACK',
+      `Backup is not the newest state of its logs, ${waysOut}: ${describeObjection(head)}`,
+    )
+  const [keys] = olderKeys
+  if (keys !== undefined)
+    throw new Failure(
+      'KEY_STORE_REFUSED',
+      `Key store of the backup is older than the pinned one, ${waysOut}: ${describeOlderKeys(keys)}`,
+    )
 }
 
 /** What an archive says of itself. */
@@ -147,7 +169,7 @@ async function place(data: string, staging: string, names: readonly string[]): P
 
 const describeChecked = (
   { settings }: RestoreOrder,
-  { known, manifest, objections }: Checked,
+  { known, manifest, objections, olderKeys }: Checked,
 ): Restored => ({
   archive: null,
   createdAt: manifest.createdAt,
@@ -159,7 +181,7 @@ const describeChecked = (
     size,
     tenant: name,
   })),
-  objections: objections.map(describeObjection),
+  objections: [...objections.map(describeObjection), ...olderKeys.map(describeOlderKeys)],
   successor: null,
 })
 
@@ -207,7 +229,7 @@ async function carryOut(order: RestoreOrder, staging: string): Promise<Restored>
 /**
  * Restores a backup into a data directory that has no database, or only checks it.
  * @throws {@link Failure} INPUT_EXISTS, INPUT_NOT_FOUND, STORE_CORRUPT when the backup is damaged, LOG_ROLLBACK when more is known of its logs than it
- * holds, STORE_*, KEK_*; what the signal was aborted with
+ * holds, KEY_STORE_REFUSED when its keys are older than those pinned, STORE_*, KEK_*; what the signal was aborted with
  */
 export async function restore(order: RestoreOrder): Promise<Restored> {
   if (order.checkOnly) return checkInPlace(order)

@@ -1,6 +1,7 @@
 // Whether a copy of a database is one that evidence can be read from: what it holds is recomputed from its entries, and is the moment its manifest names.
 import { equalBytes } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
+import { parseManifestUnchecked } from '../keyring/manifest.ts'
 import { standingTo, type KnownHead, type Standing } from '../log/known-head.ts'
 import type { StoreReader } from '../store/store.ts'
 import type { BackedUpLog, BackupManifest } from './backup-manifest.ts'
@@ -98,6 +99,41 @@ export async function findObjections(
   }
   return objections
 }
+
+/** A head that is pinned, with the epoch of the key manifest. */
+export interface PinnedHead extends KnownHead {
+  readonly epoch: number
+}
+
+/** A key store that is older than the one that is pinned. */
+export interface OlderKeys {
+  readonly origin: string
+  readonly pinned: number
+  readonly has: number
+}
+
+/**
+ * The key stores of a database that no start would open, for it knows of newer ones. That each is what its manifest says needs the master key.
+ * @throws {@link Failure} KEY_STORE_REFUSED when one cannot be read
+ */
+export async function findOlderKeys(
+  store: StoreReader,
+  pinned: readonly PinnedHead[],
+): Promise<readonly OlderKeys[]> {
+  const older: OlderKeys[] = []
+  for (const { name, origin } of await store.listTenants()) {
+    const keys = await store.readKeys(name)
+    const has = keys === undefined ? 0 : parseManifestUnchecked(keys.manifest).epoch
+    for (const head of pinned)
+      if (head.origin === origin && head.epoch > has)
+        older.push({ has, origin, pinned: head.epoch })
+  }
+  return older
+}
+
+/** An older key store as a person reads it. */
+export const describeOlderKeys = ({ has, origin, pinned }: OlderKeys): string =>
+  `the pin knows the keys of ${origin} in epoch ${pinned}, the backup has epoch ${has}`
 
 /** An objection as a person reads it. */
 export const describeObjection = ({ has, origin, size, standing, who }: Objection): string =>

@@ -3,6 +3,7 @@
 import { concat, fromUtf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
+import { tileWidth } from '../merkle/expanded-tile.ts'
 import type { NodeReader } from '../merkle/proof.ts'
 import { parseEntryBundle, tilePath } from '../merkle/tiles.ts'
 import { loadNodes } from './tree-reading.ts'
@@ -18,7 +19,6 @@ export interface LogSourceOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-const tileWidth = 256
 const bundleBytes = tileWidth * (2 + 0xffff)
 
 /** The width of a tile in a tree of a size. */

@@ -20,7 +20,7 @@ export class PinDirectory implements PinPlace {
 
   async read(tenant: string): Promise<Pin | undefined> {
     if (!existsSync(this.#file(tenant))) return undefined
-    const file = this.open(tenant)
+    const file = new PinFile(this.#file(tenant), 'r')
     try {
       return await file.read()
     } finally {

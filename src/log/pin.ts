@@ -1,6 +1,6 @@
 // The pin: a note outside the database of the last tree head we acknowledged, so that a database copied back from yesterday is not believed.
 // Two slots are written in turn, each with its checksum, so that a write torn by a crash leaves the one before it whole.
-import { closeSync, fdatasyncSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { canonicalize, parseCanonical } from '../base/canonical-json.ts'
@@ -8,7 +8,7 @@ import { decodeBase64, encodeBase64 } from '../base/base64.ts'
 import { encodeHex, utf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { sha256 } from '../crypto/hash.ts'
-import { makeDirectory } from '../store/make-directory.ts'
+import { makeDirectory, syncPathNow } from '../store/make-directory.ts'
 
 /** Hex leaf hash of the last entry of each stream whose end is kept; one that has none is empty. */
 export type StreamEnds = Readonly<Partial<Record<string, string>>>
@@ -105,15 +105,17 @@ function newestSlot(file: Uint8Array): PinRecord | undefined {
 /** The pin that a pin file or a pin object holds, if any. */
 export const parsePinFile = (bytes: Uint8Array): Pin | undefined => newestSlot(bytes)?.pin
 
-/** A pin in a file of two slots. */
+/** A pin in a file of two slots; who only reads needs no right to write. */
 export class PinFile implements PinStore {
   readonly #path: string
+  readonly #mode: 'r' | 'r+'
   #fd: number | undefined
   #count = 0
   #seen: Buffer | undefined
 
-  constructor(path: string) {
+  constructor(path: string, mode: 'r' | 'r+' = 'r+') {
     this.#path = path
+    this.#mode = mode
   }
 
   read(): Promise<Pin | undefined> {
@@ -175,16 +177,14 @@ export class PinFile implements PinStore {
   #open(): number {
     if (this.#fd !== undefined) return this.#fd
     try {
-      makeDirectory(dirname(this.#path))
-      this.#fd = openSync(this.#path, 'r+')
+      if (this.#mode === 'r+') makeDirectory(dirname(this.#path))
+      this.#fd = openSync(this.#path, this.#mode)
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')
+      if (this.#mode === 'r' || (cause as NodeJS.ErrnoException).code !== 'ENOENT')
         throw new Failure('STORE_FAILED', `Pin cannot be opened: ${this.#path}`, { cause })
       this.#fd = openSync(this.#path, 'wx+', 0o600)
       // The name must survive a crash as well as the content.
-      const folder = openSync(dirname(this.#path), 'r')
-      fsyncSync(folder)
-      closeSync(folder)
+      syncPathNow(dirname(this.#path))
     }
     return this.#fd
   }

@@ -1,9 +1,10 @@
 // Publishing into a directory. A file appears under its name when it is whole and durable: written beside it, synced, and linked, which fails where there
 // is one already.
-import { link, open, readFile, rename, rm } from 'node:fs/promises'
+import { link, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { equalBytes } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
+import { syncPath, writeNew } from '../store/durable-files.ts'
 import { makeDirectory } from '../store/make-directory.ts'
 import type { PublishTarget } from './publish.ts'
 
@@ -56,9 +57,9 @@ export class PublishDirectory implements PublishTarget {
     const beside = `${name}.${process.pid}-${this.#count++}.tmp`
     try {
       makeDirectory(dirname(name), 0o777)
-      await writeDurably(beside, bytes)
+      await writeNew(beside, bytes, 0o644)
       await move(beside, name)
-      await syncDirectory(dirname(name))
+      await syncPath(dirname(name))
     } catch (cause) {
       if (codeOf(cause) === 'EEXIST')
         throw new Failure('INPUT_EXISTS', `File exists: ${path}`, { cause })
@@ -72,24 +73,5 @@ export class PublishDirectory implements PublishTarget {
     const code = codeOf(cause)
     const what = `Cannot publish ${path} (${code ?? 'unknown error'}): ${this.#root}`
     return new Failure(code === 'ENOSPC' ? 'STORE_FULL' : 'STORE_FAILED', what, { cause })
-  }
-}
-
-async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx', 0o644)
-  try {
-    await file.writeFile(bytes)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
   }
 }

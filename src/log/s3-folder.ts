@@ -2,7 +2,7 @@
 // that was read; nothing is ever overwritten unseen. Whoever serves S3 must honour If-None-Match and If-Match, and is tried before it is believed.
 import { Failure, invariant } from '../base/failure.ts'
 import { within } from '../kek/deadline.ts'
-import type { AwsConnection } from '../kek/aws-client.ts'
+import { named, type AwsConnection } from '../kek/aws-client.ts'
 import { connectS3, type S3Client, type S3Object } from './s3-client.ts'
 import { s3Failure, statusOf } from './s3-failure.ts'
 
@@ -105,17 +105,28 @@ export class S3Folder {
     const paths: string[] = []
     let token: string | undefined
     do {
-      const page = await this.#ask('ListObjectsV2', '', (client, signal) =>
-        client.list({ Bucket: bucket, ContinuationToken: token, Prefix: start }, signal),
-      )
-      for (const { Key } of page.Contents ?? [])
+      const before = token
+      const page = await this.#ask('ListObjectsV2', '', async (client, signal) => {
+        const input = { Bucket: bucket, ContinuationToken: before, Prefix: start }
+        const {
+          Contents = [],
+          IsTruncated,
+          NextContinuationToken,
+        } = await client.list(input, signal)
+        const next = IsTruncated === true ? NextContinuationToken : undefined
+        // Half a list would pass for a whole one, and one that turns in a circle never ends.
+        if (IsTruncated === true && (next === undefined || next === before))
+          throw named('AnswerIncomplete')
+        return { Contents, next }
+      })
+      for (const { Key } of page.Contents)
         if (Key?.startsWith(start) === true) paths.push(Key.slice(start.length))
-      token = page.IsTruncated === true ? page.NextContinuationToken : undefined
+      token = page.next
     } while (token !== undefined)
     return paths
   }
 
-  /** Ends calls that are under way. */
+  /** Ends calls that are under way; whoever calls later fails. */
   async close(): Promise<void> {
     this.#closing.abort()
     const client = await this.#client?.catch(() => undefined)
@@ -144,7 +155,7 @@ export class S3Folder {
       try {
         const input = { ...this.#target(path), ...condition, ...headers, Body: bytes }
         const { ETag } = await client.put(input, signal)
-        if (ETag === undefined) throw Object.assign(new Error(), { name: 'AnswerIncomplete' })
+        if (ETag === undefined) throw named('AnswerIncomplete')
         return ETag
       } catch (error) {
         // 409: another write of it is under way. 404: what was to be replaced is gone.
@@ -162,12 +173,20 @@ export class S3Folder {
   ): Promise<T> {
     const { deadlineMs = 15_000 } = this.#options
     try {
-      return await within(deadlineMs, this.#closing.signal, async (signal) => {
-        this.#client ??= connectS3(this.#options)
-        return call(await this.#client, signal)
-      })
+      return await within(deadlineMs, this.#closing.signal, async (signal) =>
+        call(await this.#connect(), signal),
+      )
     } catch (error) {
       throw s3Failure(error, operation, this.name(path))
     }
+  }
+
+  /** One client; what kept it from being made may be mended before the next call. */
+  #connect(): Promise<S3Client> {
+    this.#client ??= connectS3(this.#options).catch((error: unknown) => {
+      this.#client = undefined
+      throw error
+    })
+    return this.#client
   }
 }

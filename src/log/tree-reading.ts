@@ -1,12 +1,12 @@
 // Reading the Merkle tree back from stored tiles: only the few tiles that a proof needs are loaded, whatever the size of the log.
 import { setImmediate } from 'node:timers/promises'
 import { Failure } from '../base/failure.ts'
+import { tileWidth } from '../merkle/expanded-tile.ts'
 import { nodeHash } from '../merkle/hash.ts'
 import { equalBytes } from '../base/bytes.ts'
 import { consistencyProof, rootAt, verifyConsistency, type NodeReader } from '../merkle/proof.ts'
 import type { LogHead, StoreReader } from '../store/store.ts'
 
-const tileWidth = 256
 const hashBytes = 32
 
 const nameOf = (level: number, n: number): string => `${level}/${n}`

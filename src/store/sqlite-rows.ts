@@ -239,10 +239,20 @@ export const toStanding = (row: StandingRow): StoredStanding => ({
   decidedAt: row.decided_at,
 })
 
+/** The kinds of a column; none where it holds no list. */
+function toKinds(column: string): readonly string[] {
+  try {
+    const kinds: unknown = JSON.parse(column)
+    return Array.isArray(kinds) ? (kinds as string[]) : []
+  } catch {
+    return []
+  }
+}
+
 /** The webhook of its row. */
 export const toWebhook = (row: WebhookRow): StoredWebhook => ({
   id: row.id,
-  kinds: JSON.parse(row.kinds) as string[],
+  kinds: toKinds(row.kinds),
   body: ownBytes(row.body),
 })
 

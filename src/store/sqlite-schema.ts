@@ -139,7 +139,7 @@ const isEmpty = (db: Database): boolean =>
 
 /**
  * Refuses a database that is not ours or is newer than this program, before anything of it is changed; gives its version, 0 when it is empty.
- * @throws {@link Failure} CONFIG_INVALID
+ * @throws {@link Failure} CONFIG_INVALID, STORE_CORRUPT when its version is none that ever was
  */
 export function checkSchema(db: Database): number {
   const version = db.pragma('user_version', { simple: true })
@@ -147,6 +147,12 @@ export function checkSchema(db: Database): number {
   if (application === 0 && version === 0 && isEmpty(db)) return 0
   if (application !== applicationId || typeof version !== 'number')
     throw new Failure('CONFIG_INVALID', `Not a Countersign database: ${db.name}`)
+  // In one of ours the version comes with the schema, in one transaction: whoever took it away would have the schema made anew over what is there.
+  if (version < 1)
+    throw new Failure(
+      'STORE_CORRUPT',
+      `Version of the database was changed, bring back one that nobody has changed: ${version}, ${db.name}`,
+    )
   if (version > schemaVersion)
     throw new Failure(
       'CONFIG_INVALID',

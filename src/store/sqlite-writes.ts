@@ -196,8 +196,10 @@ export const prepareWrites = (db: Preparing) => ({
       kinds: string,
     ]
   >(
+    // A row that somebody damaged must not hinder the log: nothing is lost of what it is told, and whoever sends that says what is wrong with it.
     `INSERT INTO deliveries SELECT NULL, w.tenant, w.id, ?, ?, ?, 0, ?, 0, NULL FROM webhooks w
-     WHERE w.tenant = ? AND (w.id = ? OR EXISTS (SELECT 1 FROM json_each(w.kinds) k JOIN json_each(?) n ON n.value = k.value))`,
+     WHERE w.tenant = ? AND (w.id = ? OR EXISTS (
+       SELECT 1 FROM json_each(iif(json_valid(w.kinds), w.kinds, '["*"]')) k JOIN json_each(?) n ON n.value = k.value))`,
   ),
   delivered: db.prepare<[id: number]>('DELETE FROM deliveries WHERE id = ?'),
   // Of what was given up the newest are kept for each webhook.

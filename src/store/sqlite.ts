@@ -2,11 +2,11 @@
 // resolves. secure_delete, and rows that never move: what is erased is gone from the files. A lock on `writer.lock` beside it admits one writer;
 // readers come and go. It keeps no plain file open but those, and whoever opens and closes one of them by other means in the same process drops
 // SQLite's locks: copy the directory from another process.
-import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { Failure } from '../base/failure.ts'
 import { holdsDatabase } from './database-file.ts'
-import { makeDirectory } from './make-directory.ts'
+import { makeDirectory, syncPathNow } from './make-directory.ts'
 import { archiveName, databaseName, loadSqlite } from './sqlite-database.ts'
 import type { Database, DatabaseConstructor } from './sqlite-database.ts'
 import { storeFailure } from './sqlite-failure.ts'
@@ -55,7 +55,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store | S
 function openWriter(sqlite: DatabaseConstructor, directory: string): Store {
   if (existsSync(join(directory, archiveName)))
     throw new Failure('CONFIG_INVALID', `This is an archive, nothing is added to it: ${directory}`)
-  createDirectory(directory)
+  makeDirectory(directory)
   const lock = lockDirectory(sqlite, directory)
   try {
     const file = join(directory, databaseName)
@@ -66,7 +66,7 @@ function openWriter(sqlite: DatabaseConstructor, directory: string): Store {
       expectOwnSchema(db, sqlite, version)
       setPragmas(db)
       migrate(db, version)
-      syncPath(directory)
+      syncPathNow(directory)
       // A writer that died may have left commits in the WAL that no fsync has reached; before we believe them they are made durable.
       if (!emptyWal(db, busyMs))
         throw new Failure('STORE_LOCKED', `A reader is in the way, stop it first: ${directory}`)
@@ -85,7 +85,7 @@ function openReader(
 ): StoreReader {
   const file = join(directory, databaseName)
   // Like a writer, a reader must not believe commits in the WAL that no fsync has reached; SQLite has no locks on this file that we could drop.
-  if (existsSync(`${file}-wal`)) syncPath(`${file}-wal`)
+  if (existsSync(`${file}-wal`)) syncPathNow(`${file}-wal`)
   const db = new sqlite(file, { readonly: true, timeout: 4 * busyMs })
   return closedOnFailure(db, () => {
     const version = checkSchema(db)
@@ -110,22 +110,5 @@ function closedOnFailure<T>(db: Database, work: () => T): T {
   } catch (error) {
     db.close()
     throw error
-  }
-}
-
-// The first directory made is known to the disk only when its parent is synced; so on for each below.
-function createDirectory(directory: string): void {
-  const first = makeDirectory(directory)
-  if (first === undefined) return
-  for (let made = directory; made.length >= first.length; made = dirname(made))
-    syncPath(dirname(made))
-}
-
-function syncPath(path: string): void {
-  const descriptor = openSync(path, 'r')
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
   }
 }

@@ -54,6 +54,9 @@ export class S3Double {
   readonly asked: Asked[] = []
   /** Objects listed in one answer. */
   pageSize = 1000
+  /** What is told of where the next page of a list begins, by how many pages were asked for. */
+  tellNext: (pages: number, next: string) => string | undefined = (_, next) => next
+  #pages = 0
   /** Let in by no credentials at all when false. */
   mayList = true
   readonly #buckets = new Map<string, Map<string, Kept>>()
@@ -195,7 +198,9 @@ export class S3Double {
     const last = page.at(-1)
     const more = keys.length > page.length && last !== undefined
     const contents = page.map((key) => `<Contents><Key>${escape(key)}</Key></Contents>`).join('')
-    const next = more ? `<NextContinuationToken>${escape(last)}</NextContinuationToken>` : ''
+    const told = more ? this.tellNext(++this.#pages, last) : undefined
+    const next =
+      told === undefined ? '' : `<NextContinuationToken>${escape(told)}</NextContinuationToken>`
     return {
       body: `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><KeyCount>${page.length}</KeyCount><IsTruncated>${String(more)}</IsTruncated>${next}${contents}</ListBucketResult>`,
       headers: { 'content-type': 'application/xml' },

@@ -22,6 +22,7 @@ import type { BackedUp, Restored } from '../../src/cli/composition.ts'
 import { Reading } from '../../src/decisions/reading.ts'
 import { matters } from '../../src/dossier/matters.ts'
 import { parseStatement } from '../../src/dossier/statement.ts'
+import { PinDirectory } from '../../src/log/pin-directory.ts'
 import { PublishDirectory } from '../../src/log/publish-directory.ts'
 import { publishLog } from '../../src/log/publish.ts'
 import { openLocalService } from '../../src/open-service.ts'
@@ -247,6 +248,44 @@ describe('restoring', () => {
     ])
       expect(refused.message).toContain(said)
     expect(existsSync(founded.settings.data)).toBe(false)
+  })
+
+  it.each([
+    [0, 'restored'],
+    [1, 'refused'],
+  ])('with keys %i epochs behind the pin is %s, as by the start', async (behind, outcome) => {
+    const founded = await foundInstallation()
+    await grow(founded, 1)
+    await backUpTo(founded)
+    const pins = new PinDirectory(join(founded.settings.keys, founded.instance))
+    const pinned = await pins.read('default')
+    if (pinned === undefined) throw new Error('No pin')
+    const file = pins.open('default')
+    await file.read()
+    await file.write({ ...pinned, epoch: pinned.epoch + behind })
+    await file.close()
+    const started = await openLocalService(founded.settings, quiet).then(
+      (service) => service.close().then(() => 'started'),
+      (error: unknown) => asFailure(error).code,
+    )
+    lose(founded)
+    const said = `the pin knows the keys of log.example/default in epoch ${pinned.epoch + 1}, the backup has epoch ${pinned.epoch}`
+    const checked = await restoring(founded, { checkOnly: true })
+    if (outcome === 'restored') {
+      expect([started, checked.objections]).toEqual(['started', []])
+      await restoring(founded)
+      expect(await grow(founded, 1)).toHaveLength(1)
+      return
+    }
+    const refused = await failureOf(restoring(founded))
+    expect(refused.code).toBe('KEY_STORE_REFUSED')
+    expect(started).toBe(refused.code)
+    for (const words of [said, '--archive', '--new-origin'])
+      expect(refused.message).toContain(words)
+    expect(checked.objections).toEqual([said])
+    expect(existsSync(founded.settings.data)).toBe(false)
+    // To be read it takes no keys.
+    expect((await restoring(founded, { archive: true })).objections).toEqual([said])
   })
 
   it('refuses a backup that is behind what was published, when the pins are lost too', async () => {

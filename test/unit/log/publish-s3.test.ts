@@ -126,6 +126,50 @@ describe('a place in S3', () => {
   })
 })
 
+describe('a folder in S3', () => {
+  const quietly = (url = `s3://${bucket}/p`): S3Folder => new S3Folder(url, quick)
+
+  it('is reached once there is a region, also where there was none at the first call', async () => {
+    const folder = quietly()
+    vi.stubEnv('AWS_CONFIG_FILE', '/nonexistent')
+    vi.stubEnv('AWS_REGION', undefined)
+    for (let calls = 0; calls < 2; calls++)
+      expect(await failureOf(folder.read('x'))).toMatchObject({
+        code: 'CONFIG_INVALID',
+        message: expect.stringContaining('RegionMissing') as string,
+      })
+    vi.stubEnv('AWS_REGION', 'eu-test-1')
+    expect(await folder.read('x')).toBeUndefined()
+    await folder.close()
+  })
+
+  it('asks nothing any more once it is closed', async () => {
+    for (const wasUsed of [true, false]) {
+      const folder = quietly()
+      if (wasUsed) await folder.read('x')
+      await folder.close()
+      s3.asked.length = 0
+      const { code, message } = await failureOf(folder.create('x', utf8('x')))
+      expect([code, message]).toEqual(['STORE_FAILED', expect.stringContaining('ClosedError')])
+      expect(s3.asked).toEqual([])
+    }
+  })
+
+  it.each(['no', 'one', 'every'] as const)(
+    'takes half a list for none: %s page tells where the next begins',
+    async (which) => {
+      const folder = quietly()
+      for (const name of ['a', 'b', 'c', 'd', 'e']) await folder.create(name, utf8(name))
+      s3.pageSize = 2
+      s3.tellNext = (pages, next) =>
+        which === 'no' || (which === 'one' && pages > 1) ? undefined : pages > 1 ? 'p/b' : next
+      const { code, message } = await failureOf(folder.list())
+      expect([code, message]).toEqual(['STORE_FAILED', expect.stringContaining('AnswerIncomplete')])
+      await folder.close()
+    },
+  )
+})
+
 describe('publishing into S3', () => {
   it('gives a tree that is whole at every time, and grows by what is new', async () => {
     const test = await foundTestService()

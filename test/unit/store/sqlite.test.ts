@@ -157,6 +157,28 @@ describe('opening a data directory', () => {
     })
   })
 
+  it.each([0, 1, 2, 3, -1, -4])(
+    'never brings up to date again what only says that it is of version %i',
+    async (version) => {
+      const store = await openWriter()
+      await store.createTenant(makeTenant('acme'), makeKeys())
+      const { checkpoint } = await append(store, 'acme', [{}], [], { keepCheckpoint: true })
+      await store.close()
+      tamper(`PRAGMA user_version = ${version}`)
+      await expect(openWriter()).rejects.toMatchObject({
+        code: 'STORE_CORRUPT',
+        message: expect.stringMatching(/was changed, bring back one that nobody has/) as string,
+      })
+      await expect(openReader()).rejects.toMatchObject({
+        code: version < 1 ? 'STORE_CORRUPT' : 'CONFIG_INVALID',
+      })
+      tamper('PRAGMA user_version = 4')
+      const again = await openWriter()
+      expect(await again.readKeptCheckpoint('acme', 1)).toEqual(checkpoint)
+      await again.close()
+    },
+  )
+
   it('writes a database that SQLite was let analyze, or in which others keep a table', async () => {
     const store = await openWriter()
     await store.createTenant(makeTenant('acme'), makeKeys())

@@ -1,7 +1,7 @@
-// Files that are written, copied and hashed as wholes: by the composition root, for what lies outside the database.
+// Files that are written, copied and hashed as wholes: for what lies outside the database.
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
-import { asFailure, Failure } from './base/failure.ts'
+import { asFailure, Failure } from '../base/failure.ts'
 
 type Progress = (done: number, total: number) => void
 
@@ -25,16 +25,21 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
+/** Writes a new file; durable when it resolves, but for its name. @throws what the system said */
+export async function writeNew(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+  const file = await open(path, 'wx', mode)
+  try {
+    await file.writeFile(bytes)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
 /** Writes a new file of mode 0600; durable when it resolves, but for its name. @throws {@link Failure} STORE_FULL, STORE_FAILED */
 export async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   try {
-    const file = await open(path, 'wx', 0o600)
-    try {
-      await file.writeFile(bytes)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    await writeNew(path, bytes, 0o600)
   } catch (cause) {
     throw failed('File cannot be written', path, cause)
   }

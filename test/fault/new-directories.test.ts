@@ -1,0 +1,83 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { needStrace, temporaryDirectory } from '../support/store-faults.ts'
+
+const source = (path: string): string => JSON.stringify(resolve('src', path))
+
+const makeDirectory = `import { makeDirectory } from ${source('store/make-directory.ts')}`
+const programs: Readonly<Record<string, (place: string) => string>> = {
+  'a backup or any other directory': (place) => `${makeDirectory}
+    makeDirectory(${JSON.stringify(join(place, 'a/b/c'))})`,
+  'the data directory': (place) => `import { openSqliteStore } from ${source('store/sqlite.ts')}
+    const store = await openSqliteStore({ create: true, mode: 'write', path: ${JSON.stringify(join(place, 'a/b/c'))} })
+    await store.close()`,
+  'the pins': (place) => `import { PinFile } from ${source('log/pin.ts')}
+    const file = new PinFile(${JSON.stringify(join(place, 'a/b/c/default.pin'))})
+    await file.write({ epoch: 1, origin: 'log.example', root: new Uint8Array(32), size: 0 })
+    await file.close()`,
+  'what is published': (place) =>
+    `import { PublishDirectory } from ${source('log/publish-directory.ts')}
+    const target = new PublishDirectory(${JSON.stringify(join(place, 'a'))})
+    await target.create('b/c/000', new Uint8Array(1))`,
+}
+
+/** What is done to directories below a place, in order: made, or synced. */
+function trace(place: string, program: string, ...inject: readonly string[]): readonly string[] {
+  needStrace()
+  const log = join(place, 'strace.log')
+  const node = [process.execPath, '--input-type=module', '-e', program]
+  const { status, stderr } = spawnSync(
+    'strace',
+    ['-f', '-q', '-y', '-o', log, '-e', 'trace=/^mkdir(at)?$,fsync,rmdir', ...inject, ...node],
+    { encoding: 'utf8' },
+  )
+  if (inject.length === 0 && status !== 0) throw new Error(stderr)
+  const called = /\b(mkdir|fsync|rmdir)(?:at)?\((?:"|\d+<)([^">]+).*= (0|-1 EIO.*INJECTED.*)$/
+  return readFileSync(log, 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const [, call = '', path = '', result = ''] = called.exec(line) ?? []
+      if (!path.startsWith(place)) return []
+      const name = path.slice(place.length) || '/'
+      return [`${call} ${name}${result === '0' ? '' : ' failed'}`]
+    })
+}
+
+describe('a directory that is made for something', () => {
+  it.each(Object.entries(programs))(
+    'is durable with all that were made above it: %s',
+    (_, program) => {
+      using place = temporaryDirectory()
+      const seen = trace(place.path, program(place.path))
+      const levels = ['/a', '/a/b', '/a/b/c']
+      expect(seen.filter((call) => call.startsWith('mkdir'))).toEqual(
+        levels.map((level) => `mkdir ${level}`),
+      )
+      for (const level of levels) {
+        const after = seen.slice(seen.indexOf(`mkdir ${level}`) + 1)
+        expect(after).toContain(`fsync ${dirname(level)}`)
+        // One sync is enough for each.
+        if (level !== '/a/b/c')
+          expect(seen.filter((call) => call === `fsync ${level}`)).toHaveLength(1)
+      }
+    },
+  )
+
+  it('is not left where it could not be made durable, so that it is made again', () => {
+    using place = temporaryDirectory()
+    const path = JSON.stringify(join(place.path, 'a/b'))
+    const program = `${makeDirectory}
+      try { makeDirectory(${path}) } catch { makeDirectory(${path}) }`
+    expect(trace(place.path, program, '-e', 'inject=fsync:error=EIO:when=2')).toEqual([
+      'mkdir /a',
+      'fsync /',
+      'mkdir /a/b',
+      'fsync /a failed',
+      'rmdir /a/b',
+      'mkdir /a/b',
+      'fsync /a',
+    ])
+  })
+})

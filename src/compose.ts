@@ -39,18 +39,16 @@ async function init(parts: ProcessParts, flags: InitFlags): Promise<Initialised>
   const { expectOrigin } = await import('./decisions/local-service.ts')
   // Before anything is made.
   expectOrigin(flags.origin)
-  const { foundService, makeKekFile, wantsKekFile } = await import('./open-service.ts')
+  const { foundWithKekFile } = await import('./open-service.ts')
   const { fingerprint } = await import('./dossier/trust-root.ts')
   const settings = await settingsOf(config, parts.version)
-  const kekFile = wantsKekFile(settings) ? makeKekFile(settings.keys) : null
   const founding = {
     origin: flags.origin,
     profile: flags.profile ?? ('each' as const),
     public: flags.public ?? false,
   }
-  const usable = kekFile === null ? settings : { ...settings, kekFile }
-  const { origin, provider, service, trustRootFile } = await foundService(
-    usable,
+  const { kekFile, origin, provider, service, trustRootFile } = await foundWithKekFile(
+    settings,
     founding,
     reporter(createLogger(config.logLevel)),
   )

@@ -304,6 +304,45 @@ export async function foundService(
   }
 }
 
+/** @throws {@link Failure} INPUT_EXISTS when a data directory holds keys, which a key file that is made now would never open */
+async function expectNoKeys(data: string, keys: string): Promise<void> {
+  if (isNew(data)) return
+  const store = await openSqliteStore({ mode: 'read', path: data })
+  try {
+    if ((await store.listTenants()).length === 0) return
+    throw new Failure(
+      'INPUT_EXISTS',
+      `Data directory holds an instance already, and its key file is not in ${keys} (--keys): ${data}`,
+    )
+  } finally {
+    await store.close()
+  }
+}
+
+/**
+ * As {@link foundService}, with a KEK file that is made first where no key provider is configured. It stays also when founding fails: something may be
+ * sealed under it, and whoever founds again goes on with it.
+ * @throws {@link Failure} as {@link foundService}
+ */
+export async function foundWithKekFile(
+  settings: ServiceSettings,
+  founding: Founding,
+  report: ServiceParts['report'],
+): Promise<Founded & { readonly kekFile: string | null }> {
+  if (!wantsKekFile(settings))
+    return { ...(await foundService(settings, founding, report)), kekFile: null }
+  await expectNoKeys(settings.data, settings.keys)
+  const kekFile = makeKekFile(settings.keys)
+  try {
+    return { ...(await foundService({ ...settings, kekFile }, founding, report)), kekFile }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    const { code, message } = error
+    const stays = `The key file that was made stays, for what was begun may need it: ${kekFile}`
+    throw new Failure(code, `${message}. ${stays}`, { cause: error })
+  }
+}
+
 async function foundInstance(
   data: string,
   origin: string | undefined,

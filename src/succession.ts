@@ -9,7 +9,7 @@ import { firstTenant } from './data-directory.ts'
 import type { BackupManifest } from './decisions/backup-manifest.ts'
 import type { ServiceParts } from './decisions/local-service.ts'
 import type { KnownHead } from './log/known-head.ts'
-import { foundService, makeKekFile, wantsKekFile, type ServiceSettings } from './open-service.ts'
+import { foundWithKekFile, type ServiceSettings } from './open-service.ts'
 import type { Tenant } from './store/store.ts'
 
 /** An installation of which a backup is left, and what is known of its logs. */
@@ -64,9 +64,7 @@ export async function foundSuccessor(
   } as const
   if (settings.kek === 'memory' || settings.kek === 'in_memory')
     throw new Failure('CONFIG_INVALID', 'Memory keys die with this process: configure others')
-  const kekFile = wantsKekFile(settings) ? makeKekFile(settings.keys) : null
-  const usable = kekFile === null ? settings : { ...settings, kekFile }
-  const { provider, service } = await foundService(usable, founding, report)
+  const { kekFile, provider, service } = await foundWithKekFile(settings, founding, report)
   try {
     for (const { name, profile, public: isPublic } of tenants) {
       if (name !== firstTenant)

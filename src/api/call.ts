@@ -47,6 +47,7 @@ export class Call {
   #principal: Principal | undefined
   #phase: Phase = 'admission'
   #isOver = false
+  #leave: () => void = () => undefined
 
   /** @param params parts of the path by their names, as they were sent */
   constructor(request: IncomingMessage, target: Target, params: Readonly<Record<string, string>>) {
@@ -72,6 +73,27 @@ export class Call {
   /** Time is up and the caller was told so: what is still awaited must not be acted on. */
   giveUp(): void {
     this.#isOver = true
+    this.#leave()
+  }
+
+  /**
+   * Works on what keeps the caller waiting on purpose.
+   * @param work is given a signal that aborts when the caller has left, or was told that time is up
+   */
+  async whileThere<T>(work: (left: AbortSignal) => Promise<T>): Promise<T> {
+    const { socket } = this.#request
+    const leaver = new AbortController()
+    this.#leave = () => {
+      leaver.abort()
+    }
+    // A connection outlives its requests.
+    socket.once('close', this.#leave)
+    try {
+      if (socket.destroyed) leaver.abort()
+      return await work(leaver.signal)
+    } finally {
+      socket.off('close', this.#leave)
+    }
   }
 
   #checkTime(): void {

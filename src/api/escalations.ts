@@ -54,10 +54,14 @@ const readRoute = (service: Service, admit: Admission): Route =>
     },
     async (call, { tenant }) => {
       const { wait = 0 } = call.query(escalationWaitSchema)
-      return jsonReply(
-        200,
-        await service.readEscalation(tenant, call.decisionId(), wait * secondMs),
-      )
+      const id = call.decisionId()
+      const told =
+        wait === 0
+          ? await service.readEscalation(tenant, id, 0)
+          : await call.whileThere((left) =>
+              service.readEscalation(tenant, id, wait * secondMs, left),
+            )
+      return jsonReply(200, told)
     },
   )
 

@@ -37,7 +37,10 @@ export const gatewayRoutes = (
       },
       async (call, principal) => {
         const request = await call.json(gatewayRequestSchema, maxBytes)
-        return jsonReply(200, await service.executeGateway(principal, request))
+        const answer = await call.whileThere((left) =>
+          service.executeGateway(principal, request, left),
+        )
+        return jsonReply(200, answer)
       },
     ),
   )

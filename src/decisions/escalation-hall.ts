@@ -78,22 +78,27 @@ export class EscalationHall {
   }
 
   /**
-   * How it stands with an escalation, once it has ended or the time to wait is up.
+   * How it stands with an escalation, once it has ended, the time to wait is up, or who asked has left.
    * @throws {@link Failure} INPUT_NOT_FOUND, INPUT_ERASED, LOG_BUSY
    */
-  async read(tenant: string, id: string, waitMs: number): Promise<EscalationView> {
+  async read(
+    tenant: string,
+    id: string,
+    waitMs: number,
+    left?: AbortSignal,
+  ): Promise<EscalationView> {
     const { timeOut, use } = this.#parts
     const look = (): Promise<EscalationView> =>
       use(tenant, (room) => readEscalation(room, id, (late) => timeOut(tenant, late)))
     if (waitMs <= 0) return look()
     const until = performance.now() + waitMs
     for (;;) {
-      const wait = this.#waits.begin(tenant, id, Math.max(0, until - performance.now()))
+      const wait = this.#waits.begin(tenant, id, Math.max(0, until - performance.now()), left)
       try {
         const view = await look()
         if (view.status !== 'pending' || view.overruled) return view
         await wait.over
-        if (this.#waits.closed) return view
+        if (this.#waits.closed || left?.aborted === true) return view
       } finally {
         wait.leave()
       }
@@ -113,10 +118,14 @@ export class EscalationHall {
   }
 
   /** Decides what a client asks for, and holds the answer while a reviewer is asked. */
-  async execute(principal: Principal, request: GatewayRequest): Promise<GatewayAnswer> {
+  async execute(
+    principal: Principal,
+    request: GatewayRequest,
+    left?: AbortSignal,
+  ): Promise<GatewayAnswer> {
     for (let attempt = 1; ; attempt++)
       try {
-        return await this.#decide(principal, request)
+        return await this.#decide(principal, request, left)
       } catch (error) {
         if (error instanceof Refusal) return answerRefused(error.message)
         const { code, message } = asFailure(error)
@@ -126,11 +135,15 @@ export class EscalationHall {
       }
   }
 
-  async #decide(principal: Principal, request: GatewayRequest): Promise<GatewayAnswer> {
+  async #decide(
+    principal: Principal,
+    request: GatewayRequest,
+    left: AbortSignal | undefined,
+  ): Promise<GatewayAnswer> {
     const { decide = decideByPolicies, notariser, sign } = this.#parts
     const { tenant } = principal
     const { escalation_id: earlier } = request
-    if (earlier != null) return this.#resume(principal, earlier, request)
+    if (earlier != null) return this.#resume(principal, earlier, request, left)
     const key = request.idempotency_key ?? null
     const text = await sign(tenant, (room) =>
       notariser.evaluate(room, principal, askedOf(request), key, async () => {
@@ -142,28 +155,38 @@ export class EscalationHall {
     )
     const made = JSON.parse(text) as Notarised
     if (made.status === 'ESCALATE' || made.status === 'REVIEW_REQUIRED')
-      return this.#hold(principal, made.id, made.replayed)
+      return this.#hold(principal, made.id, made.replayed, left)
     return answerDecided(made, reasonOf(made))
   }
 
   /** Goes on waiting for what the same caller was told of before. */
-  async #resume(principal: Principal, id: string, request: GatewayRequest): Promise<GatewayAnswer> {
+  async #resume(
+    principal: Principal,
+    id: string,
+    request: GatewayRequest,
+    left: AbortSignal | undefined,
+  ): Promise<GatewayAnswer> {
     const { tenant } = principal
     try {
       if (await this.#parts.use(tenant, (room) => isSameAsk(room, principal, id, request)))
-        return await this.#hold(principal, id, false)
+        return await this.#hold(principal, id, false, left)
     } catch (error) {
       if (asFailure(error).code !== 'INPUT_NOT_FOUND') throw error
     }
     throw new Refusal('escalation_id is not of this request')
   }
 
-  async #hold(principal: Principal, id: string, replayed: boolean): Promise<GatewayAnswer> {
+  async #hold(
+    principal: Principal,
+    id: string,
+    replayed: boolean,
+    left: AbortSignal | undefined,
+  ): Promise<GatewayAnswer> {
     const { tenant } = principal
     let view: EscalationView
     let pending: string | undefined
     try {
-      view = await this.read(tenant, id, mostWaitSeconds * secondMs)
+      view = await this.read(tenant, id, mostWaitSeconds * secondMs, left)
       if (this.#waits.closed) pending = 'service is ending, ask again with the same idempotency_key'
     } catch (error) {
       // Too many wait: what was decided stands, and nobody may act on it yet.
@@ -173,6 +196,8 @@ export class EscalationHall {
     }
     const answer = answerHeld(view, pending)
     if (answer.decision !== 'ALLOW') return answer
+    // The one use is for whoever can still be told of it.
+    if (left?.aborted === true) return answerRefused('Nobody was there to be answered')
     // Who asks again by the same idempotency key asks for the same one use.
     return (await this.#isFirstUse(principal, id)) || replayed ? answer : answerUsed(view)
   }

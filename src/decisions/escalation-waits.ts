@@ -34,15 +34,17 @@ export class EscalationWaits {
 
   /**
    * Begins to wait; begun before reading, so that nothing is missed between.
+   * @param left aborts when nobody is there any more who could be told
    * @throws {@link Failure} LOG_BUSY when too many wait
    */
-  begin(tenant: string, id: string, waitMs: number): Wait {
+  begin(tenant: string, id: string, waitMs: number, left?: AbortSignal): Wait {
     if (this.#count >= this.#most)
       throw new Failure('LOG_BUSY', `Too many wait for escalations: ${this.#count}`)
     const name = nameOf(tenant, id)
     const { promise, resolve } = Promise.withResolvers<undefined>()
     const wake = (): void => {
       clearTimeout(timer)
+      left?.removeEventListener('abort', wake)
       if (!this.#remove(name, wake)) return
       resolve(undefined)
     }
@@ -50,7 +52,8 @@ export class EscalationWaits {
     const others = this.#waiting.get(name) ?? new Set()
     this.#waiting.set(name, others.add(wake))
     this.#count++
-    if (this.#closed) wake()
+    left?.addEventListener('abort', wake)
+    if (this.#closed || left?.aborted === true) wake()
     return { leave: wake, over: promise }
   }
 

@@ -1,6 +1,7 @@
 // The whole check of a tenant: the log from its entries (log/fsck.ts), and every row of the database that repeats what the log says: decisions' filters,
 // idempotency keys, API keys, trust roots, sealed keys. Needs no key provider; what only the holder of the master key can check is said to be left out.
 import { asFailure, Failure, type FailureCode } from '../base/failure.ts'
+import type { TrustMatter } from '../dossier/matters.ts'
 import { fingerprint, parseTrustRoot, type OriginSection } from '../dossier/trust-root.ts'
 import { parseSealedKey } from '../keyring/sealed-key.ts'
 import { canonicalize } from '../base/canonical-json.ts'
@@ -8,6 +9,7 @@ import { uuidv7 } from '../base/uuid.ts'
 import { checkLog, type Finding, type FsckOptions } from '../log/fsck.ts'
 import type { Pin } from '../log/pin.ts'
 import type { Instance, StoredKeys, StoreReader, Tenant } from '../store/store.ts'
+import { followsTrust } from '../verify/judge-trust-stream.ts'
 import { isAsLogged, readLoggedKeys } from './api-keys.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { watchClosing } from './fsck-closing.ts'
@@ -121,7 +123,7 @@ async function checkTrustRoots(
   { head, name }: Tenant,
   found: Found,
 ): Promise<void> {
-  let previous: string | null = null
+  let before: TrustMatter | undefined
   for (const entry of await readCheckedStream(store, name, 'trust', head)) {
     const matter = matterOf(entry, 'trust')
     if (matter === undefined) continue
@@ -137,11 +139,11 @@ async function checkTrustRoots(
     if (stored === undefined) row(found, entry.index, `Trust root is missing: version ${version}`)
     else if (fingerprint(stored.file) !== sha256 || stored.sha256 !== sha256)
       row(found, entry.index, `Trust root is not the one announced: version ${version}`)
-    if (matter.previous !== previous)
+    if (!followsTrust(matter, before))
       row(found, entry.index, `Trust root does not follow the one before it: version ${version}`)
-    previous = sha256
+    before = matter
   }
-  if ((await store.readTrustRoot(name))?.sha256 !== (previous ?? undefined))
+  if ((await store.readTrustRoot(name))?.sha256 !== before?.sha256)
     row(found, null, 'Newest trust root is not the last one announced')
 }
 

@@ -60,6 +60,23 @@ async function leaveFor(
   return requireApprovedAction(room, effect, by, action, mayResume)
 }
 
+/** The kind of provider that a slot is of; undefined where it cannot be read, which is its own tenant's trouble. */
+function kindOfSlot(body: Uint8Array): KekKind | undefined {
+  try {
+    return parseSlot(body).provider
+  } catch (error) {
+    if (asFailure(error).code === 'KEY_STORE_REFUSED') return undefined
+    throw error
+  }
+}
+
+/** By which kinds of provider logs have slots. */
+interface KindsInUse {
+  readonly kinds: ReadonlySet<KekKind>
+  /** False where a slot cannot be read: it may be of any kind. */
+  readonly isWhole: boolean
+}
+
 /** Who finishes what was cut off. */
 const recovery: Caller = { type: 'local', id: 'recovery', owner: 'countersign' }
 
@@ -71,7 +88,7 @@ export class KeyDesk {
   readonly #canary: KeyCanary
   readonly #watch: KekWatch
   #providers: readonly KekProvider[]
-  #kindsInUse: Promise<ReadonlySet<KekKind>> | undefined
+  #kindsInUse: Promise<KindsInUse> | undefined
 
   constructor(parts: KeyDeskParts) {
     this.#parts = parts
@@ -94,21 +111,34 @@ export class KeyDesk {
 
   /** Those of them by which logs have slots, open or not; all of them while there is none. */
   async providersInUse(): Promise<readonly KekProvider[]> {
-    this.#kindsInUse ??= this.#readKinds()
-    // A failure is told to whoever waits for it, and not remembered.
-    this.#kindsInUse.catch(() => (this.#kindsInUse = undefined))
-    const kinds = await this.#kindsInUse
+    const { kinds } = await this.#readKinds()
     const used = this.#providers.filter(({ metadata }) => kinds.has(metadata.kind))
     return used.length === 0 ? this.#providers : used
   }
 
-  async #readKinds(): Promise<ReadonlySet<KekKind>> {
+  /** Reads them once, until they are forgotten. */
+  #readKinds(): Promise<KindsInUse> {
+    if (this.#kindsInUse !== undefined) return this.#kindsInUse
+    const reading = this.#readKindsNow()
+    this.#kindsInUse = reading
+    // A failure is told to whoever waits for it, and not remembered; by then a newer reading may have taken its place.
+    reading.catch(() => {
+      if (this.#kindsInUse === reading) this.#kindsInUse = undefined
+    })
+    return reading
+  }
+
+  async #readKindsNow(): Promise<KindsInUse> {
     const store = this.#parts.store()
     const kinds = new Set<KekKind>()
+    let isWhole = true
     for (const { name } of await store.listTenants())
-      for (const { body } of (await store.readKeys(name))?.slots ?? [])
-        kinds.add(parseSlot(body).provider)
-    return kinds
+      for (const { body } of (await store.readKeys(name))?.slots ?? []) {
+        const kind = kindOfSlot(body)
+        if (kind === undefined) isWhole = false
+        else kinds.add(kind)
+      }
+    return { isWhole, kinds }
   }
 
   /**
@@ -164,11 +194,12 @@ export class KeyDesk {
     if (!parsed.success)
       throw new Failure('INPUT_INVALID', `Not an order about keys: ${firstIssue(parsed.error)}`)
     try {
+      const before = await this.#readKinds().catch(() => undefined)
       const done = await this.#serially(room, by, order.order, async (work) => {
         work.leave = await leaveFor(work, parsed.data, action)
         await carryOut(work, parsed.data)
       })
-      await this.#dropUnused()
+      await this.#dropUnused(before)
       if (this.#watch.health().some(({ state }) => state !== 'healthy')) this.#lookAgain()
       return done
     } catch (error) {
@@ -277,11 +308,17 @@ export class KeyDesk {
     }
   }
 
-  /** Has nothing more to do with a provider that no slot is left of: its outage would be told, and its health believed, for nothing. */
-  async #dropUnused(): Promise<void> {
+  /**
+   * Has nothing more to do with a provider whose last slot was dropped: its outage would be told, and its health believed, for nothing. One that never
+   * had a slot was named for the day on which it gets one. Never fails, for the order is done.
+   */
+  async #dropUnused(before: KindsInUse | undefined): Promise<void> {
     this.#kindsInUse = undefined
-    const used = await this.providersInUse()
-    for (const provider of this.#providers) if (!used.includes(provider)) this.#watch.drop(provider)
-    this.#providers = used
+    const after = await this.#readKinds().catch(() => undefined)
+    if (before === undefined || after?.isWhole !== true) return
+    const isLeft = ({ metadata: { kind } }: KekProvider): boolean =>
+      before.kinds.has(kind) && !after.kinds.has(kind)
+    for (const provider of this.#providers.filter(isLeft)) this.#watch.drop(provider)
+    this.#providers = this.#providers.filter((provider) => !isLeft(provider))
   }
 }

@@ -39,7 +39,7 @@ export function proposalCalls(access: Ways, version: string): ProposalCalls {
 
 /** What is done about decisions that are held. */
 export const escalationCalls = (access: Ways, hall: EscalationHall): EscalationCalls => ({
-  readEscalation: async (tenant, id, waitMs) => hall.read(tenant, id, waitMs),
+  readEscalation: async (tenant, id, waitMs, left) => hall.read(tenant, id, waitMs, left),
 
   listEscalations: async (tenant, request) => hall.list(tenant, request),
 
@@ -56,7 +56,7 @@ export const escalationCalls = (access: Ways, hall: EscalationHall): EscalationC
     }
   },
 
-  executeGateway: async (principal, request) => hall.execute(principal, request),
+  executeGateway: async (principal, request, left) => hall.execute(principal, request, left),
 
   endWaits: () => {
     hall.endWaits()

@@ -6,7 +6,7 @@ import { randomBytes } from '../crypto/hash.ts'
 import type { PolicyMatter } from '../dossier/matters.ts'
 import type { ActivePolicy } from '../policy/select.ts'
 import type { StoredEntry } from '../store/store.ts'
-import { advancePolicies, noPolicies, type PolicyStory } from '../verify/policy-story.ts'
+import { PolicyTelling, type PolicyStory } from '../verify/policy-story.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { openPolicy, type PolicyPlace } from './open-policies.ts'
 import type { Room } from './room.ts'
@@ -50,23 +50,21 @@ const addStep = (
 
 /** What the entries of the stream `policies` tell, each step held against the rules, with a stop behind each. */
 function* tellStream(entries: readonly StoredEntry[]): Generator<undefined, Told> {
-  let story = noPolicies
+  const telling = new PolicyTelling()
   const records = new Map<string, Registered['record']>()
   const sizes = new Map<string, number>()
   for (const entry of entries) {
     const { index, time } = entry
     const matter = matterOf(entry, 'policy')
-    const next = matter && advancePolicies(story, { index, matter, time })
-    if (matter === undefined || next === undefined || typeof next === 'string')
+    if (matter === undefined || telling.add({ index, matter, time }) !== undefined)
       throw new Failure('STORE_CORRUPT', `Policy may not stand in its place: index ${index}`)
     if (matter.event === 'registered') {
       records.set(matter.sha256, matter.record)
       sizes.set(matter.sha256, sizeOf(matter.record))
     }
-    story = next
     yield
   }
-  return { records, sizes, story }
+  return { records, sizes, story: telling.story }
 }
 
 /** What is known of a room in one epoch, while it is being read too. */

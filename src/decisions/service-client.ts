@@ -4,8 +4,10 @@
 // load by themselves. In the `each` profile signing takes long, and whatever is there goes.
 import { Failure } from '../base/failure.ts'
 import type { Profile } from '../dossier/kinds.ts'
+import type { EscalationView } from '../wire/escalations.ts'
+import type { GatewayAnswer } from '../wire/gateway.ts'
 import { OpenCalls } from './open-calls.ts'
-import type { Answer, Call, Channel } from './service-host.ts'
+import type { Answer, Call, Channel, Leaving } from './service-host.ts'
 import type { Principal, Service } from './service.ts'
 import type { EvaluatedSubmission, Submission } from './submission.ts'
 
@@ -63,6 +65,31 @@ class Connection {
     })
   }
 
+  /** As {@link call}, of a method that is told when who calls has left. */
+  async callUntil(
+    method: keyof Service,
+    args: readonly unknown[],
+    left: AbortSignal | undefined,
+  ): Promise<unknown> {
+    if (left === undefined) return this.call(method, args)
+    if (this.#lost !== undefined) throw this.#lost
+    const { promise, reject, resolve } = Promise.withResolvers<unknown>()
+    const id = this.#open.add({ resolve, reject, lane: undefined })
+    const call: Call = { id, method, args, mayLeave: true }
+    this.#port.postMessage([call])
+    const leave = (): void => {
+      const leaving: Leaving = { id, left: true }
+      this.#port.postMessage([leaving])
+    }
+    left.addEventListener('abort', leave)
+    if (left.aborted) leave()
+    try {
+      return await promise
+    } finally {
+      left.removeEventListener('abort', leave)
+    }
+  }
+
   /** Whoever waits is told that it is unknown what became of the call. */
   lose(failure: Failure): void {
     this.#lose(failure)
@@ -105,6 +132,9 @@ export type RemoteService = Service & {
   /** Rejects what waits and everything later, when the other side is known to be gone. */
   lose(failure: Failure): void
 }
+
+/** Methods whose calls are gathered, or left. */
+type Special = 'executeGateway' | 'notarise' | 'readEscalation' | 'submit' | 'submitEvaluated'
 
 const methods = [
   'authenticate',
@@ -162,15 +192,13 @@ const methods = [
   'testWebhook',
   'takeDeliveries',
   'settleDelivery',
-  'readEscalation',
   'listEscalations',
   'challengeEscalation',
   'decideEscalation',
-  'executeGateway',
   'endWaits',
   'health',
   'close',
-] as const satisfies readonly Exclude<keyof Service, 'notarise' | 'submit' | 'submitEvaluated'>[]
+] as const satisfies readonly Exclude<keyof Service, Special>[]
 
 /**
  * Connects to a hosted service; every method answers as the real one would.
@@ -186,9 +214,13 @@ export function connectService(
       method,
       (...args: readonly unknown[]) => connection.call(method, args),
     ]),
-  ) as unknown as Omit<Service, 'notarise' | 'submit' | 'submitEvaluated'>
+  ) as unknown as Omit<Service, Special>
   return {
     ...forwarded,
+    readEscalation: (tenant, id, waitMs, left) =>
+      connection.callUntil('readEscalation', [tenant, id, waitMs], left) as Promise<EscalationView>,
+    executeGateway: (principal, request, left) =>
+      connection.callUntil('executeGateway', [principal, request], left) as Promise<GatewayAnswer>,
     notarise: (principal: Principal, text: string, key: string | null) =>
       connection.call('notarise', [principal, text, key], principal.profile) as Promise<string>,
     submitEvaluated: (principal: Principal, submission: EvaluatedSubmission) =>

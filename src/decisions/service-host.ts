@@ -16,6 +16,14 @@ export interface Call {
   readonly id: number
   readonly method: keyof Service
   readonly args: readonly unknown[]
+  /** Whether who calls may leave before the answer: the method is then given a signal that tells so, behind its other arguments. */
+  readonly mayLeave?: true
+}
+
+/** That who made a call has left. */
+export interface Leaving {
+  readonly id: number
+  readonly left: true
 }
 
 /** What became of a call. */
@@ -45,6 +53,8 @@ export function hostService(service: Service, port: Channel): void {
     keyof Service,
     (...args: readonly unknown[]) => Promise<unknown>
   >
+  /** Of calls that are not answered, by their ids. */
+  const leavers = new Map<number, AbortController>()
   let ready: Answer[] = []
   let closed = false
   const answer = (one: Answer): void => {
@@ -59,21 +69,32 @@ export function hostService(service: Service, port: Channel): void {
       if (closed) port.close()
     })
   }
-  port.on('message', (calls: readonly Call[]) => {
-    for (const { id, method, args } of calls) {
-      // A method that throws at once must not end the thread that hosts it.
-      const called = new Promise((resolve) => {
-        resolve(methods[method](...args))
-      })
-      called.then(
-        (value) => {
-          closed ||= method === 'close'
-          answer({ id, value })
-        },
-        (error: unknown) => {
-          answer(failed(id, error))
-        },
-      )
+  const call = ({ args, id, mayLeave, method }: Call): void => {
+    const signals: AbortSignal[] = []
+    if (mayLeave === true) {
+      const leaver = new AbortController()
+      leavers.set(id, leaver)
+      signals.push(leaver.signal)
     }
+    // A method that throws at once must not end the thread that hosts it.
+    const called = new Promise((resolve) => {
+      resolve(methods[method](...args, ...signals))
+    })
+    called.then(
+      (value) => {
+        closed ||= method === 'close'
+        leavers.delete(id)
+        answer({ id, value })
+      },
+      (error: unknown) => {
+        leavers.delete(id)
+        answer(failed(id, error))
+      },
+    )
+  }
+  port.on('message', (messages: readonly (Call | Leaving)[]) => {
+    for (const message of messages)
+      if ('left' in message) leavers.get(message.id)?.abort()
+      else call(message)
   })
 }

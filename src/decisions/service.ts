@@ -332,9 +332,15 @@ export interface Service {
   /**
    * How it stands with the escalation of a decision; told when it has ended, or when the time to wait is up, or the service ends.
    * @param waitMs 0 to 60,000
+   * @param left aborts when the caller has left: nobody is waited for in its place
    * @throws INPUT_NOT_FOUND, INPUT_ERASED, LOG_BUSY when too many wait
    */
-  readEscalation(tenant: string, id: string, waitMs: number): Promise<EscalationView>
+  readEscalation(
+    tenant: string,
+    id: string,
+    waitMs: number,
+    left?: AbortSignal,
+  ): Promise<EscalationView>
   listEscalations(tenant: string, request: EscalationListRequest): Promise<EscalationPage>
   /** The text that a reviewer signs who answers by a key. @throws ESCALATION_REFUSED, INPUT_NOT_FOUND, INPUT_ERASED, INPUT_TOO_LARGE */
   challengeEscalation(
@@ -348,8 +354,15 @@ export interface Service {
     id: string,
     deciding: EscalationDeciding,
   ): Promise<EscalationView>
-  /** Decides what a PROVENANCE client asks for, by policies alone, and holds the answer while a reviewer is asked, 60 s at most. */
-  executeGateway(principal: Principal, request: GatewayRequest): Promise<GatewayAnswer>
+  /**
+   * Decides what a PROVENANCE client asks for, by policies alone, and holds the answer while a reviewer is asked, 60 s at most.
+   * @param left as of {@link readEscalation}; an approval is not used up for who has left
+   */
+  executeGateway(
+    principal: Principal,
+    request: GatewayRequest,
+    left?: AbortSignal,
+  ): Promise<GatewayAnswer>
   /** Sends everybody home who waits for an escalation, and lets nobody wait any more: before listeners are closed. */
   endWaits(): Promise<void>
   health(): Promise<Health>

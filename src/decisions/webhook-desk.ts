@@ -6,7 +6,7 @@ import { randomBytes } from '../crypto/hash.ts'
 import { Secret } from '../crypto/secret.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { Keyring } from '../keyring/keyring.ts'
-import type { Effect } from '../store/store.ts'
+import type { Effect, StoredWebhook } from '../store/store.ts'
 import {
   webhookLimits,
   webhookSecretBytes,
@@ -21,6 +21,7 @@ import type { Room } from './room.ts'
 import {
   loggedWebhook,
   openWebhook,
+  readLoggedWebhooks,
   readWebhook,
   sealWebhook,
   storeWebhook,
@@ -71,6 +72,13 @@ function viewOf(
   }
 }
 
+/** @throws {@link Failure} INPUT_EXISTS */
+async function expectRoom({ store, tenant }: Room): Promise<void> {
+  const { hooks } = webhookLimits
+  if ((await store.listWebhooks(tenant.name)).length >= hooks)
+    throw new Failure('INPUT_EXISTS', `There are as many webhooks as may be: ${hooks}`)
+}
+
 /**
  * Makes a webhook; a secret that is made here is told once.
  * @throws {@link Failure} INPUT_INVALID, INPUT_EXISTS when there are as many as may be
@@ -81,11 +89,6 @@ export async function addWebhook(
   by: Caller,
 ): Promise<WebhookCreated> {
   checkUrl(url)
-  if ((await room.store.listWebhooks(room.tenant.name)).length >= webhookLimits.hooks)
-    throw new Failure(
-      'INPUT_EXISTS',
-      `There are as many webhooks as may be: ${webhookLimits.hooks}`,
-    )
   using secret = given === undefined ? Secret.random(webhookSecretBytes.made) : readSecret(given)
   const createdAt = room.clock()
   const told = {
@@ -101,27 +104,44 @@ export async function addWebhook(
     room,
     { action: 'webhook.create', by, detail, subject: record.id, time: createdAt },
     [{ type: 'webhook', webhook: storeWebhook(record) }],
+    () => expectRoom(room),
   )
   const shown = given === undefined ? prefix + secret.use(encodeBase64) : null
   return { secret: shown, webhook: told }
 }
 
-async function find({ store, tenant }: Room, id: string): Promise<WebhookRecord> {
+async function find({ store, tenant }: Room, id: string): Promise<StoredWebhook> {
   const found = (await store.listWebhooks(tenant.name)).find((one) => one.id === id)
   if (found === undefined) throw new Failure('INPUT_NOT_FOUND', `No such webhook: ${id}`)
-  return readWebhook(found)
+  return found
 }
 
-/** Removes a webhook and what waits for it. @throws {@link Failure} INPUT_NOT_FOUND */
+/** The record of a row; undefined where it is damaged. */
+function tryReadWebhook(row: StoredWebhook): WebhookRecord | undefined {
+  try {
+    return readWebhook(row)
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'STORE_CORRUPT') return undefined
+    throw error
+  }
+}
+
+/** Removes a webhook and what waits for it, also one whose row cannot be read. @throws {@link Failure} INPUT_NOT_FOUND */
 export async function removeWebhook(room: Room, id: string, by: Caller): Promise<WebhookView> {
-  const record = await find(room, id)
-  const detail = loggedWebhook(record)
+  const record = tryReadWebhook(await find(room, id))
+  const { log, store, tenant } = room
+  const logged =
+    record === undefined
+      ? (await readLoggedWebhooks(store, tenant.name, log.head)).get(id)
+      : { createdAt: record.createdAt, detail: loggedWebhook(record) }
+  const { createdAt = 0, detail = {} } = logged ?? {}
   await enterAdmin(
     room,
     { action: 'webhook.remove', by, detail, subject: id, time: room.clock() },
     [{ id, type: 'removeWebhook' }],
   )
-  return viewOf(room, record)
+  if (record !== undefined) return viewOf(room, record)
+  return { createdAt, description: '', id, kinds: [], url: '(damaged in the database)' }
 }
 
 /** Lets a webhook be told of a test, and nobody else; gives the index of the entry that says so. @throws {@link Failure} INPUT_NOT_FOUND */
@@ -130,7 +150,7 @@ export async function testWebhook(
   id: string,
   by: Caller,
 ): Promise<{ readonly webhook: string; readonly index: number }> {
-  await find(room, id)
+  readWebhook(await find(room, id))
   const { appended } = await enterAdmin(
     room,
     { action: 'webhook.test', by, detail: {}, subject: id, time: room.clock() },

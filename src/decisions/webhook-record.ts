@@ -8,9 +8,12 @@ import { concat, encodeHex, fromUtf8, utf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { Secret } from '../crypto/secret.ts'
+import type { AdminMatter } from '../dossier/matters.ts'
 import type { Keyring } from '../keyring/keyring.ts'
-import type { StoredWebhook } from '../store/store.ts'
+import type { OpenHead } from '../log/log.ts'
+import type { LogHead, StoredWebhook, StoreReader } from '../store/store.ts'
 import { storedWebhookSchema, type WebhookView } from '../wire/webhooks.ts'
+import { matterOf, readCheckedStream } from './checked.ts'
 import type { Room } from './room.ts'
 
 const sealedUrlSchema = storedWebhookSchema.omit({ url: true, v: true }).extend({
@@ -85,15 +88,19 @@ function tryParse(body: Uint8Array): unknown {
   }
 }
 
-/** The record of a row. @throws {@link Failure} STORE_CORRUPT */
+/** The record of a row. @throws {@link Failure} STORE_CORRUPT naming it */
 export function readWebhook({ body, id, kinds }: StoredWebhook): WebhookRecord {
   const parsed = schema.safeParse(tryParse(body))
   if (
     !parsed.success ||
     parsed.data.id !== id ||
+    (parsed.data.v === 1 && !URL.canParse(parsed.data.url)) ||
     JSON.stringify(parsed.data.kinds) !== JSON.stringify(kinds)
   )
-    throw new Failure('STORE_CORRUPT', `Webhook is not what its row says: ${id}`)
+    throw new Failure(
+      'STORE_CORRUPT',
+      `Row of a webhook is damaged, countersign webhook remove takes it away: ${id}`,
+    )
   return parsed.data
 }
 
@@ -102,4 +109,26 @@ export function loggedWebhook(record: WebhookRecord) {
   const { kinds } = record
   if (record.v === 2) return { host: record.host, kinds, url: record.urlSha256 }
   return { host: new URL(record.url).host, kinds, url: digestOf(record.url) }
+}
+
+/** What the log tells of a webhook, and when it was made. */
+export interface LoggedWebhook {
+  readonly createdAt: number
+  readonly detail: AdminMatter['detail']
+}
+
+/** The webhooks that the log tells of, by id. @throws {@link Failure} STORE_CORRUPT */
+export async function readLoggedWebhooks(
+  store: StoreReader,
+  tenant: string,
+  head: LogHead | OpenHead,
+): Promise<ReadonlyMap<string, LoggedWebhook>> {
+  const logged = new Map<string, LoggedWebhook>()
+  for (const entry of await readCheckedStream(store, tenant, 'admin', head)) {
+    const matter = matterOf(entry, 'admin')
+    if (matter?.action === 'webhook.create')
+      logged.set(matter.subject, { createdAt: matter.time, detail: matter.detail })
+    if (matter?.action === 'webhook.remove') logged.delete(matter.subject)
+  }
+  return logged
 }

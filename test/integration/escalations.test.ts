@@ -1,8 +1,17 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { get, type IncomingMessage } from 'node:http'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { MessageChannel } from 'node:worker_threads'
+import pino from 'pino'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { createApp } from '../../src/api/app.ts'
+import { listen } from '../../src/api/server.ts'
+import { connectService } from '../../src/decisions/service-client.ts'
+import { hostService } from '../../src/decisions/service-host.ts'
+import type { Service } from '../../src/decisions/service.ts'
 import { verifyDossier } from '../../src/verify/index.ts'
 import type { Notarised } from '../../src/wire/decision.ts'
 import type { EscalationView } from '../../src/wire/escalations.ts'
@@ -14,6 +23,8 @@ import { firstRoster, leadKey, leadSign } from '../support/forge-override.ts'
 import { proposalOf } from '../support/leads.ts'
 import { heldRequest, reviewerKey, reviewerSign } from '../support/reviewers.ts'
 import { foundServed, startServed, type Served, type ServedPlace } from '../support/served.ts'
+import { founder, foundTestService } from '../support/service.ts'
+import { replacing } from '../support/replacing.ts'
 import { needSshKeygen } from '../support/ssh-keygen.ts'
 
 const policy = {
@@ -260,6 +271,52 @@ describe('reviewers over HTTP', () => {
     expect((await waiting).told).toMatchObject({ status: 'pending' })
     served = await startServed(place)
   }, 40_000)
+})
+
+describe('a client that leaves while it waits', () => {
+  it('makes room for another at once', async () => {
+    const at = await foundTestService({ mostWaits: 1 })
+    const { port1, port2 } = new MessageChannel()
+    let waits = 0
+    const readEscalation: Service['readEscalation'] = (...asked) => {
+      waits++
+      return at.service.readEscalation(...asked)
+    }
+    hostService(replacing<Service>(at.service, { readEscalation }), port2)
+    const service = connectService(port1)
+    onTestFinished(() => {
+      port1.close()
+    })
+    const logger = pino({ level: 'silent' })
+    const requestTimeoutMs = 30_000
+    const app = createApp({ clock: Date.now, logger, requestTimeoutMs, service, version: '0' })
+    const server = await listen(app, { port: 0, requestTimeoutMs })
+    onTestFinished(() => server.close())
+    const { token } = await at.service.createApiKey('default', 'eve', ['decisions:read'], founder)
+    const { id } = await at.notarise(heldRequest(1, { decideWithinSeconds: 600 }))
+    const wait = async (seconds: number, signal?: AbortSignal): Promise<number | undefined> => {
+      const headers = { Authorization: `Bearer ${token}` }
+      const asking = get(`${server.url}/v1/escalations/${id}?wait=${seconds}`, {
+        // A connection for each request, which is gone with it.
+        agent: false,
+        headers,
+        ...(signal === undefined ? {} : { signal }),
+      })
+      const [answer] = (await once(asking, 'response')) as [IncomingMessage]
+      answer.resume()
+      return answer.statusCode
+    }
+    for (let n = 0; n < 2; n++) {
+      const leaver = new AbortController()
+      const before = waits
+      const waiting = wait(60, leaver.signal)
+      await expect.poll(() => waits).toBe(before + 1)
+      expect(await wait(1)).toBe(503)
+      leaver.abort()
+      await expect(waiting).rejects.toThrow('aborted')
+      await expect.poll(() => wait(1), { timeout: 10_000 }).toBe(200)
+    }
+  })
 })
 
 describe('reviewers at the command line', () => {

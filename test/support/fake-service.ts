@@ -55,7 +55,7 @@ import type {
   EscalationPage,
   EscalationView,
 } from '../../src/wire/escalations.ts'
-import type { GatewayAnswer, GatewayRequest } from '../../src/wire/gateway.ts'
+import type { GatewayAnswer } from '../../src/wire/gateway.ts'
 import type {
   OverrideAct,
   OverrideListRequest,
@@ -528,7 +528,9 @@ export class FakeService implements Service {
     return Promise.resolve(fakeOverride(id))
   }
 
-  readEscalation(tenant: string, id: string, waitMs: number): Promise<EscalationView> {
+  readEscalation(
+    ...[tenant, id, waitMs]: Parameters<Service['readEscalation']>
+  ): Promise<EscalationView> {
     this.#note('readEscalation', tenant, id, waitMs)
     return Promise.resolve(fakeEscalation(id))
   }
@@ -556,7 +558,9 @@ export class FakeService implements Service {
     return Promise.resolve(fakeEscalation(id))
   }
 
-  executeGateway(principal: Principal, request: GatewayRequest): Promise<GatewayAnswer> {
+  executeGateway(
+    ...[principal, request]: Parameters<Service['executeGateway']>
+  ): Promise<GatewayAnswer> {
     this.#note('executeGateway', principal, request)
     return Promise.resolve({
       actor_human_id: null,

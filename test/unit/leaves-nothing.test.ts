@@ -1,7 +1,7 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createCertificate } from '../support/certificate.ts'
 import { runHere } from '../support/cli-here.ts'
 import { foundInstallation } from '../support/installation.ts'
@@ -37,6 +37,38 @@ describe('a command that is refused', () => {
     expect(ran.stderr).toContain('without scheme')
     expect(readdirSync(cwd)).toEqual([])
     expect(await runHere(args('log.example'), { cwd })).toMatchObject({ code: 0 })
+  })
+})
+
+describe('the key file of an installation', () => {
+  const key = 'countersign.kek'
+
+  it('is not made where an installation is that it would not open', async () => {
+    const cwd = place()
+    const init = (keys: string) => runHere(['init', '--data', 'd', '--keys', keys], { cwd })
+    expect(await init('k')).toMatchObject({ code: 0 })
+    const ran = await init('elsewhere')
+    expect(ran).toMatchObject({ code: 1, stdout: '' })
+    expect(ran.stderr).toContain('its key file is not in')
+    expect(readdirSync(cwd).sort()).toEqual(['d', 'k'])
+  })
+
+  it('stays where founding fails after it was made, and founding goes on with it', async () => {
+    const cwd = place()
+    for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE'])
+      vi.stubEnv(name, undefined)
+    vi.stubEnv('AWS_CONFIG_FILE', '/nonexistent')
+    const init = (...more: readonly string[]) =>
+      runHere(['init', '--data', 'd', '--keys', 'k', '--json', ...more], { cwd })
+    const ran = await init('--pin', 's3://pins')
+    expect(ran).toMatchObject({ code: 2, stdout: '' })
+    expect(ran.stderr).toContain('The key file that was made stays')
+    expect(ran.stderr).toContain(join('k', key))
+    const made = readFileSync(join(cwd, 'k', key))
+    const again = await init()
+    expect(again).toMatchObject({ code: 0 })
+    expect(JSON.parse(again.stdout)).toMatchObject({ kekFile: null, provider: 'environment' })
+    expect(readFileSync(join(cwd, 'k', key))).toEqual(made)
   })
 })
 

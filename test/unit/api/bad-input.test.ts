@@ -102,7 +102,9 @@ describe('a body that is not what it should be', () => {
   it.each([
     ['__proto__', '{"__proto__":{}}', '/trace/__proto__'],
     ['an escaped __proto__', '{"\\u005f_proto__":{}}', '/trace/__proto__'],
-    ['a name that stands twice', '{"a":1,"a":2}', 'a'],
+    ['a name that stands twice', '{"a":1,"a":2}', '/trace/a'],
+    ['an integer that would be rounded', '[9007199254740993]', '/trace/0'],
+    ['a number that would become zero', '{"a":2.4e-324}', '/trace/a'],
   ])('may not hold %s', async (_, trace, field) => {
     const { ask } = createEdge()
     const response = await ask(path, { body: withTrace(trace) })

@@ -1,4 +1,6 @@
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Failure } from '../../../src/base/failure.ts'
 import {
   escalationChallengeSchema,
@@ -6,6 +8,7 @@ import {
   escalationViewSchema,
 } from '../../../src/wire/escalations.ts'
 import { gatewayAnswerSchema } from '../../../src/wire/gateway.ts'
+import { urlOf } from '../../support/ask-app.ts'
 import { fakeToken } from '../../support/fake-service.ts'
 import { createEdge, expectProblem } from './edge.ts'
 
@@ -109,6 +112,81 @@ describe('a caller who is kept waiting', () => {
     await vi.advanceTimersByTimeAsync(1)
     expect(log).toHaveLength(1)
     expect((await answer).status).toBe(503)
+  })
+})
+
+describe('a caller who leaves', () => {
+  const gateway = '{"action":"a","agent_id":"b","session_id":"c"}'
+  const requests: Readonly<Record<string, string>> = {
+    gateway: `POST /v1/gateway/execute HTTP/1.1\r\nHost: x\r\nX-PROVENANCE-API-KEY: ${fakeToken('acme')}\r\nContent-Type: application/json\r\nContent-Length: ${gateway.length}\r\n\r\n${gateway}`,
+    wait: `GET ${path}/${id}?wait=60 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${fakeToken('acme')}\r\n\r\n`,
+  }
+
+  /** An edge whose service waits until told that the caller has left. */
+  function keeping(requestTimeoutMs = 60_000) {
+    const edge = createEdge({ requestTimeoutMs })
+    const asked = Promise.withResolvers<undefined>()
+    const left = Promise.withResolvers<never>()
+    const wait = (signal?: AbortSignal): Promise<never> => {
+      signal?.addEventListener('abort', () => {
+        left.reject(new Failure('LOG_CLOSED', 'Left'))
+      })
+      asked.resolve(undefined)
+      return left.promise
+    }
+    edge.service.readEscalation = (_tenant, _id, _waitMs, signal) => wait(signal)
+    edge.service.executeGateway = (_principal, _request, signal) => wait(signal)
+    return { ...edge, asked: asked.promise, left: left.promise }
+  }
+
+  const dial = async ({ app }: Pick<ReturnType<typeof createEdge>, 'app'>): Promise<Socket> => {
+    const socket = connect(Number(new URL(await urlOf(app)).port), '127.0.0.1')
+    await once(socket, 'connect')
+    return socket
+  }
+
+  it.each([
+    ['wait', 'ends the connection', (socket: Socket) => void socket.end()],
+    ['wait', 'cuts the connection', (socket: Socket) => void socket.resetAndDestroy()],
+    ['gateway', 'ends the connection', (socket: Socket) => void socket.end()],
+    ['gateway', 'cuts the connection', (socket: Socket) => void socket.resetAndDestroy()],
+  ])('is waited for no longer: %s, who %s', async (request, _, leave) => {
+    const edge = keeping()
+    const socket = await dial(edge)
+    socket.write(requests[request] ?? '')
+    await edge.asked
+    leave(socket)
+    await expect(edge.left).rejects.toThrow('Left')
+    socket.destroy()
+  })
+
+  it('by being told that time is up is waited for no longer', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const edge = keeping(1000)
+    const answer = edge.ask(`${path}/${id}?wait=60`)
+    await edge.asked
+    await vi.advanceTimersByTimeAsync(61_000)
+    await expect(edge.left).rejects.toThrow('Left')
+    expect((await answer).status).toBe(503)
+  })
+
+  it('after the answer has left nothing, however much was asked on the connection', async () => {
+    const { app, service } = createEdge()
+    const signals: (AbortSignal | undefined)[] = []
+    const read = service.readEscalation.bind(service)
+    service.readEscalation = (tenant, decision, waitMs, signal) => {
+      signals.push(signal)
+      return read(tenant, decision, waitMs)
+    }
+    const socket = await dial({ app })
+    for (let n = 0; n < 20; n++) {
+      socket.write(requests['wait'] ?? '')
+      await once(socket, 'data')
+    }
+    socket.end()
+    await once(socket, 'close')
+    expect(signals.map((signal) => signal?.aborted)).toEqual(Array(20).fill(false))
   })
 })
 

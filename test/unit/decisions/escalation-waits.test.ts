@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { EscalationHall, type HallParts } from '../../../src/decisions/escalation-hall.ts'
 import { EscalationTimer } from '../../../src/decisions/escalation-timer.ts'
 import { EscalationWaits } from '../../../src/decisions/escalation-waits.ts'
 import { Failure } from '../../../src/base/failure.ts'
@@ -36,6 +37,43 @@ describe('those who wait', () => {
     expect(waits.size).toBe(2)
     two.leave()
     three.leave()
+  })
+
+  it('are 1,024 at most where nothing else was told, and one more for each who leaves', async () => {
+    const view = { overruled: false, status: 'pending' }
+    const hall = new EscalationHall({
+      use: () => Promise.resolve(view),
+    } as unknown as HallParts)
+    const leavers = Array.from({ length: 1024 }, () => new AbortController())
+    const waiting = leavers.map(({ signal }) => hall.read('acme', 'a', long, signal))
+    const refused = { code: 'LOG_BUSY', message: 'Too many wait for escalations: 1024' }
+    await expect(hall.read('acme', 'a', long)).rejects.toMatchObject(refused)
+    leavers[0]?.abort()
+    expect(await waiting[0]).toBe(view)
+    const other = new AbortController()
+    waiting.push(hall.read('acme', 'a', long, other.signal))
+    await expect(hall.read('acme', 'a', long)).rejects.toMatchObject(refused)
+    for (const leaver of [...leavers, other]) leaver.abort()
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set([view]))
+  })
+
+  it('make room at once where who asked has left, before or after it began', async () => {
+    const waits = new EscalationWaits(1)
+    const leaver = new AbortController()
+    const wait = waits.begin('acme', 'a', long, leaver.signal)
+    expect(() => waits.begin('acme', 'a', long)).toThrow('Too many')
+    leaver.abort()
+    await wait.over
+    expect(waits.size).toBe(0)
+    await waits.begin('acme', 'a', long, leaver.signal).over
+    expect(waits.size).toBe(0)
+    // Whoever has gone otherwise is not counted twice.
+    const later = new AbortController()
+    waits.begin('acme', 'a', long, later.signal).leave()
+    const other = waits.begin('acme', 'a', long)
+    later.abort()
+    expect(waits.size).toBe(1)
+    other.leave()
   })
 
   it('are sent home for good when all is closed', async () => {

@@ -633,6 +633,30 @@ describe('the gateway', () => {
     })
   })
 
+  it('holds for nobody who has left, and uses no approval up for them', async () => {
+    const { at } = await founded({ decideGateway: decideByName, mostWaits: 1 })
+    const leaver = new AbortController()
+    const left = at.service.executeGateway(at.principal, asking(), leaver.signal)
+    const newest = async () =>
+      (await at.service.listEscalations('default', { limit: 1 })).escalations[0]?.id
+    await expect.poll(newest).toBeDefined()
+    const escalation_id = (await newest()) ?? ''
+    leaver.abort()
+    expect(await left).toMatchObject({ decision: 'BLOCK', escalation_id })
+    const size = async () => (await at.service.listTenants())[0]?.size ?? 0
+    const before = await size()
+    await at.service.decideEscalation(reviewer, escalation_id, approving)
+    const gone = await at.service.executeGateway(
+      at.principal,
+      asking({ escalation_id }),
+      leaver.signal,
+    )
+    expect(gone).toMatchObject({ decision: 'BLOCK' })
+    expect(await size()).toBe(before + 1)
+    const there = await at.service.executeGateway(at.principal, asking({ escalation_id }))
+    expect(there).toMatchObject({ decision: 'ALLOW' })
+  })
+
   it('blocks, and says so, where too many are held or the service ends', async () => {
     const { at } = await founded({ decideGateway: decideByName, mostWaits: 1 })
     const first = at.service.executeGateway(at.principal, asking())

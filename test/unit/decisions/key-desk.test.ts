@@ -156,6 +156,111 @@ describe('a slot that was changed in the database', () => {
   })
 })
 
+/** The slots of a tenant as nobody can read them. */
+function spoilSlot({ directory }: TestService, name: string): void {
+  const db = new Database(join(directory, 'data', 'countersign.db'))
+  const which = 'tenant = (SELECT id FROM tenants WHERE name = ?)'
+  db.prepare(`UPDATE slots SET body = ? WHERE ${which}`).run(Buffer.from('{}'), name)
+  db.close()
+}
+
+/** Another environment key that says it is an HSM. */
+function token(): KekProvider {
+  const bytes = Uint8Array.from({ length: 32 }, (_, i) => 170 + i)
+  const real = createEnvironmentKek(new Secret(utf8(encodeBase64Url(bytes))))
+  return {
+    close: () => real.close(),
+    metadata: { ...real.metadata, kind: 'hsm' },
+    probe: () => real.probe(),
+    unwrap: (...args) => real.unwrap(...args),
+    wrap: (...args) => real.wrap(...args),
+  }
+}
+
+describe('the providers that are in use', () => {
+  const rotate: KeyOrder = { order: 'rotate', purpose: 'fast' }
+  const options = { profile: 'checkpoint', public: false } as const
+
+  it('are told though a slot of another tenant cannot be read, whose trouble it is', async () => {
+    const test = await foundTestService()
+    await test.service.createTenant('other', options, founder)
+    spoilSlot(test, 'other')
+    const { steps } = await test.service.orderKeys(tenant, rotate, founder)
+    expect(steps.map(({ event }) => event)).toContain('published')
+    await test.service.createTenant('third', options, founder)
+    const { providers, slots } = await test.service.keyStatus('third')
+    expect(slots.map(({ provider }) => provider)).toEqual(['environment'])
+    expect(providers.map(({ provider }) => provider)).toEqual(['environment'])
+  })
+
+  it('do not make an order fail that was carried out', async () => {
+    let fails = false
+    const test = await foundTestService({
+      wrapStore: (store) =>
+        replacing(store, {
+          listTenants: () =>
+            fails
+              ? Promise.reject(new Failure('STORE_FAILED', 'Disk is away'))
+              : store.listTenants(),
+        }),
+    })
+    fails = true
+    expect(await codeOf(test.service.orderKeys(tenant, rotate, founder))).toBe('none')
+    expect(await codeOf(test.service.createTenant('other', options, founder))).toBe('STORE_FAILED')
+    fails = false
+    expect(await codeOf(test.service.createTenant('other', options, founder))).toBe('none')
+  })
+
+  it('are read once, also where an older reading fails after a newer one', async () => {
+    let readings = 0
+    let next: Promise<never> | undefined
+    const test = await foundTestService({
+      wrapStore: (store) =>
+        replacing(store, {
+          listTenants() {
+            readings++
+            const given = next ?? store.listTenants()
+            next = undefined
+            return given
+          },
+        }),
+    })
+    const { service } = test
+    const hsm = token()
+    const forget = () => service.putSlots(tenant, [hsm], (kind) => kind === 'hsm', founder)
+    await forget()
+    const late = Promise.withResolvers<never>()
+    next = late.promise
+    const first = codeOf(service.createTenant('first', options, founder))
+    await expect.poll(() => next).toBeUndefined()
+    await forget()
+    await service.createTenant('second', options, founder)
+    late.reject(new Failure('STORE_FAILED', 'Disk is away'))
+    expect(await first).toBe('STORE_FAILED')
+    readings = 0
+    await service.createTenant('third', options, founder)
+    expect(readings).toBe(0)
+  })
+
+  it('are not the only ones that this node was told to open by', async () => {
+    const hsm = token()
+    const env = frail()
+    const founded = await foundTestService({ providers: [env] })
+    const test = await founded.reopen({ providers: [env, hsm] })
+    await test.service.orderKeys(tenant, rotate, founder)
+    const { providers } = await test.service.keyStatus(tenant)
+    expect(providers.map(({ provider }) => provider)).toEqual(['environment', 'hsm'])
+    const byKey = { id: 'csk', owner: 'alice', type: 'apiKey' as const }
+    const move = (to: 'hsm' | 'environment') =>
+      codeOf(test.service.orderKeys(tenant, { order: 'migrate', to }, byKey))
+    expect(await move('hsm')).toBe('none')
+    // The last slot of the environment's is gone, and whoever runs the server was told to start it without.
+    const left = (await test.service.keyStatus(tenant)).providers
+    expect(left.map(({ provider }) => provider)).toEqual(['hsm'])
+    expect(await move('environment')).toBe('INPUT_INVALID')
+  })
+})
+
 describe('orders', () => {
   it('of one log are carried out one after the other', async () => {
     const test = await foundTestService()

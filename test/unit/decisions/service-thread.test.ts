@@ -133,6 +133,48 @@ describe('the service across a message port', () => {
     expect.assertions(1000)
   })
 
+  it('tells the other side when who waits has left, before or after the call', async () => {
+    const signals: (AbortSignal | undefined)[] = []
+    const { remote } = connect(
+      partly({
+        executeGateway: (_principal, _request, left) => {
+          signals.push(left)
+          return Promise.reject(new Failure('LOG_BUSY', 'Not now'))
+        },
+        readEscalation: (_tenant, _id, _waitMs, left) => {
+          signals.push(left)
+          return new Promise((_, reject) => {
+            const leave = (): void => {
+              reject(new Failure('LOG_CLOSED', 'Gone'))
+            }
+            if (left?.aborted === true) leave()
+            else left?.addEventListener('abort', leave)
+          })
+        },
+      }),
+    )
+    const leavers = [new AbortController(), new AbortController()]
+    const [first, second] = leavers.map(({ signal }) =>
+      remote.readEscalation('acme', 'a', 60_000, signal),
+    )
+    leavers[1]?.abort()
+    await expect(second).rejects.toMatchObject({ code: 'LOG_CLOSED' })
+    expect(signals.map((signal) => signal?.aborted)).toEqual([false, true])
+    leavers[0]?.abort()
+    await expect(first).rejects.toMatchObject({ code: 'LOG_CLOSED' })
+    const early = remote.readEscalation('acme', 'a', 60_000, AbortSignal.abort())
+    await expect(early).rejects.toMatchObject({ code: 'LOG_CLOSED' })
+    const leaver = new AbortController()
+    const asked = principalOf('checkpoint')
+    const request = { action: 'a', agent_id: 'b', session_id: 'c' }
+    const answered = remote.executeGateway(asked, request, leaver.signal)
+    await expect(answered).rejects.toMatchObject({ code: 'LOG_BUSY' })
+    // Nobody hears of who has left after the answer.
+    leaver.abort()
+    await expect(remote.executeGateway(asked, request)).rejects.toMatchObject({ code: 'LOG_BUSY' })
+    expect(signals.slice(3).map((signal) => signal?.aborted)).toEqual([false, undefined])
+  })
+
   it('turns a foreign error into a bug without its message', async () => {
     const { remote } = connect(
       partly({ listTenants: () => Promise.reject(new Error('secret in a message')) }),

@@ -8,6 +8,7 @@ import { Failure } from '../../../src/base/failure.ts'
 import { randomBytes } from '../../../src/crypto/hash.ts'
 import { Secret } from '../../../src/crypto/secret.ts'
 import { createEnvironmentKek } from '../../../src/kek/environment.ts'
+import { Keyring } from '../../../src/keyring/keyring.ts'
 import { PinFile, type Pin } from '../../../src/log/pin.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { verifyDossier } from '../../../src/verify/verify-dossier.ts'
@@ -246,6 +247,29 @@ describe('a tenant that is not opened at start', () => {
     expect(unwraps() - before).toBe(1)
     expect(await codeOf(decide(again, 'a'))).toBe('none')
     expect(unwraps() - before).toBe(2)
+  })
+})
+
+describe('a tenant that could not be laid', () => {
+  it('leaves no key open, and is founded when it is asked for again', async () => {
+    let isFull = false
+    const wrapStore = (store: Store): Store =>
+      replacing(store, {
+        createTenant: (...laid) =>
+          isFull
+            ? Promise.reject(new Failure('STORE_FULL', 'Injected'))
+            : store.createTenant(...laid),
+      })
+    const { service } = await foundTestService({ wrapStore })
+    const close = vi.spyOn(Keyring.prototype, 'close')
+    const create = (): Promise<unknown> =>
+      service.createTenant('second', { profile: 'each', public: false }, founder)
+    isFull = true
+    expect(await codeOf(create())).toBe('STORE_FULL')
+    expect(close).toHaveBeenCalledTimes(1)
+    isFull = false
+    expect(await codeOf(create())).toBe('none')
+    expect(close).toHaveBeenCalledTimes(1)
   })
 })
 

@@ -157,6 +157,18 @@ describe('a webhook', () => {
     await expect(add(at)).rejects.toMatchObject({ code: 'INPUT_EXISTS' })
   })
 
+  it('is one of at most sixteen, however many are made at once', async () => {
+    const { at } = await founded()
+    for (let n = 0; n < 13; n++) await add(at)
+    const made = await Promise.allSettled(Array.from({ length: 6 }, () => add(at)))
+    const refused = made.flatMap((one) =>
+      one.status === 'rejected' ? [one.reason as unknown] : [],
+    )
+    expect(refused).toHaveLength(3)
+    for (const failure of refused) expect(failure).toMatchObject({ code: 'INPUT_EXISTS' })
+    expect((await at.service.listWebhooks('default')).webhooks).toHaveLength(16)
+  })
+
   it('is told nothing after it was removed, nor what waited for it', async () => {
     const { at } = await founded()
     const { webhook } = await add(at)
@@ -344,6 +356,77 @@ describe('a webhook whose row cannot be read', () => {
       expect((await service.health()).parts).toMatchObject({ webhooks: '1 given up (0 waiting)' })
     },
   )
+})
+
+describe('a webhook whose kinds were changed in the database', () => {
+  it.each(['garbage', "['override.*']", '{}', '"*"'])(
+    'hinders no commit, is named with the way out, and can be taken away: %s',
+    async (kinds) => {
+      const { at, clock } = await founded()
+      const { webhook } = await add(at, ['override.*'])
+      await add(at, ['override.*'])
+      await at.service.close()
+      const db = new Database(join(at.directory, 'data', 'countersign.db'))
+      db.prepare('UPDATE webhooks SET kinds = ? WHERE id = ?').run(kinds, webhook.id)
+      db.close()
+      const said = `Row of a webhook is damaged, countersign webhook remove takes it away: ${webhook.id}`
+      const before = await checkTenant(at)
+      expect(before.findings).toMatchObject([{ part: 'row', what: said }])
+      const again = await at.reopen()
+      const { service } = again
+      const damaged = { code: 'STORE_CORRUPT', message: said }
+      await opened(again)
+      // The other one is told.
+      await service.settleDelivery((await take(again)).id, done)
+      await expect(service.listWebhooks('default')).rejects.toMatchObject(damaged)
+      await expect(service.testWebhook('default', webhook.id, founder)).rejects.toMatchObject(
+        damaged,
+      )
+      const { waiting } = await storeOf({ directory: at.directory }, (store) =>
+        store.countDeliveries('default'),
+      )
+      // What is no JSON asks for everything, so that nothing is lost unseen.
+      expect(waiting).toBe(kinds === '{}' ? 0 : 1)
+      for (let n = 0; n < 10; n++) {
+        expect(await service.takeDeliveries(9)).toEqual([])
+        clock.now += 7 * 86_400_000
+      }
+      await service.removeWebhook('default', webhook.id, founder)
+      expect((await service.listWebhooks('default')).webhooks).toHaveLength(1)
+      await service.close()
+      expect((await checkTenant(again)).findings).toEqual([])
+    },
+  )
+
+  it('leaves what the log told of it when it is taken away', async () => {
+    const { at } = await founded()
+    const { webhook } = await add(at, ['override.*'])
+    await at.service.close()
+    const db = new Database(join(at.directory, 'data', 'countersign.db'))
+    db.exec("UPDATE webhooks SET kinds = 'garbage'")
+    db.close()
+    const again = await at.reopen()
+    expect(await again.service.removeWebhook('default', webhook.id, founder)).toEqual({
+      createdAt: webhook.createdAt,
+      description: '',
+      id: webhook.id,
+      kinds: [],
+      url: '(damaged in the database)',
+    })
+    const details = await storeOf({ directory: at.directory }, async (store) =>
+      (await store.readStream('default', 'admin')).flatMap(({ payload }) => {
+        const statement = JSON.parse(Buffer.from(payload ?? []).toString()) as {
+          predicate: { matter: { action: string; detail: unknown } }
+        }
+        const { action, detail } = statement.predicate.matter
+        return action.startsWith('webhook.') ? [[action, detail]] : []
+      }),
+    )
+    expect(details).toMatchObject([
+      ['webhook.create', { host: 'hooks.example.com', kinds: ['override.*'] }],
+      ['webhook.remove', { host: 'hooks.example.com', kinds: ['override.*'] }],
+    ])
+  })
 })
 
 describe('a delivery', () => {

@@ -1,9 +1,11 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { parseTrustRoot } from '../../../src/dossier/trust-root.ts'
+import type { PinStore } from '../../../src/log/pin.ts'
 import { updateTrustRoot, verifyDossier } from '../../../src/verify/index.ts'
 import { storeOf } from '../../support/fsck.ts'
+import { replacing } from '../../support/replacing.ts'
 import {
   founder,
   foundTestService,
@@ -136,6 +138,41 @@ describe('a log with witnesses', () => {
     expect((await reportOf(test, id)).ok).toBe(false)
     const again = await test.reopen()
     expect(await reportOf(again, id)).toMatchObject({ assurance: 'witnessed(1)', ok: true })
+  })
+
+  it('is asked about what came while the room before was still being closed', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] })
+    let skew = 0
+    let slow = false
+    let closed = 0
+    const released = Promise.withResolvers<undefined>()
+    const wrapPin = (pin: PinStore): PinStore => {
+      const close = async (): Promise<void> => {
+        const waits = slow
+        slow = false
+        if (waits) await released.promise
+        await pin.close()
+        closed++
+      }
+      return replacing(pin, { close })
+    }
+    const clock = () => Date.now() + skew
+    const { test } = await witnessed(1, { clock, keepRooms: 0, wrapPin })
+    await test.notarise(requestOf(1))
+    slow = true
+    skew = 6 * 60_000
+    vi.advanceTimersByTime(30_000)
+    vi.useRealTimers()
+    await until(() => !slow)
+    const before = closed
+    const { index } = await test.notarise(requestOf(2))
+    expect(closed).toBe(before)
+    released.resolve(undefined)
+    await until(() => closed > before)
+    // Who closes asks once more.
+    await test.service.close()
+    const last = await storeOf(test, (store) => store.readWitnessedCheckpoint(tenant))
+    expect(last?.size).toBe(index + 1)
   })
 
   it('leads on whoever has a trust root: each announcement is cosigned before what follows it', async () => {

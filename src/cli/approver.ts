@@ -9,7 +9,7 @@ import { labels } from '../crypto/labels.ts'
 import { openApproverKey, readApproverPublicKey } from './approver-key.ts'
 import type { Context } from './command.ts'
 import { Usage } from './complain.ts'
-import { readBounded } from './files.ts'
+import { readBounded, readStream } from './files.ts'
 import { readTypedSecret } from './typed-secret.ts'
 
 /** Whose key signs; one of the first three, the last two with a signature. */
@@ -47,12 +47,9 @@ const readText = async ({ io }: Context, name: string): Promise<string> => {
 
 async function readInput(context: Context, name: string): Promise<string> {
   if (name !== '-') return readText(context, name)
-  const chunks: Uint8Array[] = []
-  for await (const chunk of context.io.stdin) {
-    chunks.push(Buffer.from(chunk as Uint8Array))
-    if (chunks.length > maxFileBytes) throw new Usage('Standard input is longer than a signature')
-  }
-  return Buffer.concat(chunks).toString('utf8')
+  const bytes = await readStream(context.io.stdin, maxFileBytes)
+  if (bytes.length > maxFileBytes) throw new Usage('Standard input is longer than a signature')
+  return Buffer.from(bytes).toString('utf8')
 }
 
 /** The key that a text is, of whatever kind; of an SSH key the comment does not matter. */

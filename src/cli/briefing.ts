@@ -9,6 +9,7 @@ import { parseLeaf } from '../dossier/leaf.ts'
 import { matters, type DecisionMatter } from '../dossier/matters.ts'
 import { firstIssue, parseStatement } from '../dossier/statement.ts'
 import { parseDossier } from '../dossier/v1.ts'
+import type { Roster } from '../dossier/roster.ts'
 import type { Service } from '../decisions/service.ts'
 import { actionViewSchema, type ActionView } from '../wire/actions.ts'
 import type { EscalationView } from '../wire/escalations.ts'
@@ -215,6 +216,32 @@ export async function briefOnEscalation(
     ]
   })
   tell(context, [await factsOfDecision(source, tenant, id), await held])
+}
+
+const factOfKey = ({ key, kind }: { readonly key: string; readonly kind: string }): Fact => [
+  'key',
+  `${kind} ${key}`,
+]
+
+/** Tells whoever signs a roster who will be in it: the text that is signed has but its digest. All are told, for none may hide behind the others. */
+export function briefOnRoster({ err }: Context, { people, recovery, version }: Roster): void {
+  const facts: Facts = [
+    ['version', String(version)],
+    ...people.flatMap(({ id, keys, roles }) => [
+      ['person', `${id}: ${roles.join(', ') || 'no role'}`] as const,
+      ...keys.map((key) => {
+        const [label, text] = factOfKey(key)
+        return [label, key.revoked ? `revoked, ${text}` : text] as const
+      }),
+    ]),
+    ...(recovery === null
+      ? []
+      : [
+          ['recovery', `any ${recovery.threshold} of these ${recovery.keys.length}`] as const,
+          ...recovery.keys.map(factOfKey),
+        ]),
+  ]
+  err.note(`Who is in the roster that is signed:\n${formatFacts(facts)}`)
 }
 
 /** Tells whoever votes what a proposal is about. */

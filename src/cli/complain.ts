@@ -2,6 +2,7 @@
 import { encodeHex, utf8 } from '../base/bytes.ts'
 import { asFailure, Failure, type FailureCode } from '../base/failure.ts'
 import { sha256 } from '../crypto/hash.ts'
+import { Interrupted } from './interrupt.ts'
 import { OutputClosed, printable, type Output } from './terminal.ts'
 
 /** The command was given what it cannot use; exit code 2. */
@@ -87,13 +88,15 @@ const refusals: Readonly<Record<string, FailureCode>> = {
 /** What a failure means by what the system said of a path; nothing where the system said nothing. */
 function refusalOf(error: unknown): Failure | undefined {
   if (error instanceof Failure) {
-    const refusal = refusalOf(error.cause)
-    if (error.code === 'BUG') return refusal
-    if (error.code !== 'STORE_FAILED' || refusal === undefined) return undefined
-    const { code = '' } = error.cause as NodeJS.ErrnoException
+    if (error.code === 'BUG') return refusalOf(error.cause)
+    if (error.code !== 'STORE_FAILED' || !(error.cause instanceof Error)) return undefined
+    const { code = '', path } = error.cause as NodeJS.ErrnoException
+    const known = refusals[code]
+    // What is written to an open file is refused without its path, and for want of room all the same.
+    if (known === undefined || (path === undefined && known === 'CONFIG_INVALID')) return undefined
     const said = error.message.includes(code) ? error.message : `${error.message} (${code})`
     // Trying again would not make a directory of a file, nor room.
-    return new Failure(refusal.code, said, { cause: error.cause })
+    return new Failure(known, said, { cause: error.cause })
   }
   if (!(error instanceof Error)) return undefined
   const { code = '', path, syscall } = error as NodeJS.ErrnoException
@@ -106,6 +109,10 @@ function refusalOf(error: unknown): Failure | undefined {
 /** Tells what ended a command and gives the exit code. */
 export function complain(error: unknown, err: Output, debug: boolean): number {
   if (error instanceof OutputClosed) return exitCodes.outputClosed
+  if (error instanceof Interrupted) {
+    err.note('countersign: Interrupted, and nothing is left of it: run it again\n')
+    return error.exit
+  }
   if (error instanceof Usage) {
     err.note(`countersign: ${printable(error.message)}\n`)
     return exitCodes.usage

@@ -50,7 +50,13 @@ export async function serve(
   const interrupt = listenForInterrupt(io.signals)
   try {
     const { devToken, url } = server
-    await out.write(flags.json === true ? jsonLine({ url, devToken }) : `${url}\n`)
+    await out
+      .write(flags.json === true ? jsonLine({ url, devToken }) : `${url}\n`)
+      .catch(async (error: unknown) => {
+        // Nobody would know where it listens, nor that it still does.
+        await server.close()
+        throw error
+      })
     if (devToken !== null && flags.json !== true)
       err.note(`Playground: its evidence proves nothing. API key with every scope: ${devToken}\n`)
     const asked = await Promise.race([interrupt.asked, server.ended])

@@ -12,6 +12,18 @@ export const signalExit: Readonly<Record<Signal, number>> = Object.freeze({
 // On Ctrl-C under npm the signal comes twice at once, from the terminal and from npm; that is one wish, not two.
 const echoMs = 300
 
+/** A signal has ended the work, and nothing of it is left. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+  /** What a shell expects. */
+  readonly exit: number
+
+  constructor(signal: Signal) {
+    super(`Interrupted by ${signal}`)
+    this.exit = signalExit[signal]
+  }
+}
+
 /** Signals that come while something runs. */
 export interface Interrupt {
   /** Aborted by the first signal. */

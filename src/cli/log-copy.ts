@@ -15,6 +15,8 @@ export interface CopyOptions {
   readonly directory: string
   /** API key, for a log that is not public. */
   readonly token: string | undefined
+  readonly signal: AbortSignal
+  readonly progress: (done: number, total: number) => void
 }
 
 const width = 256
@@ -22,13 +24,22 @@ const maxBundleBytes = width * (2 + 0xffff)
 const timeoutMs = 30_000
 const parallel = 4
 
+/** Why a request came to nothing: what the system said, which fetch hides. */
+function reasonOf(error: unknown): string {
+  const { cause, name } = error instanceof Error ? error : new Error('', { cause: error })
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : name
+}
+
 /** The bytes of a path, or undefined where there is nothing. @throws {@link Usage} */
-async function get(url: string, token: string | undefined): Promise<Uint8Array | undefined> {
+async function get(
+  url: string,
+  { signal, token }: Pick<CopyOptions, 'signal' | 'token'>,
+): Promise<Uint8Array | undefined> {
   try {
     const response = await fetch(url, {
       headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
       redirect: 'error',
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     })
     if (response.status === 404) {
       await response.body?.cancel()
@@ -45,17 +56,17 @@ async function get(url: string, token: string | undefined): Promise<Uint8Array |
     return Buffer.concat(chunks)
   } catch (error) {
     if (error instanceof Usage) throw error
-    throw new Usage(`Log cannot be read: ${url}`)
+    throw new Usage(`Log cannot be read (${reasonOf(error)}): ${url}`)
   }
 }
 
 async function copyBundle(options: CopyOptions, n: number): Promise<void> {
-  const { directory, size, token, url } = options
+  const { directory, size, url } = options
   const path = (entries: number): string => `tile/${tilePath('entries', n, entries)}`
   const due = Math.min(width, size - n * width)
   // Where the log has grown since, the partial bundle may be gone for the full one.
   for (const entries of new Set([due, width])) {
-    const bundle = await get(`${url.replace(/\/+$/, '')}/${path(entries)}`, token)
+    const bundle = await get(`${url.replace(/\/+$/, '')}/${path(entries)}`, options)
     if (bundle === undefined) continue
     const file = join(directory, path(entries))
     await mkdir(dirname(file), { recursive: true })
@@ -65,12 +76,24 @@ async function copyBundle(options: CopyOptions, n: number): Promise<void> {
   throw new Usage(`Log does not have its entries ${n * width} to ${n * width + due - 1}: ${url}`)
 }
 
-/** Lays a copy of the first entries of a log into a directory, as `log publish` lays them. @throws {@link Usage} */
+/**
+ * Lays a copy of the first entries of a log into a directory, as `log publish` lays them; when it settles it writes there no more.
+ * @throws {@link Usage}
+ */
 export async function copyEntries(options: CopyOptions): Promise<void> {
   const bundles = Math.ceil(options.size / width)
-  let next = 0
+  let [next, done] = [0, 0]
+  let failure: { readonly error: unknown } | undefined
   const work = async (): Promise<void> => {
-    while (next < bundles) await copyBundle(options, next++)
+    while (next < bundles && failure === undefined) {
+      try {
+        await copyBundle(options, next++)
+        options.progress(++done, bundles)
+      } catch (error) {
+        failure ??= { error }
+      }
+    }
   }
   await Promise.all(Array.from({ length: parallel }, work))
+  if (failure !== undefined) throw failure.error
 }

@@ -1,7 +1,5 @@
 // Notarising decisions from a file or a pipe, straight into the data directory. Many are in flight so that they share commits; answers come in
 // the order of the input. Whatever ends it early, what was sent is finished and told, and idempotency keys let the same command resume.
-import { createReadStream } from 'node:fs'
-import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { asFailure, Failure } from '../base/failure.ts'
 import { encodeHex, utf8 } from '../base/bytes.ts'
@@ -11,7 +9,7 @@ import type { Principal, Service } from '../decisions/service.ts'
 import { isFinished, parseDecisionRequest, type DryRun, type Notarised } from '../wire/decision.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
-import { expectReadable } from './files.ts'
+import { openReadable } from './files.ts'
 import { listenForInterrupt, signalExit, type Interrupt } from './interrupt.ts'
 import { readDocuments, textOf, type Line } from './lines.ts'
 import { localPrincipal } from './principal.ts'
@@ -44,6 +42,10 @@ class Run {
   done = 0
   replayed = 0
   refused = 0
+  /** Of those that were notarised, which would be so again. */
+  keyless = 0
+  /** The last line that was told of; all before it were too. */
+  line = 0
   /** What broke the machinery, first of all. */
   broken: Error | undefined
 
@@ -93,12 +95,12 @@ class Run {
       const request = parseDecisionRequest(text)
       if (!isFinished(request) && request.mode === 'dry_run')
         return { line, answer: await this.#service.dryRun(this.#principal.tenant, request) }
-      const { idempotencyKey } = request
-      const key =
-        this.#flags.autoIdempotency === true && idempotencyKey === undefined
-          ? `sha256:${encodeHex(sha256(utf8(text)))}`
-          : null
-      return { line, answer: await this.#service.notarise(this.#principal, text, key) }
+      const isKeyless = request.idempotencyKey === undefined
+      const isAuto = isKeyless && this.#flags.autoIdempotency === true
+      const key = isAuto ? `sha256:${encodeHex(sha256(utf8(text)))}` : null
+      const answer = await this.#service.notarise(this.#principal, text, key)
+      if (isKeyless && !isAuto) this.keyless++
+      return { line, answer }
     } catch (error) {
       const failure = asFailure(error)
       // At once, and not when its turn to be told comes: no later line must be sent.
@@ -108,6 +110,7 @@ class Run {
   }
 
   async #tell(result: Result): Promise<void> {
+    this.line = result.line
     if ('failure' in result) {
       this.#refuse(result.line, result.failure)
       return
@@ -150,18 +153,19 @@ function shorten(answer: Notarised | DryRun): object {
   return { id, status, ...decided, index, time, replayed }
 }
 
-function summary({ done, replayed, refused }: Run, interrupted: boolean): string {
+/** How to go on, which may not be to run it all again. */
+const howToGoOn = ({ keyless, line }: Run): string =>
+  keyless === 0
+    ? 'interrupted: run it again to resume, by idempotency keys'
+    : `interrupted: go on behind line ${line}, for ${keyless} had no idempotency key and would be notarised twice`
+
+function summary(each: Run, interrupted: boolean): string {
+  const { done, refused, replayed } = each
   const decisions = `${done} decision${done === 1 ? '' : 's'} notarised`
   const parts = [replayed > 0 ? `${decisions}, ${replayed} of which had been before` : decisions]
   if (refused > 0) parts.push(`${refused} line${refused === 1 ? '' : 's'} refused`)
-  if (interrupted) parts.push('interrupted: run it again to resume, by idempotency keys')
+  if (interrupted) parts.push(howToGoOn(each))
   return `${parts.join('; ')}\n`
-}
-
-async function openInput({ io }: Context, file: string): Promise<Readable> {
-  if (file === '-') return io.stdin
-  await expectReadable(io.cwd, file)
-  return createReadStream(resolve(io.cwd, file))
 }
 
 /** `notarise FILE|-` */
@@ -170,9 +174,13 @@ export async function notarise(
   file: string,
   flags: NotariseFlags,
 ): Promise<number> {
-  const input = await openInput(context, file)
-  const service = await (await context.compose()).openService(flags)
-  const interrupt = listenForInterrupt(context.io.signals)
+  const { io } = context
+  const input = file === '-' ? io.stdin : await openReadable(io.cwd, file)
+  const service = await (await context.compose()).openService(flags).catch((error: unknown) => {
+    input.destroy()
+    throw error
+  })
+  const interrupt = listenForInterrupt(io.signals)
   const work = run(context, service, input, interrupt, flags).finally(async () => {
     input.destroy()
     await service.close()

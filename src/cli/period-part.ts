@@ -1,9 +1,11 @@
 // An unfinished export: its two growing files, and a journal that says how far both are good and how to go on. The journal is replaced only when what
-// it speaks of is durable, so that after a crash at any line the same command goes on from the last journal. The period file gets its name last.
-import { open, readFile, rename, rm, stat } from 'node:fs/promises'
+// it speaks of is durable, so that after a crash at any line the same command goes on from the last journal. The period file gets its name last. While
+// it is under way a lock of the operating system keeps others off these files: two that wrote them would both say that all is well.
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { fromUtf8, utf8 } from '../base/bytes.ts'
+import { Failure } from '../base/failure.ts'
 import { periodStart, type PeriodState } from '../decisions/period-state.ts'
 import {
   formatPeriodEnd,
@@ -12,6 +14,7 @@ import {
   type PeriodHead,
 } from '../dossier/period.ts'
 import { Usage } from './complain.ts'
+import { syncDirectory } from './files.ts'
 import { fileTrouble, GrowingFile, type Mark } from './growing-file.ts'
 import { indexHead } from './period-index.ts'
 
@@ -39,6 +42,7 @@ export class PeriodPart {
   readonly #request: string
   readonly #period: GrowingFile
   readonly #index: GrowingFile
+  #release: () => Promise<void> = () => Promise.resolve()
   state: PeriodState
 
   private constructor(
@@ -59,7 +63,7 @@ export class PeriodPart {
   /**
    * Goes on with the unfinished export to a path, or begins one.
    * @param request what is asked for, as text: an unfinished export of anything else is refused
-   * @throws {@link Usage}, {@link Failure} STORE_FULL
+   * @throws {@link Usage}, {@link Failure} STORE_FULL, STORE_LOCKED while another export writes there
    */
   static async open(
     output: string,
@@ -67,6 +71,22 @@ export class PeriodPart {
     plan: () => Promise<PeriodHead>,
   ): Promise<PeriodPart> {
     await expectPlace(output)
+    const release = await holdPlace(output)
+    try {
+      const part = await PeriodPart.#open(output, request, plan)
+      part.#release = release
+      return part
+    } catch (error) {
+      await release()
+      throw error
+    }
+  }
+
+  static async #open(
+    output: string,
+    request: string,
+    plan: () => Promise<PeriodHead>,
+  ): Promise<PeriodPart> {
     const journal = await readJournal(output)
     if (journal === undefined) return PeriodPart.#begin(output, request, await plan())
     if (journal.request !== request)
@@ -138,8 +158,36 @@ export class PeriodPart {
   }
 
   async close(): Promise<void> {
-    await this.#period.close()
-    await this.#index.close()
+    try {
+      await this.#period.close()
+      await this.#index.close()
+    } finally {
+      await this.#release()
+    }
+  }
+}
+
+/** Keeps other exports off a path; gives what lets go of it. A process that dies lets go by itself, and leaves an empty lock. */
+async function holdPlace(output: string): Promise<() => Promise<void>> {
+  const lock = `${output}.lock`
+  try {
+    await mkdir(lock, { mode: 0o700, recursive: false })
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'))
+      throw fileTrouble(cause, lock)
+  }
+  const { holdDirectory } = await import('../store/sqlite-lock.ts')
+  try {
+    const release = await holdDirectory(lock)
+    return async () => {
+      // Before letting go: whoever comes then makes another lock, and none takes this one along.
+      await rm(lock, { force: true, recursive: true })
+      release()
+    }
+  } catch (cause) {
+    if (cause instanceof Failure && cause.code === 'STORE_LOCKED')
+      throw new Failure('STORE_LOCKED', `Another export writes this file: ${output}`, { cause })
+    throw cause
   }
 }
 
@@ -194,14 +242,5 @@ async function replaceFile(path: string, content: Uint8Array): Promise<void> {
   } catch (cause) {
     await rm(beside, { force: true })
     throw fileTrouble(cause, path)
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
   }
 }

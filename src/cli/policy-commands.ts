@@ -20,7 +20,7 @@ import type { DiffFlags } from './policy-diff.ts'
 import type { GatesFlags } from './policy-gates.ts'
 import type { ActivateFlags, PushFlags, RetireFlags } from './policy.ts'
 import type { ReevaluateFlags } from './reevaluate.ts'
-import { twoKeyed } from './two-key-options.ts'
+import { twoKeyed, wholeReason } from './two-key-options.ts'
 import type { EvalFlags, SourceFlags, TestFlags } from './policy-offline.ts'
 
 const bundleArgument = 'bundle of policies, JSON, YAML or DECIONIS_POLICY.md, - for standard input'
@@ -223,9 +223,10 @@ function defineLife({ context, outcome, policy, program }: Defining<'policy'>): 
     .argument('<policy>', policyArgument)
     .requiredOption('--reason <text>', 'why, kept in the log')
   twoKeyed(asJson(ofTenant(writing(retire))), 'a reason')
-  act(program, retire, outcome, async (flags: RetireFlags, [name]) =>
-    (await import('./policy.ts')).retirePolicy(context, String(name), flags),
-  )
+  act(program, retire, outcome, async (flags: RetireFlags, [name]) => {
+    wholeReason(flags.reason)
+    return (await import('./policy.ts')).retirePolicy(context, String(name), flags)
+  })
 }
 
 function defineReading({ context, outcome, policy, program }: Defining<'policy'>): void {

@@ -1,8 +1,6 @@
 // What authors of policies do without an installation: validate, evaluate, test.
-import { createReadStream } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { Readable } from 'node:stream'
 import { fromUtf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { answerLine } from '../policy/batch.ts'
@@ -18,7 +16,7 @@ import { compileSource, formatOfBundle, formatOfName } from '../policy/source.ts
 import { traceEvaluation } from '../policy/trace.ts'
 import type { Context } from './command.ts'
 import { complain, exitCodes, Usage } from './complain.ts'
-import { expectReadable, readBounded } from './files.ts'
+import { openReadable, readBounded, readStream } from './files.ts'
 import { listenForInterrupt, signalExit } from './interrupt.ts'
 import { readLines, type Line } from './lines.ts'
 import { formatTable, jsonLine, printable } from './terminal.ts'
@@ -45,22 +43,11 @@ export interface TestFlags extends SourceFlags {
 /** A character has at most four bytes. */
 const mostBytes = 4 * mostText
 
-async function readStandardInput({ io }: Context): Promise<Uint8Array> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of io.stdin as AsyncIterable<Buffer>) {
-    chunks.push(chunk)
-    length += chunk.length
-    if (length > mostBytes) break
-  }
-  return Buffer.concat(chunks)
-}
-
 /** The text of a file, or of standard input. @throws {@link Failure} INPUT_MALFORMED, INPUT_TOO_LARGE; {@link Usage} */
 export async function readText(context: Context, name: string): Promise<string> {
   const bytes =
     name === '-'
-      ? await readStandardInput(context)
+      ? await readStream(context.io.stdin, mostBytes)
       : await readBounded(context.io.cwd, name, mostBytes)
   if (bytes.length > mostBytes)
     throw new Failure('INPUT_TOO_LARGE', `File must not be larger than ${mostBytes} bytes: ${name}`)
@@ -168,8 +155,7 @@ async function answerBatch(
   now: number,
 ): Promise<number> {
   const { io } = context
-  if (file !== '-') await expectReadable(io.cwd, file)
-  const input: Readable = file === '-' ? io.stdin : createReadStream(resolve(io.cwd, file))
+  const input = file === '-' ? io.stdin : await openReadable(io.cwd, file)
   const interrupt = listenForInterrupt(io.signals)
   const end = (): void => void input.destroy()
   interrupt.signal.addEventListener('abort', end)

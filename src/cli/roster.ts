@@ -1,10 +1,8 @@
 // The roster at the command line. A proposal is a file that goes round: whoever is in it adds a key, then all sign one text, and only then does it go to
 // the log, which judges it. Until then it binds nobody.
-import { chmod } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { fromUtf8, utf8 } from '../base/bytes.ts'
-import { Failure } from '../base/failure.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 import { approverKeyKinds } from '../crypto/approver-keys.ts'
 import {
@@ -15,25 +13,30 @@ import {
   type Person,
   type Role,
 } from '../dossier/roster.ts'
+import { createPrivateFile } from '../kek/private-file.ts'
 import { rosterViewSchema, type RosterView } from '../wire/roster.ts'
 import { whileWriting } from './administer.ts'
+import { briefOnRoster } from './briefing.ts'
 import { leastPassphrase, makeApproverKey, type MadeKind } from './approver-key.ts'
 import type { readPublicKey } from './approver.ts'
 import { publicKeyOf, signAs, type ApproverFlags } from './approver.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes, Usage } from './complain.ts'
-import { readBounded, writeWhole } from './files.ts'
+import { readBounded, refuseExisting, writeWhole } from './files.ts'
 import { localCaller } from './principal.ts'
 import { date, formatTable, jsonLine, printable } from './terminal.ts'
 import { readTypedSecret } from './typed-secret.ts'
 
 const maxFileBytes = 1 << 20
 
+// It is shown to whoever signs, on lines of its own.
+const place = z.string().regex(/^[\x21-\x7e]{1,256}$/, 'printable ASCII expected')
+
 // While it goes round, a proposal need not be a roster yet.
 const proposalSchema = z.strictObject({
-  instance: z.string(),
-  tenant: z.string(),
-  origin: z.string(),
+  instance: place,
+  tenant: place,
+  origin: place,
   roster: rosterSchema.extend({ people: rosterSchema.shape.people.unwrap().array() }),
   endorsements: z.array(endorsementSchema),
 })
@@ -114,27 +117,18 @@ export async function generateKey(
   flags: { readonly out: string; readonly kind: MadeKind; readonly passphraseFile?: string },
 ): Promise<number> {
   const { err, io, out } = context
+  await refuseExisting(io.cwd, flags.out)
   using passphrase = await readTypedSecret(context, flags.passphraseFile, {
     option: '--passphrase-file',
     prompt: `Passphrase for the new key, at least ${leastPassphrase} characters: `,
   })
   if (passphrase.length < leastPassphrase)
     throw new Usage(`A passphrase has at least ${leastPassphrase} characters: --passphrase-file`)
-  await refuseExisting(context, flags.out)
   const { file, publicKey } = await makeApproverKey(flags.kind, passphrase)
-  await writeWhole(io.cwd, flags.out, file)
-  await chmod(resolve(io.cwd, flags.out), 0o600)
+  createPrivateFile(resolve(io.cwd, flags.out), file, 'File')
   await out.write(`${publicKey}\n`)
   err.note(`Key written to ${printable(flags.out)}; without its passphrase it signs nothing\n`)
   return exitCodes.done
-}
-
-async function refuseExisting({ io }: Context, name: string): Promise<void> {
-  const there = await readBounded(io.cwd, name, 0).then(
-    () => true,
-    () => false,
-  )
-  if (there) throw new Failure('INPUT_EXISTS', `File exists already: ${name}`)
 }
 
 /** `roster propose` */
@@ -142,7 +136,7 @@ export async function proposeRoster(
   context: Context,
   flags: TenantFlags & { readonly out: string },
 ): Promise<number> {
-  await refuseExisting(context, flags.out)
+  await refuseExisting(context.io.cwd, flags.out)
   const { current, instance, origin, tenant } = await readView(context, flags)
   const before = current?.roster
   await writeProposal(context, flags.out, {
@@ -241,6 +235,7 @@ export async function signRoster(
 ): Promise<number> {
   const proposal = await readProposal(context, file)
   const text = textOf(proposal, file)
+  briefOnRoster(context, proposal.roster)
   context.err.note(text)
   const { by, signature } = await signAs(context, flags, text)
   if (by === undefined) throw new Usage('A pasted signature needs its key: --public-key')

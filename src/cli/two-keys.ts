@@ -3,6 +3,7 @@
 // leads can sign at the same data directory.
 import { Failure } from '../base/failure.ts'
 import type { Service } from '../decisions/service.ts'
+import { challengeLimits } from '../dossier/challenge.ts'
 import { actionViewSchema, type ActionView, type ActionWish } from '../wire/actions.ts'
 import { whileWriting } from './administer.ts'
 import type { Context, TenantFlags } from './command.ts'
@@ -62,7 +63,7 @@ async function open(
       return found
     }
     const said = 'reason' in wish ? wish.reason : undefined
-    const justification = flags.justification ?? said?.slice(0, 1024)
+    const justification = flags.justification ?? said?.slice(0, challengeLimits.justification)
     if (justification === undefined)
       throw new Usage('Two leads must sign this first: say why, for them: --justification')
     return actionViewSchema.parse(await service.openAction(principal, { justification, wish }))
@@ -127,6 +128,12 @@ async function waitFor(
   }
 }
 
+function checkJustification(text: string | undefined): void {
+  const most = challengeLimits.justification
+  if (text !== undefined && (text === '' || text.length > most))
+    throw new Usage(`A justification has 1 to ${most} characters: --justification`)
+}
+
 /**
  * Does something that may take two keys.
  * @param work does it, under an action where one is given
@@ -137,6 +144,7 @@ export async function underTwoKeys(
   wishOf: (service: Service) => Promise<ActionWish>,
   work: (action: string | undefined) => Promise<number>,
 ): Promise<number> {
+  checkJustification(flags.justification)
   try {
     return await work(flags.action)
   } catch (error) {

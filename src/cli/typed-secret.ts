@@ -17,19 +17,25 @@ interface Wanted {
   readonly prompt: string
 }
 
-/** All of standard input, which must be short. */
+/** All of standard input, which must be short, without a newline at its end: as a file is read, or the same passphrase would be two. */
 async function readStdin({ stdin }: Io, option: string): Promise<Secret> {
   const chunks: Buffer[] = []
   let length = 0
-  for await (const chunk of stdin) {
-    const bytes = Buffer.from(chunk as Uint8Array)
-    chunks.push(bytes)
-    length += bytes.length
-    if (length > maxBytes) throw new Usage(`Standard input is longer than a passphrase: ${option}`)
+  try {
+    for await (const chunk of stdin as AsyncIterable<Buffer>) {
+      chunks.push(chunk)
+      length += chunk.length
+      if (length > maxBytes)
+        throw new Usage(`Standard input is longer than a passphrase: ${option}`)
+    }
+    const text = Buffer.concat(chunks)
+    const end = text.at(-1) !== 0x0a ? length : text.at(-2) === 0x0d ? length - 2 : length - 1
+    const secret = new Secret(text.subarray(0, end))
+    text.fill(0)
+    return secret
+  } finally {
+    for (const chunk of chunks) chunk.fill(0)
   }
-  const secret = new Secret(Buffer.concat(chunks))
-  for (const chunk of chunks) chunk.fill(0)
-  return secret
 }
 
 /** A line typed at the terminal, which does not show it. */

@@ -1,5 +1,6 @@
 // Verifying without an installation: dossiers, a trust root and nothing else. One line a file, exit 0 only when every one is valid.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { limits } from '../base/limits.ts'
@@ -19,6 +20,8 @@ import { claimedCheckpoint } from '../verify/verify-checkpoint.ts'
 import type { Context } from './command.ts'
 import { exitCodes, Usage } from './complain.ts'
 import { expectReadable, readBounded } from './files.ts'
+import { Interrupted, listenForInterrupt } from './interrupt.ts'
+import { Meter } from './progress.ts'
 import { jsonLine, printable } from './terminal.ts'
 import { isPeriodFile, judgePeriod, openEvidence } from './verify-period.ts'
 
@@ -136,26 +139,53 @@ function claimedSize(file: Uint8Array): number {
   return typeof claimed === 'string' ? 0 : claimed.size
 }
 
-/** Runs `work` on a directory with the log's entries: the one named, or a copy that is fetched and thrown away. */
+/** The largest size that some of the dossiers claim; of a period it is not asked. */
+async function largestSize(cwd: string, files: readonly string[]): Promise<number> {
+  const sizes: number[] = []
+  for (const file of files) {
+    if (await isPeriodFile(cwd, file)) continue
+    // A pipe gives its bytes once, and they are wanted again.
+    if (!(await stat(resolve(cwd, file))).isFile())
+      throw new Usage(`With --entries URL a file is read twice, which a pipe cannot be: ${file}`)
+    sizes.push(claimedSize(await readBounded(cwd, file, limits.dossierBytes)))
+  }
+  return Math.max(0, ...sizes)
+}
+
+/**
+ * Runs `work` on a directory with the log's entries: the one named, or a copy that is fetched and thrown away.
+ * @throws {@link Interrupted} when a signal comes while there is a copy
+ */
 export async function withEntries<T>(
-  { io }: Context,
+  { err, io }: Context,
   files: readonly string[],
   entries: string | undefined,
   work: (directory: string | undefined) => Promise<T>,
 ): Promise<T> {
   if (entries === undefined) return work(undefined)
   if (!isUrl(entries)) return work(resolve(io.cwd, entries))
+  const size = await largestSize(io.cwd, files)
   const directory = mkdtempSync(join(tmpdir(), 'countersign-entries-'))
+  const interrupt = listenForInterrupt(io.signals)
+  const { asked, signal } = interrupt
+  const meter = new Meter(err, 'bundles of entries fetched')
+  const progress = (done: number, total: number): void => {
+    meter.show(done, total)
+  }
   try {
-    const sizes: number[] = []
-    for (const file of files)
-      if (!(await isPeriodFile(io.cwd, file)))
-        sizes.push(claimedSize(await readBounded(io.cwd, file, limits.dossierBytes)))
     const { copyEntries } = await import('./log-copy.ts')
     const token = io.env['COUNTERSIGN_TOKEN']
-    await copyEntries({ directory, size: Math.max(0, ...sizes), token, url: entries })
-    return await work(directory)
+    await copyEntries({ directory, progress, signal, size, token, url: entries })
+    meter.clear()
+    const interrupted = asked.then((name) => {
+      throw new Interrupted(name)
+    })
+    return await Promise.race([work(directory), interrupted])
+  } catch (error) {
+    throw interrupt.received === undefined ? error : new Interrupted(interrupt.received)
   } finally {
+    meter.clear()
+    interrupt.stop()
     rmSync(directory, { force: true, recursive: true })
   }
 }

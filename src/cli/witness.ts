@@ -62,7 +62,11 @@ export async function serveWitness(
   const { url, vkeys } = server
   const interrupt = listenForInterrupt(io.signals)
   try {
-    await out.write(json === true ? jsonLine({ url, vkeys: vkeys.map(formatVkey) }) : `${url}\n`)
+    const told = json === true ? jsonLine({ url, vkeys: vkeys.map(formatVkey) }) : `${url}\n`
+    await out.write(told).catch(async (error: unknown) => {
+      await server.close()
+      throw error
+    })
     if (json !== true) err.note(policyLines(vkeys, url))
     await interrupt.asked
     const closed = server.close().then(() => exitCodes.done)

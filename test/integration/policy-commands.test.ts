@@ -32,7 +32,9 @@ beforeAll(async () => {
   writeFileSync(join(cwd, 'two.yaml'), bundle('2', 50))
   writeFileSync(join(cwd, 'same.yaml'), bundle('3', 100))
   writeFileSync(join(cwd, 'changed.yaml'), bundle('1', 7))
-  writeFileSync(join(cwd, 'asked.ndjson'), [10, 60, 70, 200].map(intent).join('\n'))
+  // Lines of one file get their places in any order.
+  writeFileSync(join(cwd, 'first.ndjson'), intent(10))
+  writeFileSync(join(cwd, 'asked.ndjson'), [60, 70, 200].map(intent).join('\n'))
   await succeed('init')
 }, 30_000)
 afterAll(() => {
@@ -71,7 +73,11 @@ it('policies are pushed, activated, listed, shown, replaced and retired', async 
 })
 
 it('a policy decides what is notarised without a status, and decides again from its dossier', async () => {
-  const lines = (await succeed('notarise', 'asked.ndjson')).trimEnd().split('\n')
+  const texts = [
+    await succeed('notarise', 'first.ndjson'),
+    await succeed('notarise', 'asked.ndjson'),
+  ]
+  const lines = texts.join('').trimEnd().split('\n')
   const answers = lines.map((line) => JSON.parse(line) as { id: string; status: string })
   expect(answers.map(({ status }) => status)).toEqual(['ALLOW', 'ALLOW', 'ALLOW', 'BLOCK'])
   const [first, , , last] = answers

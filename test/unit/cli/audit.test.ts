@@ -233,6 +233,41 @@ const stillOpen = (): string[] =>
     }
   })
 
+describe('two exports to one file', () => {
+  it('are one: the other is told so, and harms nothing', async () => {
+    let other: Ran | undefined
+    const slow = async (): Promise<ReadingService> => {
+      const reading = await openReading()
+      const real = reading.exportPeriod.bind(reading)
+      reading.exportPeriod = async function* (head, state): AsyncGenerator<PeriodStep> {
+        for await (const each of real(head, state)) {
+          other ??= await audit(['-o', 'a.jsonl'])
+          yield each
+        }
+      }
+      return reading
+    }
+    expect(await audit(['-o', 'a.jsonl'], { composition: { openReading: slow } })).toMatchObject({
+      code: 0,
+    })
+    expect([other?.code, other?.stderr]).toEqual([
+      75,
+      expect.stringContaining(`Another export writes this file: ${join(cwd, 'a.jsonl')}`),
+    ])
+    expect((await verify('a.jsonl')).code).toBe(0)
+    expect(readdirSync(cwd).sort()).toEqual(['a.jsonl', 'a.jsonl.csv', 'a.jsonl.html'])
+    expect((await audit(['-o', 'a.jsonl'])).code).toBe(0)
+  })
+
+  it('are not held up by one that died', async () => {
+    mkdirSync(join(cwd, 'a.jsonl.lock'))
+    writeFileSync(join(cwd, 'a.jsonl.lock', 'writer.lock'), '')
+    expect((await audit(['-o', 'a.jsonl'])).code).toBe(0)
+    expect(left('a.jsonl')).toEqual(finished)
+    expect(existsSync(join(cwd, 'a.jsonl.lock'))).toBe(false)
+  })
+})
+
 describe('an export that was interrupted', () => {
   const interruptedAfter = async (steps: number, name = 'a.jsonl'): Promise<Ran> => {
     const signals = new EventEmitter()

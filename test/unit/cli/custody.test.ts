@@ -102,6 +102,22 @@ describe('keys recover', () => {
     expect(byPipe).toMatchObject({ code: 0, dropOthers: true, typed: text })
   })
 
+  it.each(['\n', '\r\n'])(
+    'takes the line of a pipe without its end %j, as of a file',
+    async (end) => {
+      const line = `${text}${end}`
+      for (const [argv, input] of [
+        [['--passphrase-file', '-'], line],
+        [['--passphrase-file', fileOf(line)], ''],
+      ] as const)
+        expect(await recover(argv, { input })).toMatchObject({ code: 0, typed: text })
+      // One end alone: a passphrase may itself end so.
+      expect(await recover(['--passphrase-file', '-'], { input: `${line}\n` })).toMatchObject({
+        typed: line,
+      })
+    },
+  )
+
   it('names the KEK file that was made', async () => {
     const { stderr } = await recover(['--passphrase-file', '-'], { input: text }, () =>
       Promise.resolve({ kekFile: '/k/countersign.kek', left: [], providers: ['environment'] }),

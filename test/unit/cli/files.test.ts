@@ -1,10 +1,30 @@
-import { lstatSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  lstatSync,
+  mkdtempSync,
+  openSync,
+  closeSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer } from 'node:net'
 import { execFileSync, spawn } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { expect, it, onTestFinished } from 'vitest'
-import { readBounded, writeWhole } from '../../../src/cli/files.ts'
+import {
+  openReadable,
+  readBounded,
+  readStream,
+  refuseExisting,
+  writeWhole,
+} from '../../../src/cli/files.ts'
 
 const directory = (): string => {
   const path = mkdtempSync(join(tmpdir(), 'countersign-files-'))
@@ -67,4 +87,75 @@ it('says of a name why it cannot be read', async () => {
   const path = directory()
   await expect(readBounded(path, 'nowhere', 9)).rejects.toThrow(/\(ENOENT\): nowhere$/)
   await expect(readBounded(path, '.', 9)).rejects.toThrow('not a directory')
+})
+
+it('puts another file in the place of one behind a link, so that who reads it sees all or nothing', async () => {
+  const path = directory()
+  writeFileSync(join(path, 'target'), 'before')
+  symlinkSync('target', join(path, 'link'))
+  const reader = openSync(join(path, 'target'), 'r')
+  await writeWhole(path, 'link', content)
+  expect(readFileSync(reader, 'utf8')).toBe('before')
+  closeSync(reader)
+  expect(readFileSync(join(path, 'target'), 'utf8')).toBe('content')
+  expect(lstatSync(join(path, 'link')).isSymbolicLink()).toBe(true)
+  symlinkSync('nowhere', join(path, 'dangling'))
+  await writeWhole(path, 'dangling', content)
+  expect(readFileSync(join(path, 'nowhere'), 'utf8')).toBe('content')
+})
+
+it('writes through what another has open, and does not take its name away', async () => {
+  const path = directory()
+  const file = openSync(join(path, 'file'), 'w')
+  await writeWhole(path, `/proc/self/fd/${file}`, content)
+  expect(statSync(join(path, 'file')).size).toBe(content.length)
+  closeSync(file)
+  expect(readdirSync(path)).toEqual(['file'])
+})
+
+it('keeps the mode of what it replaces', async () => {
+  const path = directory()
+  writeFileSync(join(path, 'file'), '')
+  for (const mode of [0o600, 0o664]) {
+    chmodSync(join(path, 'file'), mode)
+    await writeWhole(path, 'file', content)
+    expect(statSync(join(path, 'file')).mode & 0o777).toBe(mode)
+  }
+})
+
+it('writes under the longest of names, and is not held up by what a crash has left', async () => {
+  const path = directory()
+  writeFileSync(join(path, `file.${process.pid}.tmp`), 'of a process 1 before this one')
+  await writeWhole(path, 'file', content)
+  const longest = 'n'.repeat(255)
+  await writeWhole(path, longest, content)
+  expect(readFileSync(join(path, longest), 'utf8')).toBe('content')
+  await expect(writeWhole(path, 'n'.repeat(256), content)).rejects.toThrow('(ENAMETOOLONG)')
+  expect(readdirSync(path).sort()).toEqual(['file', `file.${process.pid}.tmp`, longest])
+})
+
+it('opens no socket, and says so before anything is done with it', async () => {
+  const path = directory()
+  const server = createServer().listen(join(path, 'socket'))
+  onTestFinished(() => {
+    server.close()
+  })
+  await expect(openReadable(path, 'socket')).rejects.toThrow(/\(ENXIO\): socket$/)
+})
+
+it('reads of a stream what shows that it is too long, in however many pieces it comes', async () => {
+  const read = async (pieces: readonly number[]): Promise<number> => {
+    const input = Readable.from(pieces.map((length) => new Uint8Array(length)))
+    return (await readStream(input, 100)).length
+  }
+  expect(await read([60, 40])).toBe(100)
+  expect(await read([60, 40, 1])).toBe(101)
+  expect(await read([101, ...Array<number>(100).fill(100)])).toBe(101)
+})
+
+it('takes a name for taken that something has, be it a link to nowhere', async () => {
+  const path = directory()
+  await refuseExisting(path, 'free')
+  symlinkSync('nowhere', join(path, 'dangling'))
+  await expect(refuseExisting(path, 'dangling')).rejects.toMatchObject({ code: 'INPUT_EXISTS' })
 })

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { Failure } from '../../../src/base/failure.ts'
 import type { Initialised, InitFlags, RunningServer } from '../../../src/cli/composition.ts'
 import { listenForInterrupt } from '../../../src/cli/interrupt.ts'
-import { run, type Ran } from './harness.ts'
+import { closedPipe, run, type Around, type Ran } from './harness.ts'
 
 const made: Initialised = {
   instance: 'i',
@@ -47,7 +47,14 @@ interface Serving {
   readonly close: () => Promise<void>
 }
 
-function serving(change: Partial<RunningServer> = {}, ...flags: string[]): Serving {
+const serving = (change: Partial<RunningServer> = {}, ...flags: string[]): Serving =>
+  servingTo({}, change, ...flags)
+
+function servingTo(
+  around: Around,
+  change: Partial<RunningServer> = {},
+  ...flags: string[]
+): Serving {
   const end = Promise.withResolvers<undefined>()
   const signals = new EventEmitter()
   const close = vi.fn(() => {
@@ -56,7 +63,7 @@ function serving(change: Partial<RunningServer> = {}, ...flags: string[]): Servi
   })
   const server = { url: 'http://127.0.0.1:1', devToken: null, ended: end.promise, close, ...change }
   const composition = { serve: () => Promise.resolve(server) }
-  return { ran: run(['serve', ...flags], { composition, signals }), signals, end, close }
+  return { ran: run(['serve', ...flags], { ...around, composition, signals }), signals, end, close }
 }
 
 const listening = (signals: EventEmitter): Promise<void> =>
@@ -88,6 +95,12 @@ describe('serve', () => {
     await new Promise((done) => setTimeout(done, 320))
     signals.emit('SIGTERM', 'SIGTERM')
     expect((await ran).code).toBe(130)
+  })
+
+  it('does not go on where nobody can be told its URL', async () => {
+    const { close, ran } = servingTo({ stdout: closedPipe() })
+    expect((await ran).code).toBe(141)
+    expect(close).toHaveBeenCalledOnce()
   })
 
   it('says why when the service dies by itself', async () => {

@@ -48,6 +48,18 @@ describe('a mistake of the user', () => {
     )
   })
 
+  it('in what the leads are to read is told before they are asked', async () => {
+    const erase = ['erase', '01890a5d-ac96-774b-bcce-b302099a8057', '--reason', 'r']
+    for (const text of ['', 'x'.repeat(1025)])
+      expect(mistake(await run([...erase, '--justification', text], { composition }))).toBe(
+        'countersign: A justification has 1 to 1024 characters: --justification\n',
+      )
+    for (const text of ['', 'x'.repeat(2049)])
+      expect(mistake(await run(['policy', 'retire', 'p', '--reason', text], { composition }))).toBe(
+        'countersign: A reason has 1 to 2048 characters: --reason\n',
+      )
+  })
+
   it('in a purpose of a key is answered with all that the command takes', async () => {
     const rotated = mistake(await run(['keys', 'rotate', 'master'], { composition }))
     expect(rotated).toBe('countersign: Purpose is not one of evidence, fast, log, bundle: master\n')

@@ -311,6 +311,26 @@ describe('a signal while notarising', () => {
     expect(signals.listenerCount('SIGINT')).toBe(0)
   })
 
+  it('is answered by how to go on: not by all again where that would count twice', async () => {
+    const interrupted = async (input: string, ...flags: string[]): Promise<string> => {
+      const signals = new EventEmitter()
+      const stdin = new PassThrough()
+      const ran = run([...command, ...flags], { input: stdin, signals })
+      stdin.write(input)
+      await sleep(20)
+      signals.emit('SIGINT', 'SIGINT')
+      return (await ran).stderr
+    }
+    const keyless = `${line(1)}\n${line(2, { idempotencyKey: undefined })}${line(3)}`
+    expect(await interrupted(lines(3))).toContain(
+      'interrupted: run it again to resume, by idempotency keys\n',
+    )
+    expect(await interrupted(keyless, '--auto-idempotency')).toContain('run it again to resume')
+    expect(await interrupted(keyless)).toContain(
+      '3 decisions notarised; interrupted: go on behind line 4, for 1 had no idempotency key and would be notarised twice\n',
+    )
+  })
+
   it('ends it at once when it comes again', async () => {
     const signals = new EventEmitter()
     const service = intercept(new FakeService(), () => () => new Promise(() => undefined))

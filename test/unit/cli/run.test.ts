@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { Failure, failureCodes, type FailureCode } from '../../../src/base/failure.ts'
 import type { GlobalFlags, ReadingService } from '../../../src/cli/composition.ts'
@@ -57,6 +58,12 @@ describe('the command line', () => {
     await run(['--data', 'front', 'tenant', 'list'], { composition })
     await run(['--data', 'front', 'tenant', 'list', '--data', 'behind'], { composition })
     expect(seen.map(({ data }) => data)).toEqual(['behind', 'front', 'behind'])
+  })
+
+  it('refuses what is not UTF-8, in whose place another text stands', async () => {
+    // As Node gives the byte ff of an argument.
+    const { code, stderr } = await run(['dossier', 'export', 'trust', '-o', 'out\ufffd'])
+    expect([code, stderr]).toEqual([2, 'countersign: An argument is not UTF-8: out\ufffd\n'])
   })
 
   it('refuses an option that does not apply instead of ignoring it', async () => {
@@ -145,7 +152,24 @@ describe('a failure', () => {
   })
 
   it('of the reader of standard output ends it quietly', async () => {
-    const { code, stderr } = await run(['tenant', 'list'], { stdout: closedPipe() })
-    expect([code, stderr]).toEqual([141, ''])
+    for (const argv of [['tenant', 'list'], ['--help'], ['init', '--help'], ['--version']]) {
+      const { code, stderr } = await run(argv, { stdout: closedPipe() })
+      expect([code, stderr]).toEqual([141, ''])
+    }
+  })
+
+  it('to write its output is told, of help as of data', async () => {
+    for (const argv of [['tenant', 'list'], ['--help']]) {
+      const full = new Writable({
+        write(_chunk, _encoding, done) {
+          done(Object.assign(new Error('write ENOSPC'), { code: 'ENOSPC' }))
+        },
+      })
+      const { code, stderr } = await run(argv, { stdout: full })
+      expect([code, stderr]).toEqual([
+        75,
+        expect.stringContaining('Output cannot be written (ENOSPC) (STORE_FULL)\n  Make room'),
+      ])
+    }
   })
 })

@@ -1,7 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { EventEmitter, once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { entryBundle, tilePath } from '../../../src/merkle/tiles.ts'
 import { fingerprint } from '../../../src/dossier/trust-root.ts'
 import { forgeDossier, type Published } from '../../support/forge-dossier.ts'
@@ -147,6 +151,11 @@ describe('verify', () => {
     expect([code, stdout]).toEqual([2, ''])
   })
 
+  it('says how standard input is called here', async () => {
+    const { code, stderr } = await trusting('-')
+    expect([code, stderr]).toEqual([2, expect.stringContaining('/dev/stdin for standard input: -')])
+  })
+
   it('shows the name of a file so that it cannot pass for another', async () => {
     const name = 'x\u001b[2K\rvalid  other.json\n.json'
     write(name, 'nonsense')
@@ -189,6 +198,62 @@ describe('verify with a copy of the log', () => {
     copy('other', leavesOf(world.fast))
     const other = await trusting('allow.json', '--entries', 'other')
     expect([other.code, other.stdout]).toEqual([3, expect.stringContaining('complete.log: ')])
+  })
+})
+
+describe('verify with a copy of the log that is fetched', () => {
+  /** Serves a log, and lets copies be laid where nothing else is; gives its URL and that place. */
+  async function serve(listener: RequestListener): Promise<[url: string, copies: string]> {
+    const server = createServer(listener).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const copies = mkdtempSync(join(tmpdir(), 'countersign-copies-'))
+    vi.stubEnv('TMPDIR', copies)
+    onTestFinished(() => {
+      vi.unstubAllEnvs()
+      server.closeAllConnections()
+      server.close()
+      rmSync(copies, { recursive: true })
+    })
+    return [`http://127.0.0.1:${(server.address() as AddressInfo).port}/log`, copies]
+  }
+
+  it('is as with one that is there, and leaves nothing', async () => {
+    const leaves = leavesOf(world.each)
+    const place = `/log/tile/${tilePath('entries', 0, leaves.length)}`
+    const [url, copies] = await serve((request, response) => {
+      response.writeHead(request.url === place ? 200 : 404).end(entryBundle(leaves))
+    })
+    const { code, stdout } = await trusting('allow.json', '--entries', url)
+    expect([code, stdout]).toEqual([0, expect.stringContaining('complete as of size')])
+    expect(readdirSync(copies)).toEqual([])
+  })
+
+  it('says why the log cannot be read, and leaves nothing', async () => {
+    const [url, copies] = await serve((request) => request.socket.destroy())
+    const cut = await trusting('allow.json', '--entries', url)
+    expect([cut.code, cut.stderr]).toEqual([
+      2,
+      expect.stringMatching(/Log cannot be read \((?:UND_ERR_SOCKET|ECONNRESET)\): http/),
+    ])
+    const nobody = await trusting('allow.json', '--entries', 'http://127.0.0.1:1/log')
+    expect(nobody.stderr).toMatch(/Log cannot be read \([^)]+\): http/)
+    expect(readdirSync(copies)).toEqual([])
+  })
+
+  it('ends by a signal with what the shell expects, and leaves nothing', async () => {
+    const signals = new EventEmitter()
+    const [url, copies] = await serve(() => signals.emit('SIGTERM', 'SIGTERM'))
+    const argv = ['verify', 'allow.json', '--trust', 'trust.json', '--entries', url]
+    const { code, stderr } = await run(argv, { composition: noComposition, cwd, signals })
+    expect([code, stderr]).toEqual([143, expect.stringContaining('Interrupted')])
+    expect(readdirSync(copies)).toEqual([])
+    expect(signals.listenerCount('SIGINT')).toBe(0)
+  })
+
+  it('takes no pipe, which it would have to read twice', async () => {
+    execFileSync('mkfifo', [join(cwd, 'pipe')])
+    const { code, stderr } = await trusting('pipe', '--entries', 'http://127.0.0.1:1/log')
+    expect([code, stderr]).toEqual([2, expect.stringContaining('which a pipe cannot be: pipe')])
   })
 })
 

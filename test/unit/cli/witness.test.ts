@@ -11,7 +11,7 @@ import { createWorld } from '../../support/forge-world.ts'
 import { fixedLog } from '../../support/merkle-signers.ts'
 import { temporaryDirectory } from '../../support/service.ts'
 import { WitnessedTestLog } from '../../support/witnessed-log.ts'
-import { run } from './harness.ts'
+import { closedPipe, run } from './harness.ts'
 
 const log = new WitnessedTestLog(6)
 
@@ -198,5 +198,20 @@ describe('witness serve', () => {
     })
     expect(await ran).toMatchObject({ code: 0, stdout: 'http://127.0.0.1:1\n' })
     expect(closed).toBe(true)
+  })
+
+  it('does not go on where nobody can be told its URL', async () => {
+    let closed = false
+    const close = (): Promise<void> => {
+      closed = true
+      return Promise.resolve()
+    }
+    const ran = await run(['witness', 'serve'], {
+      composition: {
+        serveWitness: () => Promise.resolve({ close, url: 'http://127.0.0.1:1', vkeys: [] }),
+      },
+      stdout: closedPipe(),
+    })
+    expect([ran.code, closed]).toEqual([141, true])
   })
 })

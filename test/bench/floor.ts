@@ -29,9 +29,9 @@ const formatAnswer = (made: ReturnType<typeof signEntry>, proof: Uint8Array[], n
   `{"entry":["${[made.payload, made.signature, made.leaf].map(encodeBase64).join('","')}"],` +
   `"proof":["${proof.map(encodeBase64).join('","')}"],"checkpoint":${note}}`
 
-/** The floors on a directory, which must lie on a disk; each says how many operations one call of it does. */
-export function createFloors(directory: string) {
-  const db = new Database(join(directory, 'floor.db'))
+/** A log in a file of its own with nothing around it: commits rows, and makes whole decisions of which a call answers so many. */
+export function createPipeline(file: string) {
+  const db = new Database(file)
   db.exec('PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
   db.exec('CREATE TABLE entries (stream TEXT UNIQUE, leaf BLOB, signature BLOB, payload BLOB)')
   const insert = db.prepare('INSERT INTO entries VALUES (@stream, @leaf, @signature, @payload)')
@@ -46,6 +46,12 @@ export function createFloors(directory: string) {
     const proofs = tree.inclusionProofs(size - batch)
     return entries.map((made, i) => formatAnswer(made, proofs[i] ?? [], note))
   }
+  return { commit, pipeline }
+}
+
+/** The floors on a directory, which must lie on a disk; each says how many operations one call of it does. */
+export function createFloors(directory: string) {
+  const { commit, pipeline } = createPipeline(join(directory, 'floor.db'))
   const [entry, answer] = [signEntry(), pipeline(1)[0] ?? '']
   const newId = () => uuidv7(Date.now(), randomNonce(10))
   const rows = () => Array.from({ length: 256 }, () => ({ ...entry, stream: newId() }))

@@ -15,6 +15,8 @@ export interface Floors {
   readonly sqliteRows: number
   readonly pipeline: number
   readonly http: Load
+  /** The pipeline behind HTTP in the threads of the service, with nothing else in them. */
+  readonly skeleton: Load
 }
 
 /** One turn of everything. */
@@ -34,6 +36,8 @@ export interface Ratios {
   /** To what is submitted over HTTP. */
   readonly evaluated: Both<number>
   readonly inProcess: Both<number>
+  /** The skeleton to the pipeline of one thread: what the machine lets such threads reach. */
+  readonly skeleton: number
 }
 
 /** The whole run. */
@@ -86,6 +90,7 @@ export function summarize(rounds: readonly Round[], cores: number): Round & Pick
       sqliteRows: rate(({ sqliteRows }) => sqliteRows),
       pipeline: rate(({ pipeline }) => pipeline),
       http: medianLoad(rounds.map(({ floors }) => floors.http)),
+      skeleton: medianLoad(rounds.map(({ floors }) => floors.skeleton)),
     },
     http: both((profile) => medianLoad(rounds.map(({ http }) => http[profile]))),
     evaluated: both((profile) => medianLoad(rounds.map(({ evaluated }) => evaluated[profile]))),
@@ -101,6 +106,10 @@ export function summarize(rounds: readonly Round[], cores: number): Round & Pick
         ),
       ),
       inProcess: ratios('inProcess'),
+      skeleton: round(
+        median(rounds.map(({ floors }) => floors.skeleton.perSecond / floors.pipeline)),
+        3,
+      ),
     },
   }
 }
@@ -142,7 +151,8 @@ export function formatReport(report: Report): string {
     line('composite signatures, verified, one thread', floors.composite),
     line('SQLite rows, batches of 256', floors.sqliteRows),
     line('pipeline without HTTP, one thread', floors.pipeline),
-    line('bare Hono', ...loadCells(floors.http)),
+    line('bare HTTP', ...loadCells(floors.http)),
+    line('pipeline behind HTTP (of pipeline)', ...loadCells(floors.skeleton), ratios.skeleton),
     '',
     line('decisions', 'a second', 'p50 ms', 'p99 ms', 'of floor'),
     ...profiles.map((profile) =>

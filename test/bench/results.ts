@@ -17,6 +17,7 @@ import {
   type Profile,
   type Server,
 } from './server.ts'
+import type { Listening } from './skeleton.ts'
 
 /** Requests at once. */
 export const connections = 64
@@ -45,17 +46,45 @@ export class Generator {
   }
 }
 
+/** The threads of the service with nothing in them, a process of its own. */
+class Skeleton {
+  readonly #child: ChildProcess
+  readonly port: number
+
+  private constructor(child: ChildProcess, port: number) {
+    this.#child = child
+    this.port = port
+  }
+
+  static async start(file: string): Promise<Skeleton> {
+    const child = fork(join(import.meta.dirname, 'skeleton.ts'), [file])
+    const [{ port }] = (await once(child, 'message')) as [Listening]
+    return new Skeleton(child, port)
+  }
+
+  close(): void {
+    this.#child.disconnect()
+  }
+}
+
 /** Everything that is measured, started and ready. */
 export class Subjects {
   readonly #generator = new Generator()
   readonly #tokens: Readonly<Record<Profile, string>>
   readonly #server: Server
   readonly #service: Service
+  readonly #skeleton: Skeleton
 
-  private constructor(tokens: Readonly<Record<Profile, string>>, server: Server, service: Service) {
+  private constructor(
+    tokens: Readonly<Record<Profile, string>>,
+    server: Server,
+    service: Service,
+    skeleton: Skeleton,
+  ) {
     this.#tokens = tokens
     this.#server = server
     this.#service = service
+    this.#skeleton = skeleton
   }
 
   /** Copies an installation twice below a directory: one copy is served, one is opened here. `nodeFlags` are for the server. */
@@ -71,6 +100,7 @@ export class Subjects {
       served.tokens,
       await startServer(served, join(directory, 'serve.log'), nodeFlags),
       await composition.openService({ data: opened.data, keys: opened.keys }),
+      await Skeleton.start(join(directory, 'skeleton.db')),
     )
   }
 
@@ -95,6 +125,11 @@ export class Subjects {
     } finally {
       server.close()
     }
+  }
+
+  /** The same requests to the threads of the service with nothing in them. */
+  skeleton(span: Span): Promise<Load> {
+    return this.#load(this.#skeleton.port, '/', 'checkpoint', span)
   }
 
   #load(
@@ -141,6 +176,7 @@ export class Subjects {
 
   async close(): Promise<void> {
     this.#generator.close()
+    this.#skeleton.close()
     await this.#service.close()
     await this.#server.close()
   }

@@ -36,6 +36,8 @@ export async function measureRound(
   step()
   const http = await subjects.bareHttp(floors.http, { seconds: floorSeconds, warmupSeconds })
   const { othersBusy, result: pipeline } = watchOthers(() => rate('pipeline'))
+  step()
+  const skeleton = await subjects.skeleton({ seconds, warmupSeconds })
   const checkpoint = {
     http: await decide('http', 'checkpoint'),
     evaluated: await decide('evaluated', 'checkpoint'),
@@ -49,7 +51,7 @@ export async function measureRound(
   }
   return {
     othersBusy,
-    floors: { composite, ed25519, http, pipeline, sqliteRows },
+    floors: { composite, ed25519, http, pipeline, skeleton, sqliteRows },
     http: { checkpoint: checkpoint.http, each: each.http },
     evaluated: { checkpoint: checkpoint.evaluated, each: each.evaluated },
     inProcess: { checkpoint: checkpoint.inProcess, each: each.inProcess },

@@ -25,9 +25,10 @@ const promised = [
   ...of(['machine'], ['cores', 'memoryGb', 'fsyncMs']),
   ...of(of(['sizes'], both), ['request', 'answer', 'statement', 'dossier']),
   ...of(['floors'], ['ed25519', 'composite', 'sqliteRows', 'pipeline']),
-  ...of(['floors.http'], load),
+  ...of(['floors.http', 'floors.skeleton'], load),
   ...of(of(['http', 'evaluated', 'inProcess'], both), load),
   ...of(of(['ratios'], ['http', 'evaluated', 'inProcess']), both),
+  'ratios.skeleton',
   ...of(['verifyMs'], both),
   ...of(
     ['1', '10', '100', '1000'].map((rules) => `policy.${rules}`),
@@ -60,6 +61,7 @@ test('the benchmark prints every figure it promises, and ratios that follow from
   const composites = floors.composite * machine.cores
   expect(ratios.http.checkpoint).toBeCloseTo(http.checkpoint.perSecond / floors.pipeline, 1)
   expect(ratios.http.each).toBeCloseTo(http.each.perSecond / composites, 1)
+  expect(ratios.skeleton).toBeCloseTo(floors.skeleton.perSecond / floors.pipeline, 1)
   expect(ratios.inProcess.checkpoint).toBeCloseTo(
     inProcess.checkpoint.perSecond / floors.pipeline,
     1,

@@ -1,6 +1,8 @@
 # Runs as an ordinary user on a read-only root:
 #   docker run --read-only --tmpfs /tmp -v data:/data -v keys:/keys -p 127.0.0.1:8787:8787 countersign
-# Not built in CI; its steps were run by hand.
+# First make an installation: the same with `init` at the end, and keep a copy of /keys/countersign.kek elsewhere.
+# Not built in CI; its steps were run by hand. This image has no compiler, so that npm leaves the optional pkcs11js out and there is no HSM provider;
+# for one, `apt-get install python3 make g++` before npm ci below, and the token's library in the second stage.
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./

@@ -99,8 +99,8 @@ export async function printChallenge(
 /** `action sign ID` */
 export async function signAction(context: Context, id: string, flags: SignFlags): Promise<number> {
   const view = await whileActing(context, flags, async (service, principal) => {
-    const { challenge } = await briefOnAction(context, service, flags.tenant, id)
-    const signing = await signChallenge(context, flags, challenge)
+    const view = await briefOnAction(context, service, flags.tenant, id)
+    const signing = await signChallenge(context, service, flags, view, 'ACTION_REFUSED')
     return service.actOnAction(principal, id, { act: 'sign', signing })
   })
   return tell(context, flags, view)

@@ -127,8 +127,6 @@ export async function signAs(
   text: string,
 ): Promise<Signature> {
   const { key, publicKey, signature, ssh } = flags
-  if ([key, ssh, signature].filter((way) => way !== undefined).length !== 1)
-    throw new Usage('One way to sign is wanted: --key, --ssh or --signature')
   if (key !== undefined) return signByFile(context, key, flags, text)
   if (ssh !== undefined)
     return { by: await sshPublicKey(context, ssh), signature: await sshSign(context, ssh, text) }

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander'
 import { escalationAnswers } from '../dossier/escalation-challenge.ts'
 import { escalationLimits } from '../dossier/escalation-events.ts'
 import { isUuid } from '../base/uuid.ts'
-import { signedBy } from './approver-options.ts'
+import { expectWay, signedBy } from './approver-options.ts'
 import {
   act,
   asJson,
@@ -138,8 +138,7 @@ function defineSigning({ context, escalations, outcome, program }: Defining<'esc
     .option('--person <id>', 'who signed, where the key is not named')
   act(program, sign, outcome, async (flags: SignFlags, [decision]) => {
     wholeReason(flags)
-    if (flags.signature !== undefined && (flags.person ?? flags.publicKey) === undefined)
-      throw new Usage('A pasted signature needs its person or key: --person or --public-key')
+    expectWay(flags, 'person or key')
     return (await import('./escalation.ts')).signEscalation(context, wholeId(decision), flags)
   })
 }

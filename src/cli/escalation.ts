@@ -13,6 +13,7 @@ import { briefOnEscalation } from './briefing.ts'
 import { signAs, type ApproverFlags } from './approver.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
+import { expectReviewer } from './expect-signer.ts'
 import { writeWhole } from './files.ts'
 import { localPrincipal } from './principal.ts'
 import { pageOf, tellPage, type PageFlags } from './paging.ts'
@@ -164,6 +165,7 @@ export async function signEscalation(
     const said = { answer, reason }
     const { challenge } = await service.challengeEscalation(flags.tenant, id, said)
     await briefOnEscalation(context, service, flags.tenant, id)
+    await expectReviewer(context, service, id, { ...said, challenge }, flags)
     context.err.note(challenge)
     const { by, signature } = await signAs(context, flags, challenge)
     const deciding: EscalationDeciding = {

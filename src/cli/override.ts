@@ -124,8 +124,8 @@ export async function signOverride(
   flags: SignFlags,
 ): Promise<number> {
   const view = await whileActing(context, flags, async (service, principal) => {
-    const { challenge } = await briefOnOverride(context, service, flags.tenant, id)
-    const signing = await signChallenge(context, flags, challenge)
+    const view = await briefOnOverride(context, service, flags.tenant, id)
+    const signing = await signChallenge(context, service, flags, view, 'OVERRIDE_REFUSED')
     return service.actOnOverride(principal, id, { act: 'sign', signing })
   })
   return tell(context, flags, view)

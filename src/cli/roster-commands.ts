@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
 import { roles, rosterLimits } from '../dossier/roster.ts'
-import { signedBy } from './approver-options.ts'
+import { expectWay, signedBy } from './approver-options.ts'
 import type { ApproverFlags } from './approver.ts'
 import type { MadeKind } from './approver-key.ts'
 import {
@@ -120,9 +120,10 @@ function defineSigning({ context, outcome, program, roster }: Defining<'roster'>
     ],
   ).argument('<file>', fileArgument)
   signedBy(sign)
-  act(program, sign, outcome, async (flags: ApproverFlags, [file]) =>
-    (await import('./roster.ts')).signRoster(context, String(file), flags),
-  )
+  act(program, sign, outcome, async (flags: ApproverFlags, [file]) => {
+    expectWay(flags, 'key')
+    return (await import('./roster.ts')).signRoster(context, String(file), flags)
+  })
   const apply = define(
     roster,
     'apply',

@@ -18,8 +18,7 @@ import { rosterViewSchema, type RosterView } from '../wire/roster.ts'
 import { whileWriting } from './administer.ts'
 import { briefOnRoster } from './briefing.ts'
 import { leastPassphrase, makeApproverKey, type MadeKind } from './approver-key.ts'
-import type { readPublicKey } from './approver.ts'
-import { publicKeyOf, signAs, type ApproverFlags } from './approver.ts'
+import { publicKeyOf, signAs, type ApproverFlags, type PublicKey } from './approver.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes, Usage } from './complain.ts'
 import { readBounded, refuseExisting, writeWhole } from './files.ts'
@@ -199,7 +198,7 @@ const rolesIn = (people: readonly Person[], person: string): string =>
 
 function withRecoveryKey(
   recovery: Proposal['roster']['recovery'],
-  named: ReturnType<typeof readPublicKey>,
+  named: PublicKey,
   threshold: number | undefined,
 ): Proposal['roster']['recovery'] {
   const keys = [...(recovery?.keys ?? []), named]
@@ -210,7 +209,7 @@ function withKey(
   people: readonly Person[],
   id: string,
   added: readonly Role[],
-  { key, kind }: ReturnType<typeof readPublicKey>,
+  { key, kind }: PublicKey,
 ): Person[] {
   const owner = people.find((one) => one.keys.some((held) => held.key === key))
   if (owner !== undefined && owner.id !== id)
@@ -235,13 +234,23 @@ export async function signRoster(
 ): Promise<number> {
   const proposal = await readProposal(context, file)
   const text = textOf(proposal, file)
+  const by = await publicKeyOf(context, flags)
+  const isBy = ({ key, kind }: PublicKey): boolean => kind === by.kind && key === by.key
+  const judge = (signature: string) =>
+    approverKeyKinds[by.kind].verify(by.key, utf8(text), signature)
+  const { people, recovery } = proposal.roster
+  if (![...people.flatMap(({ keys }) => keys), ...(recovery?.keys ?? [])].some(isBy))
+    throw new Usage(`Key is not in the proposal, enrol it first: ${by.kind} ${by.key.slice(0, 80)}`)
+  if (proposal.endorsements.some((one) => isBy(one) && judge(one.signature).verdict === 'valid')) {
+    context.err.note('This key has signed already\n')
+    return exitCodes.done
+  }
   briefOnRoster(context, proposal.roster)
   context.err.note(text)
-  const { by, signature } = await signAs(context, flags, text)
-  if (by === undefined) throw new Usage('A pasted signature needs its key: --public-key')
-  const { reason, verdict } = approverKeyKinds[by.kind].verify(by.key, utf8(text), signature)
+  const { signature } = await signAs(context, flags, text)
+  const { reason, verdict } = judge(signature)
   if (verdict !== 'valid') throw new Usage(`Signature is not good: ${reason}`)
-  const others = proposal.endorsements.filter((one) => one.kind !== by.kind || one.key !== by.key)
+  const others = proposal.endorsements.filter((one) => !isBy(one))
   await writeProposal(context, file, {
     ...proposal,
     endorsements: [...others, { ...by, signature }],

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
 import { leadRoles } from '../dossier/challenge.ts'
-import { signedBy } from './approver-options.ts'
+import { expectWay, signedBy } from './approver-options.ts'
 import {
   act,
   asJson,
@@ -11,7 +11,6 @@ import {
   type Defining,
   type TenantFlags,
 } from './command.ts'
-import { Usage } from './complain.ts'
 import { wholeReason } from './two-key-options.ts'
 import type { SignFlags } from './two-key-request.ts'
 
@@ -116,8 +115,7 @@ function defineSign({ context, of, outcome, program, requests }: Parts): void {
     )
     .option('--person <id>', 'who signed, where the key is not named')
   act(program, sign, outcome, async (flags: SignFlags, [request]) => {
-    if (flags.signature !== undefined && (flags.person ?? flags.publicKey) === undefined)
-      throw new Usage('A pasted signature needs its person or key: --person or --public-key')
+    expectWay(flags, 'person or key')
     return (await of.load()).sign(context, of.wholeId(request), flags)
   })
 }

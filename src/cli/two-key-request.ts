@@ -1,10 +1,13 @@
 // What is the same at the command line for every request that two leads sign, be it to overrule a decision or to do what could undo evidence.
 import { utf8 } from '../base/bytes.ts'
+import type { Service } from '../decisions/service.ts'
 import type { LeadRole } from '../verify/two-key-story.ts'
+import type { ActionView } from '../wire/actions.ts'
 import type { OverrideView } from '../wire/overrides.ts'
 import { signAs, type ApproverFlags } from './approver.ts'
 import type { Context, TenantFlags } from './command.ts'
 import { exitCodes } from './complain.ts'
+import { expectLead } from './expect-signer.ts'
 import { writeWhole } from './files.ts'
 import { date, printable } from './terminal.ts'
 
@@ -39,8 +42,19 @@ export interface SignFlags extends TenantFlags, ApproverFlags {
   readonly role: LeadRole
 }
 
-/** Shows a challenge and signs it, or takes the signature that was made elsewhere. */
-export async function signChallenge(context: Context, flags: SignFlags, challenge: string) {
+/**
+ * Shows a challenge and signs it, or takes the signature that was made elsewhere.
+ * @param code of the refusal where this signature could not count
+ */
+export async function signChallenge(
+  context: Context,
+  service: Service,
+  flags: SignFlags,
+  view: OverrideView | ActionView,
+  code: 'ACTION_REFUSED' | 'OVERRIDE_REFUSED',
+) {
+  const { challenge } = view
+  await expectLead(context, service, view, flags, code)
   context.err.note(challenge)
   const { by, signature } = await signAs(context, flags, challenge)
   const { person, role } = flags

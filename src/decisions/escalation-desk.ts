@@ -283,7 +283,7 @@ const binding = ({ gates, source }: DecisionMatter): readonly string[] =>
  * (GATES.md, row 2) is not allowed by one reviewer.
  * @throws {@link Failure} ESCALATION_REFUSED
  */
-function expectFree(decision: DecisionMatter, event: EscalationEvent): void {
+export function expectFree(decision: DecisionMatter, event: EscalationEvent): void {
   if (event.event !== 'approved' && event.event !== 'rejected') return
   const { caller, intent } = decision
   const same = sameAsAsker(event.person, [caller.owner, intent.actor.id])

@@ -1,7 +1,9 @@
 // What the log says of what somebody is about to sign. A challenge names a decision by its id and a bundle by its digest, so whoever signs would sign
 // blind: here stands what these are, on standard error, in words of ours around the words of strangers. It is told for the reader alone and never signed;
 // where something cannot be read that is said, and signing goes on, for the challenge binds what is signed.
+import { encodeHex, utf8 } from '../base/bytes.ts'
 import { asFailure } from '../base/failure.ts'
+import { sha256 } from '../crypto/hash.ts'
 import { readEffect, type ActionEffect } from '../dossier/action-effects.ts'
 import { parseChallenge } from '../dossier/challenge.ts'
 import { actionStreamOf } from '../dossier/kinds.ts'
@@ -9,7 +11,7 @@ import { parseLeaf } from '../dossier/leaf.ts'
 import { matters, type DecisionMatter } from '../dossier/matters.ts'
 import { firstIssue, parseStatement } from '../dossier/statement.ts'
 import { parseDossier } from '../dossier/v1.ts'
-import type { Roster } from '../dossier/roster.ts'
+import type { PersonKey, Roster } from '../dossier/roster.ts'
 import type { Service } from '../decisions/service.ts'
 import { actionViewSchema, type ActionView } from '../wire/actions.ts'
 import type { EscalationView } from '../wire/escalations.ts'
@@ -218,30 +220,48 @@ export async function briefOnEscalation(
   tell(context, [await factsOfDecision(source, tenant, id), await held])
 }
 
-const factOfKey = ({ key, kind }: { readonly key: string; readonly kind: string }): Fact => [
-  'key',
-  `${kind} ${key}`,
-]
+/** A key as it is compared by eye; of a long one its beginning, and the SHA-256 of its text. */
+const keyText = ({ key, kind }: { readonly key: string; readonly kind: string }): string =>
+  key.length <= 512
+    ? `${kind} ${key}`
+    : `${kind} ${key.slice(0, 64)}… (${key.length} characters, SHA-256 ${encodeHex(sha256(utf8(key)))})`
 
-/** Tells whoever signs a roster who will be in it: the text that is signed has but its digest. All are told, for none may hide behind the others. */
+/** The last instant that has a date, in ms since 1970. */
+const lastDated = 8_640_000_000_000_000
+const boundText = (ms: number): string => (ms > lastDated ? `${ms} ms since 1970` : date(ms))
+
+/** When the signatures of a key count, where the roster bounds that. */
+export const boundsOf = ({ notAfter, notBefore }: PersonKey): string =>
+  [
+    ...(notBefore > 0 ? [`from ${boundText(notBefore)}`] : []),
+    ...(notAfter === null ? [] : [`until ${boundText(notAfter)}`]),
+  ].join(' ')
+
+const factsOfKey = (key: PersonKey): Facts => {
+  const bounds = boundsOf(key)
+  return [
+    ['key', key.revoked ? `revoked, ${keyText(key)}` : keyText(key)],
+    ...(bounds === '' ? [] : [['counts', bounds] as const]),
+  ]
+}
+
+/** Tells whoever signs a roster what is in it: the text that is signed has but the digest. All is told and whole, for nothing may hide behind the rest. */
 export function briefOnRoster({ err }: Context, { people, recovery, version }: Roster): void {
   const facts: Facts = [
     ['version', String(version)],
     ...people.flatMap(({ id, keys, roles }) => [
-      ['person', `${id}: ${roles.join(', ') || 'no role'}`] as const,
-      ...keys.map((key) => {
-        const [label, text] = factOfKey(key)
-        return [label, key.revoked ? `revoked, ${text}` : text] as const
-      }),
+      ['person', id] as const,
+      ['roles', roles.join(', ') || 'none'] as const,
+      ...keys.flatMap(factsOfKey),
     ]),
     ...(recovery === null
       ? []
       : [
           ['recovery', `any ${recovery.threshold} of these ${recovery.keys.length}`] as const,
-          ...recovery.keys.map(factOfKey),
+          ...recovery.keys.map((key) => ['key', keyText(key)] as const),
         ]),
   ]
-  err.note(`Who is in the roster that is signed:\n${formatFacts(facts)}`)
+  err.note(`Who is in the roster that is signed:\n${formatFacts(facts, Infinity)}`)
 }
 
 /** Tells whoever votes what a proposal is about. */

@@ -1,6 +1,6 @@
 // Facts about what strangers wrote, one below the other, for somebody who is about to sign. No line is longer than 78 columns, so that no terminal of 80
 // breaks one where its author wanted, and what goes on in a further line stands behind a bar: a value can neither begin a line nor look like one that
-// does. Each value has two lines at most, and what is left out is counted.
+// does. Each value has two lines at most unless all of it must be seen, and what is left out is counted.
 import { canonicalize } from '../base/canonical-json.ts'
 
 /** Something that is so: a label of ours and, behind it, text of anybody. */
@@ -9,7 +9,7 @@ export type Fact = readonly [label: string, value: string]
 const columns = 78
 const labelColumns = 17
 const valueColumns = columns - labelColumns
-const mostLines = 2
+const usualLines = 2
 const mostMembers = 12
 
 // What moves the cursor, reorders, hides or has no shape of its own; blanks that could stand for a line break; marks that pile up over their neighbours.
@@ -27,7 +27,10 @@ const columnsOf = (sign: string): number =>
   /^[\x20-\x7e]/.test(sign) ? sign.length : /^\p{M}$/u.test(sign) ? 0 : 2
 
 /** The first lines of a text as it is shown, and how much of it they are, in UTF-16 code units. */
-function firstLines(text: string): { readonly lines: readonly string[]; readonly shown: number } {
+function firstLines(
+  text: string,
+  mostLines: number,
+): { readonly lines: readonly string[]; readonly shown: number } {
   const lines: string[] = []
   let [line, width, shown] = ['', 0, 0]
   for (const { 0: char, groups } of text.matchAll(signs)) {
@@ -44,8 +47,8 @@ function firstLines(text: string): { readonly lines: readonly string[]; readonly
   return { lines: [...lines, line], shown }
 }
 
-function formatFact([label, value]: Fact): string {
-  const { lines, shown } = firstLines(value)
+function formatFact([label, value]: Fact, mostLines: number): string {
+  const { lines, shown } = firstLines(value, mostLines)
   const [first = '', ...more] = lines
   const left = value.length - shown
   return [
@@ -57,7 +60,8 @@ function formatFact([label, value]: Fact): string {
 }
 
 /** Facts as lines, each ended by a newline. */
-export const formatFacts = (facts: readonly Fact[]): string => facts.map(formatFact).join('')
+export const formatFacts = (facts: readonly Fact[], mostLines = usualLines): string =>
+  facts.map((fact) => formatFact(fact, mostLines)).join('')
 
 /** At most so many facts of a list; the last then says how many were left out. */
 export const firstFacts = (facts: readonly Fact[], most = mostMembers): readonly Fact[] =>

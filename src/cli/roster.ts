@@ -16,7 +16,7 @@ import {
 import { createPrivateFile } from '../kek/private-file.ts'
 import { rosterViewSchema, type RosterView } from '../wire/roster.ts'
 import { whileWriting } from './administer.ts'
-import { briefOnRoster } from './briefing.ts'
+import { boundsOf, briefOnRoster } from './briefing.ts'
 import { leastPassphrase, makeApproverKey, type MadeKind } from './approver-key.ts'
 import { publicKeyOf, signAs, type ApproverFlags, type PublicKey } from './approver.ts'
 import type { Context, TenantFlags } from './command.ts'
@@ -71,11 +71,13 @@ function textOf(proposal: Proposal, name: string): string {
 const peopleRows = (people: readonly Person[]): string[][] => [
   ['person', 'roles', 'kind', 'key'],
   ...people.flatMap(({ id, keys, roles }) =>
-    keys.map(({ key, kind, revoked }) => [
+    keys.map((one) => [
       printable(id),
       roles.join(', ') || 'none',
-      `${kind}${revoked ? ' (revoked)' : ''}`,
-      key.length > 72 ? `${key.slice(0, 72)}…` : key,
+      [one.kind, one.revoked ? '(revoked)' : '', boundsOf(one)]
+        .filter((text) => text !== '')
+        .join(' '),
+      one.key.length > 72 ? `${one.key.slice(0, 72)}…` : one.key,
     ]),
   ),
 ]

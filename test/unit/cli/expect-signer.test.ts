@@ -217,7 +217,10 @@ describe('whoever signs', () => {
     const argv = ['override', 'sign', id, '--role', 'risk_lead', '--key', 'new.key']
     const around = { cwd, input }
     const ran = await runOver(world.service, [...argv, '--passphrase-file', '-'], around)
-    expect(ran).toMatchObject({ code: 1, stderr: expect.stringContaining('not in the roster') })
+    expect(ran).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('not in the roster') as string,
+    })
     expect(wasAsked()).toBe(false)
   })
 
@@ -239,7 +242,7 @@ describe('whoever signs', () => {
       })
     expect(await run([...argv, '--signature', '-'], around)).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('A pasted signature needs its '),
+      stderr: expect.stringContaining('A pasted signature needs its ') as string,
     })
   })
 

@@ -7,9 +7,14 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { createHash } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
+import { makeApproverKey } from '../../../src/cli/approver-key.ts'
+import { Secret } from '../../../src/crypto/secret.ts'
+import type { Roster } from '../../../src/dossier/roster.ts'
+import { FakeService } from '../../support/fake-service.ts'
 import { run, type Ran } from './harness.ts'
 
 const passphrase = 'correct horse battery'
@@ -114,8 +119,8 @@ it('roster sign tells who is in the roster, of which the text has but the digest
   const { code, stderr } = await sign()
   expect(code).toBe(0)
   const lines = stderr.split('\n')
-  expect(lines).toContain('  person         ann: risk_lead')
-  expect(lines).toContain('  person         mallory: security_lead')
+  expect(lines).toContain('  person         ann')
+  expect(lines).toContain('  person         mallory')
   expect(lines).toContain(`  key            Ed25519 ${key}`)
   expect(lines).toContain(`  key            revoked, Ed25519 ${other}`.slice(0, 78))
   expect(fingerprintOf(stderr)).toMatch(/^[0-9a-f]{64}$/)
@@ -130,4 +135,79 @@ it('roster sign tells who is in the roster, of which the text has but the digest
         expect.stringContaining(`Not a proposal of a roster: /${name} `),
       ])
     }
+})
+
+const start = 1_790_000_000_000
+const day = (n: number): number => start + n * 86_400_000
+const dated = (n: number): string => new Date(day(n)).toISOString()
+/** The last instant that has a date. */
+const last = 8_640_000_000_000_000
+
+it('roster sign and roster show tell when each key counts, and all of what is signed', async () => {
+  const cwd = directory()
+  const keys: string[] = []
+  for (let n = 0; n < 4; n++) keys.push((await keygen(directory())).stdout.trim())
+  using passphrase = new Secret(Buffer.from('correct horse battery'))
+  const long = (await makeApproverKey('id-MLDSA65-Ed25519-SHA512', passphrase)).publicKey
+  const keyOf = (n: number, change: object = {}) => ({
+    ...{ key: keys[n] ?? '', kind: 'Ed25519' as const },
+    ...{ notAfter: null, notBefore: 0, revoked: false, ...change },
+  })
+  const forging = 'x'.repeat(130) + '\n  roles          risk_lead\u202e'
+  const roster = {
+    people: [
+      {
+        id: 'ann',
+        keys: [
+          keyOf(0, { notBefore: 1 }),
+          { ...keyOf(1, { notAfter: last }), key: long, kind: 'id-MLDSA65-Ed25519-SHA512' },
+        ],
+        roles: ['risk_lead'],
+      },
+      {
+        id: forging,
+        keys: [keyOf(2, { notAfter: day(7), notBefore: start, revoked: true })],
+        roles: ['security_lead'],
+      },
+      { id: 'zoe', keys: [keyOf(3, { notAfter: last + 1 })], roles: [] },
+    ],
+    previous: null,
+    recovery: null,
+    v: 1,
+    version: 1,
+  }
+  const proposal = { endorsements: [], instance: 'i', origin: 'o', roster, tenant: 'default' }
+  writeFileSync(join(cwd, 'roster.json'), JSON.stringify(proposal))
+  const sign = ['roster', 'sign', 'roster.json', '--signature', '-', '--public-key', keys[0] ?? '']
+  const { stderr } = await run(sign, { cwd, input: 'none' })
+  const [briefing = ''] = stderr.split('Countersign roster v1')
+  expect(briefing).not.toMatch(/[^\P{C}\n]|[^\n]{79}|not shown/u)
+  expect(briefing.match(/^ {2}roles .*$/gm)).toEqual([
+    '  roles          risk_lead',
+    '  roles          security_lead',
+    '  roles          none',
+  ])
+  const told = briefing.replaceAll(/\n {15}\| /g, '')
+  expect(told).toContain(`  person         ${'x'.repeat(130)}\\u000a`)
+  const digest = createHash('sha256').update(long).digest('hex')
+  const counts = {
+    ann: `from ${new Date(1).toISOString()}`,
+    bob: `from ${dated(0)} until ${dated(7)}`,
+    last: `until ${new Date(last).toISOString()}`,
+    never: `until ${last + 1} ms since 1970`,
+  }
+  expect(told.match(/(?<=^ {2}(?:key|counts) +)\S.*$/gm)).toEqual([
+    ...[`Ed25519 ${keys[0]}`, counts.ann],
+    `id-MLDSA65-Ed25519-SHA512 ${long.slice(0, 64)}… (${long.length} characters, SHA-256 ${digest})`,
+    ...[counts.last, `revoked, Ed25519 ${keys[2]}`, counts.bob],
+    ...[`Ed25519 ${keys[3]}`, counts.never],
+  ])
+
+  const service = new FakeService()
+  const current = { from: 1, roster: roster as Roster, sha256: '00'.repeat(32), time: start }
+  const place = { asked: [], current, instance: 'i', origin: 'o', tenant: 'default' }
+  service.readRoster = () => Promise.resolve(place)
+  const shown = (await run(['roster', 'show'], { service })).stdout
+  expect(shown).toContain(`  Ed25519 (revoked) ${counts.bob} `)
+  expect(shown).toContain(`  Ed25519 ${counts.ann} `)
 })

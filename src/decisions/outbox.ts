@@ -14,6 +14,8 @@ const secondMs = 1000
 const retry = Object.freeze({ attempts: 10, factor: 3, firstMs: 5000, jitter: 0.2 })
 /** How long an attempt may be on its way before another begins. */
 const leaseMs = 60_000
+/** Attempts of one tenant that are on their way at a time: half of the sender's hands. */
+const mostOfTenant = 8
 
 /** How long to wait after so many attempts, ms; by a fifth more or less, so that those who failed together do not come back together. */
 export function retryDelayMs(attempts: number, random: number): number {
@@ -60,16 +62,28 @@ export class Outbox {
     const { clock, store } = this.#parts
     const now = clock()
     for (const [id, { until }] of this.#out) if (until <= now) this.#out.delete(id)
-    const due = await store().listDue(now, limit + this.#out.size)
     const taken: OutgoingDelivery[] = []
-    for (const delivery of due) {
-      if (this.#out.has(delivery.id) || taken.length >= limit) continue
-      this.#out.set(delivery.id, { delivery, until: now + leaseMs })
-      const ready = await this.#prepare(delivery, now)
-      if (ready === undefined) this.#out.delete(delivery.id)
-      else taken.push(ready)
+    // Tenants of whom nothing is on its way come first: one whose receivers never answer would else have all hands for as long as anything of it waits.
+    for (const most of [1, mostOfTenant]) {
+      const isBusy = (tenant: string): boolean => this.#countOut(tenant) >= most
+      const except = this.#tenantsOut().filter(isBusy)
+      for (const delivery of await store().listDue(now, limit + this.#out.size, except)) {
+        if (this.#out.has(delivery.id) || taken.length >= limit || isBusy(delivery.tenant)) continue
+        this.#out.set(delivery.id, { delivery, until: now + leaseMs })
+        const ready = await this.#prepare(delivery, now)
+        if (ready === undefined) this.#out.delete(delivery.id)
+        else taken.push(ready)
+      }
     }
     return taken
+  }
+
+  #tenantsOut(): readonly string[] {
+    return [...new Set([...this.#out.values()].map(({ delivery: { tenant } }) => tenant))]
+  }
+
+  #countOut(tenant: string): number {
+    return [...this.#out.values()].filter(({ delivery }) => delivery.tenant === tenant).length
   }
 
   /** A request, or undefined where there is none to be made; what is wrong with its webhook counts as an attempt. */

@@ -126,8 +126,14 @@ export class SqliteReader implements port.StoreReader {
     )
   }
 
-  listDue(now: number, limit: number): Promise<readonly port.StoredDelivery[]> {
-    return this.run('list deliveries', () => this.#reads.due.all(now, limit).map(rows.toDelivery))
+  listDue(
+    now: number,
+    limit: number,
+    except: readonly string[] = [],
+  ): Promise<readonly port.StoredDelivery[]> {
+    return this.run('list deliveries', () =>
+      this.#reads.due.all(now, JSON.stringify(except), limit).map(rows.toDelivery),
+    )
   }
 
   listDeadDeliveries(

@@ -87,8 +87,8 @@ export const prepareReads = (db: Preparing) => ({
   webhooks: db.prepare<[tenant: number], rows.WebhookRow>(
     'SELECT id, kinds, body FROM webhooks WHERE tenant = ? ORDER BY id',
   ),
-  due: db.prepare<[now: number, limit: number], rows.DeliveryRow>(
-    `${delivery} WHERE d.dead = 0 AND d.due <= ? ORDER BY d.due, d.id LIMIT ?`,
+  due: db.prepare<[now: number, except: string, limit: number], rows.DeliveryRow>(
+    `${delivery} WHERE d.dead = 0 AND d.due <= ? AND t.name NOT IN (SELECT value FROM json_each(?)) ORDER BY d.due, d.id LIMIT ?`,
   ),
   deadDeliveries: db.prepare<[tenant: number, after: number, limit: number], rows.DeliveryRow>(
     `${delivery} WHERE d.dead = 1 AND d.tenant = ? AND d.id > ? ORDER BY d.id LIMIT ?`,

@@ -338,8 +338,12 @@ export interface StoreReader {
   /** How many decisions came to be something else in one way since a leaf time (inclusive), erased ones too. */
   countDecided(tenant: string, way: StandingWay, since: number): Promise<number>
   listWebhooks(tenant: string): Promise<readonly StoredWebhook[]>
-  /** What is to be told by now, of all tenants, the longest due first. */
-  listDue(now: number, limit: number): Promise<readonly StoredDelivery[]>
+  /** What is to be told by now, of all tenants but some, the longest due first. */
+  listDue(
+    now: number,
+    limit: number,
+    except?: readonly string[],
+  ): Promise<readonly StoredDelivery[]>
   /** Deliveries that were given up, by their id, those behind `after` first. */
   listDeadDeliveries(
     tenant: string,

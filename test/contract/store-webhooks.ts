@@ -86,6 +86,16 @@ export function webhookContract(db: StoreCase): void {
       expect(await due(2000, 1)).toEqual(['early h1'])
     })
 
+    it('is passed over where its tenant is, before any are counted', async () => {
+      await db.create('other')
+      await append(db.store, 'other', [{}], [hook('h2', '*'), said('last', 'a.b', 3000)])
+      const but = async (...tenants: string[]) =>
+        (await db.store.listDue(3000, 1, tenants)).map(({ event }) => event)
+      expect(await but('other')).toEqual(['early'])
+      expect(await but('acme')).toEqual(['last'])
+      expect(await but('acme', 'other')).toEqual([])
+    })
+
     it('is tried again later, given up, or done, and all of that outlives a restart', async () => {
       const [early, late] = await db.store.listDue(2000, 2)
       expect(early).toMatchObject({ attempts: 0, dead: false, kind: 'a.b', last: null })

@@ -469,6 +469,26 @@ describe('a delivery', () => {
     await take(at)
   })
 
+  it('of one tenant takes half of the hands, and never those that another tenant needs', async () => {
+    const { at, clock } = await founded()
+    const { service } = at
+    await service.createTenant('second', { profile: 'checkpoint', public: false }, founder)
+    const { webhook: slow } = await add(at)
+    const { webhook: other } = await service.addWebhook('second', { url }, founder)
+    for (let n = 0; n < 20; n++) await service.testWebhook('default', slow.id, founder)
+    clock.now += 1
+    await service.testWebhook('second', other.id, founder)
+    const tenantsOf = (deliveries: readonly OutgoingDelivery[]): unknown[] =>
+      deliveries.map(({ body }) => (JSON.parse(body) as { tenant: string }).tenant)
+    const first = await service.takeDeliveries(16)
+    expect(tenantsOf(first)).toEqual(Array.from({ length: 8 }, () => 'default'))
+    // What is due for longer is the slow one's still.
+    expect(tenantsOf(await service.takeDeliveries(1))).toEqual(['second'])
+    expect(await service.takeDeliveries(8)).toEqual([])
+    await service.settleDelivery(first[0]?.id ?? 0, done)
+    expect(tenantsOf(await service.takeDeliveries(8))).toEqual(['default'])
+  })
+
   it('is given up after ten attempts, which health tells', async () => {
     const { at, clock } = await founded()
     await add(at)

@@ -1,5 +1,14 @@
-// Text of policies and contexts, read as the dialect wants it: strictly, or as Python reads it, with integers beyond 2^53 kept exactly.
-import { isScalar, LineCounter, parseDocument, visit, YAMLError, type ScalarTag } from 'yaml'
+// Text of policies and contexts, read as the dialect wants it: strictly, or as Python reads it, with integers beyond 2^53 kept exactly. In every form a
+// number means the same or is refused: one that is not zero is never read as zero.
+import {
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+  YAMLError,
+  type Scalar,
+  type ScalarTag,
+} from 'yaml'
 import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
@@ -35,25 +44,42 @@ function checkDepth(text: string): void {
   }
 }
 
-function exactInteger(source: string): number | bigint {
-  if (source.length - (source.startsWith('-') ? 1 : 0) > mostDigits)
+const checkDigits = (digits: string): void => {
+  if (digits.length > mostDigits)
     throw new Failure('INPUT_INVALID', `Integer has more than ${mostDigits} digits`)
+}
+
+function exactInteger(source: string): number | bigint {
+  checkDigits(source.replace(/^-/, ''))
   const value = Number(source)
   return Number.isSafeInteger(value) ? value : BigInt(source)
 }
 
-const reviveIntegers: SourceReviver = (_, value, context) => {
-  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value
+/** Refuses a number that is read as zero, but was written as another. */
+function checkZero(value: unknown, source: string): void {
+  if (value === 0 && /^[-+]?[0._]*[1-9]/.test(source))
+    throw new Failure(
+      'INPUT_INVALID',
+      `Number too small, send it as a string: ${source.slice(0, 40)}`,
+    )
+}
+
+const reviveNumbers: SourceReviver = (_, value, context) => {
+  if (typeof value !== 'number' || (Number.isSafeInteger(value) && value !== 0)) return value
   const source = context?.source
   if (source === undefined)
-    throw new Failure('INPUT_INVALID', 'This platform cannot read integers beyond 2^53-1 exactly')
+    throw new Failure('INPUT_INVALID', 'This platform cannot read numbers exactly')
+  checkZero(value, source)
   return /^-?\d+$/.test(source) ? exactInteger(source) : value
 }
+
+/** Whether a text may have a number that JSON.parse alone would change: a long one, or one with a large negative exponent. */
+const mayChange = (text: string): boolean => /\d{16}|e-\d{3}/i.test(text)
 
 function parseExactJson(text: string): unknown {
   checkDepth(text)
   try {
-    return /\d{16}/.test(text) ? JSON.parse(text, reviveIntegers) : JSON.parse(text)
+    return mayChange(text) ? JSON.parse(text, reviveNumbers) : JSON.parse(text)
   } catch (cause) {
     if (cause instanceof Failure) throw cause
     throw new Failure('INPUT_MALFORMED', 'Text is not JSON')
@@ -61,7 +87,7 @@ function parseExactJson(text: string): unknown {
 }
 
 /**
- * The value of JSON text. Dialect 0.1 takes what Python takes (of two members with one name the last counts); the others what {@link parseStrictJson} does.
+ * The value of JSON text. Dialect 0.1 takes what Python takes (of two members with one name the last counts) but what would become zero; the others what {@link parseStrictJson} does.
  * @throws {@link Failure} INPUT_MALFORMED, INPUT_INVALID, INPUT_TOO_LARGE
  */
 export function parsePolicyJson(text: string, dialect: Dialect): unknown {
@@ -75,38 +101,29 @@ const refuseDate = (): never => {
   throw new Failure('INPUT_INVALID', quoteDates)
 }
 
-function parseSexagesimal(text: string): number {
-  const sign = text.startsWith('-') ? -1 : 1
-  return (
-    sign *
-    text
-      .replace(/^[+-]/, '')
-      .split(':')
-      .reduce((sum, part) => sum * 60 + Number(part), 0)
-  )
+/** An integer without its sign, of any base that PyYAML knows, in decimal. */
+function toDecimal(digits: string): string {
+  if (digits.includes(':'))
+    return String(digits.split(':').reduce((sum, part) => sum * 60n + BigInt(part), 0n))
+  if (/^0[xb]/.test(digits)) return String(BigInt(digits))
+  return /^0[0-7]+$/.test(digits) ? String(BigInt(`0o${digits}`)) : digits
 }
 
 function pythonInteger(source: string): number | bigint {
   const text = source.replaceAll('_', '')
-  if (text.includes(':')) return parseSexagesimal(text)
-  const sign = text.startsWith('-') ? '-' : ''
   const digits = text.replace(/^[+-]/, '')
-  if (/^0[xb]/.test(digits)) return signed(sign, BigInt(digits))
-  if (/^0[0-7]+$/.test(digits)) return signed(sign, BigInt(`0o${digits.slice(1)}`))
-  return exactInteger(sign + digits)
-}
-
-function signed(sign: string, value: bigint): number | bigint {
-  const exact = sign === '-' ? -value : value
-  const near = Number(exact)
-  return Number.isSafeInteger(near) ? near : exact
+  // Before it is worked on: that takes the longer the more digits there are.
+  checkDigits(digits)
+  return exactInteger((text.startsWith('-') ? '-' : '') + toDecimal(digits))
 }
 
 function pythonFloat(source: string): number {
   const text = source.replaceAll('_', '').toLowerCase()
-  if (text.endsWith('.inf')) return text.startsWith('-') ? -Infinity : Infinity
+  const sign = text.startsWith('-') ? -1 : 1
+  if (text.endsWith('.inf')) return sign * Infinity
   if (text === '.nan') return NaN
-  return text.includes(':') ? parseSexagesimal(text) : Number(text)
+  const parts = text.replace(/^[+-]/, '').split(':')
+  return sign * parts.reduce((sum, part) => sum * 60 + Number(part), 0)
 }
 
 const tag = (name: string, test: RegExp, resolve: (text: string) => unknown): ScalarTag => ({
@@ -146,14 +163,16 @@ const pythonYaml = {
   schema: 'failsafe',
   merge: true,
   uniqueKeys: false,
+  resolveKnownTags: false,
   customTags: (tags: readonly unknown[]) => [...(tags as ScalarTag[]), ...pythonTags],
 } as const
-// The parser itself compares each name of an object with all before it: that is quadratic.
+// The parser itself compares each name of an object with all before it: that is quadratic. What it makes of `!!binary`, `!!set` and their like is no JSON.
 const strictYaml = {
   version: '1.2',
   schema: 'core',
   intAsBigInt: true,
   uniqueKeys: false,
+  resolveKnownTags: false,
 } as const
 
 // What PyYAML does not read, and its line breaks that YAML 1.2 takes for characters.
@@ -172,27 +191,49 @@ type YamlDocument = ReturnType<typeof parseDocument>
 const notYaml = (why: string, cause?: unknown): Failure =>
   new Failure('INPUT_MALFORMED', `Text is not YAML${why}`, { cause })
 
+const refuseNode = (what: string): never => {
+  throw new Failure('INPUT_INVALID', what)
+}
+
+/** Refuses of a name what JSON refuses, and what merges in YAML 1.1 but not in 1.2. */
+function checkStrictName({ type, value }: Scalar): void {
+  if (value === '__proto__') refuseNode('Name is not allowed: __proto__')
+  if (value === '<<' && type === 'PLAIN')
+    refuseNode('YAML 1.2 does not merge: write out what << stands for, or quote it')
+}
+
 /** Checks the names of all objects of a document; what merges (`<<`) is none. */
-function checkNames(document: YamlDocument, areUnique: boolean, lines: LineCounter): void {
+function checkNames(document: YamlDocument, isStrict: boolean, lines: LineCounter): void {
   visit(document, {
     Map: (_, { items }) => {
       const names = new Set<unknown>()
       for (const { key } of items) {
         const name: unknown = isScalar(key) ? key.value : undefined
-        if (typeof name !== 'symbol' && typeof name !== 'string')
-          throw new Failure('INPUT_INVALID', 'Every name in YAML must be a string: quote it')
-        if (areUnique && names.has(name)) {
-          const { line } = lines.linePos(isScalar(key) ? (key.range?.[0] ?? 0) : 0)
+        if (!isScalar(key) || (typeof name !== 'symbol' && typeof name !== 'string'))
+          return refuseNode('Every name in YAML must be a string: quote it')
+        if (isStrict && names.has(name)) {
+          const { line } = lines.linePos(key.range?.[0] ?? 0)
           throw notYaml(` in line ${line}: Map keys must be unique`)
         }
+        if (isStrict) checkStrictName(key)
         names.add(name)
       }
     },
   })
 }
 
-const refuseNode = (what: string): never => {
-  throw new Failure('INPUT_INVALID', what)
+function checkNumbers(document: YamlDocument): void {
+  visit(document, {
+    Scalar: (_, { source = '', value }) => {
+      checkZero(value, source)
+    },
+  })
+}
+
+/** Refuses a document that says it is to be read as another version than it is. */
+function checkVersion({ directives }: YamlDocument): void {
+  const { explicit = false, version } = directives?.yaml ?? { version: '1.2' }
+  if (explicit && version !== '1.2') refuseNode(`YAML must be 1.2 here: ${version}`)
 }
 
 /** Checks for words that mean something as names only, tabs in unquoted text, and anchors that are set twice. */
@@ -211,7 +252,7 @@ function checkPythonNodes(document: YamlDocument): void {
   })
 }
 
-/** Bigints of the parser back to numbers where they are safe. */
+/** What the parser made of a document, with safe bigints back as numbers. */
 function settle(value: unknown, dialect: Dialect, depth = 0): unknown {
   if (depth > limits.jsonDepth)
     throw new Failure('INPUT_MALFORMED', `Nested deeper than ${limits.jsonDepth} levels`)
@@ -224,6 +265,9 @@ function settle(value: unknown, dialect: Dialect, depth = 0): unknown {
       `Integer beyond 2^53-1, send it as a string: ${String(value).slice(0, 40)}`,
     )
   }
+  if (typeof value === 'number' && !Number.isFinite(value) && !dialect.exactIntegers)
+    throw new Failure('INPUT_INVALID', 'Number overflows, or is none')
+  if (typeof value === 'symbol') refuseNode('This value must be quoted in YAML: <<')
   if (Array.isArray(value)) return value.map((item) => settle(item, dialect, depth + 1))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
@@ -258,7 +302,9 @@ export function parsePolicyYaml(text: string, dialect: Dialect): unknown {
     if (problem?.message.includes(quoteDates) === true) refuseDate()
     if (problem !== undefined) throw problem
     checkNames(document, !isPython, lineCounter)
+    checkNumbers(document)
     if (isPython) checkPythonNodes(document)
+    else checkVersion(document)
     value = document.toJS({ maxAliasCount: 100 })
   } catch (cause) {
     if (cause instanceof Failure) throw cause

@@ -35,6 +35,9 @@ function settle(
   if (Array.isArray(value))
     return value.map((item, i) => settle(item, `${at}/${i}`, exact, depth + 1))
   if (typeof value !== 'object' || value === null) return value
+  // What Python takes, but nobody who is given the record later.
+  if (Object.hasOwn(value, '__proto__'))
+    throw new Failure('POLICY_INVALID', 'Name is not allowed: __proto__', { field: at })
   return Object.fromEntries(
     Object.entries(value).map(([name, member]) => [
       name,

@@ -30,6 +30,18 @@ it('reads a record back to the very bundle that was sealed', () => {
   expect(kind('12345678901234567000')).toBe('deny')
 })
 
+it('seals no bundle of dialect 0.1 that nobody could read back', () => {
+  const withValue = (value: string): string =>
+    `{"bundle_id":"b","policies":[{"id":"p","rules":[{"id":"r","effect":"allow","when":{"kind":"eq","field":"x","value":${value}}}]}]}`
+  expect(() => compileSource(withValue('{"a":{"__proto__":1}}'), '0.1')).toThrow(
+    expect.objectContaining({
+      code: 'POLICY_INVALID',
+      field: '/policies/0/rules/0/when/value/a',
+    }) as Error,
+  )
+  expect(() => compileSource(withValue('{"a":{"__proto_":1}}'), '0.1')).not.toThrow()
+})
+
 it('refuses what is no record', () => {
   const withExact = (exact: unknown): unknown => ({ ...record, exact })
   for (const wrong of [

@@ -33,6 +33,22 @@ describe('JSON', () => {
     expect(code(() => parsePolicyText('{"__proto__":1}', native))).toBe('INPUT_INVALID')
   })
 
+  it('refuses a number that would become zero, in dialect 0.1 too', () => {
+    const long = `0.${'0'.repeat(323)}`
+    for (const number of ['1e-400', '-1E-400', '2e-324', '0.0000001e-0320', `${long}1`])
+      for (const dialect of [first, native])
+        expect(() => parsePolicyText(`[1, ${number}]`, dialect)).toThrow(
+          expect.objectContaining({
+            code: 'INPUT_INVALID',
+            message: expect.stringMatching(/^Number too small, send it as a string: /) as string,
+          }) as Error,
+        )
+    for (const number of ['0', '-0.0', '0e-400', '0.0E-999', `${long}0`])
+      for (const dialect of [first, native])
+        expect(parsePolicyText(`[1, ${number}]`, dialect)).toEqual([1, 0 * Number(number)])
+    expect(parsePolicyText('[5e-324, 1e-300]', first)).toEqual([5e-324, 1e-300])
+  })
+
   it('counts levels outside of texts only, whatever is escaped in them', () => {
     const nested = (levels: number, inner: string): string =>
       `${'['.repeat(levels)}${inner}${']'.repeat(levels)}`
@@ -121,6 +137,11 @@ describe('YAML', () => {
     ['.5', 0.5],
     ['-.Inf', -Infinity],
     ['9007199254740993', 9007199254740993n],
+    ['-0x20000000000001', -9007199254740993n],
+    ['1:00:00:00:00:00:00:00:00:00:00:01', 36279705600000000001n],
+    ['-1:30.5', -90.5],
+    ['1e-400', '1e-400'],
+    ['0.0e-400', 0],
     ['"yes"', 'yes'],
     ['[1, {a: no}]', [1, { a: false }]],
   ])('in dialect 0.1 %j is what PyYAML makes of it', (text, value) => {
@@ -128,8 +149,9 @@ describe('YAML', () => {
   })
 
   it('is 1.2 in the other dialects', () => {
-    expect(parsePolicyText('v: [yes, 010, 1e3, 0o10, ~]\n', native)).toEqual({
-      v: ['yes', 10, 1000, 8, null],
+    const text = 'v: [yes, Off, 010, 1e3, 0o17, 0x1F, ~, 1_000, 1:30, 2026-01-01]\n'
+    expect(parsePolicyText(text, native)).toEqual({
+      v: ['yes', 'Off', 10, 1000, 15, 31, null, '1_000', '1:30', '2026-01-01'],
     })
   })
 
@@ -143,6 +165,33 @@ describe('YAML', () => {
 
   it.each([
     ['an unknown tag', 'v: !foo 1', first],
+    ['what JSON has not', 'v: !!timestamp 2020-01-01', first],
+    ['what JSON has not', 'v: !!timestamp 2020-01-01', native],
+    ['what JSON has not', 'v: !!binary aGk=', first],
+    ['what JSON has not', 'v: !!binary aGk=', native],
+    ['what JSON has not', 'v: !!set {a, b}', first],
+    ['what JSON has not', 'v: !!set {a, b}', native],
+    ['what JSON has not', 'v: !!omap [a: 1]', first],
+    ['what JSON has not', 'v: !!omap [a: 1]', native],
+    ['pairs', 'v: !!pairs [a: 1]', native],
+    ['what merges as a value', 'v: !!merge "<<"', first],
+    ['what merges as a value', 'v: !!merge "<<"', native],
+    ['what merges in 1.1 only', 'a: &x {b: 1}\nc: {<<: *x}', native],
+    ['a name that JSON has not', 'v: {__proto__: 1}', native],
+    ['a name that JSON has not', '"__proto__": 1', native],
+    ['another version', '%YAML 1.1\n---\nv: yes', native],
+    ['a number that would become zero', 'v: 1.0e-400', first],
+    ['a number that would become zero', 'v: -0_0.0_1e-400', first],
+    ['a number that would become zero', 'v: 1e-400', native],
+    ['a number that would become zero', 'v: !!float "1e-400"', native],
+    ['a number that would become zero', 'v: [-.0002e-320]', native],
+    ['a number that overflows', 'v: 1e400', native],
+    ['what is infinite', 'v: -.inf', native],
+    ['what is no number', 'v: .nan', native],
+    ['an integer of too many digits', `v: 0x${'F'.repeat(3572)}`, first],
+    ['an integer of too many digits', `v: 1${':00'.repeat(1434)}`, first],
+    ['an integer of too many digits', `v: 0b${'1'.repeat(4299)}`, first],
+    ['two documents', 'a: 1\n---\nb: 2', native],
     ['a tab for a space', 'v:\n\t- 1', first],
     ['a name that stands twice', 'v: 1\nv: 2', native],
     ['a name that is no string', '1: 2', first],
@@ -160,6 +209,29 @@ describe('YAML', () => {
     ['100 levels', `v: ${'['.repeat(100)}${']'.repeat(100)}`, native],
   ])('refuses %s: %s', (_, text, dialect) => {
     expect(code(() => parsePolicyText(text, dialect, 'yaml'))).toMatch(/^INPUT_/)
+  })
+
+  it('takes zeros, numbers near zero, and integers of almost too many digits', () => {
+    expect(parsePolicyText('v: [0, -0.0, 0e-400, 5e-324, 0x0, 0o0]', native)).toEqual({
+      v: [0, -0, 0, 5e-324, 0, 0],
+    })
+    for (const digits of [
+      `0x${'F'.repeat(3571)}`,
+      `1${':00'.repeat(1433)}`,
+      `0b${'1'.repeat(4298)}`,
+    ])
+      expect(typeof (parsePolicyText(`v: ${digits}`, first) as { v: unknown }).v).toBe('bigint')
+    expect(parsePolicyText('%YAML 1.2\n---\nv: yes', native)).toEqual({ v: 'yes' })
+    expect(parsePolicyText('v: {"<<": 1}', native)).toEqual({ v: { '<<': 1 } })
+  })
+
+  it('reads tags of what JSON has, and aliases as what they stand for', () => {
+    const text =
+      '[!!str 5, !!int "0x1F", !!float "1.5", !!bool "true", !!null "", !!map {}, !!seq []]'
+    expect(parsePolicyText(`v: ${text}`, native, 'yaml')).toEqual({
+      v: ['5', 31, 1.5, true, null, {}, []],
+    })
+    expect(parsePolicyText('v: &a [1]\nw: *a', native)).toEqual({ v: [1], w: [1] })
   })
 
   it('says what to do about a date', () => {

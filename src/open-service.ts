@@ -1,13 +1,16 @@
 // From plain settings to the service on one data directory: the adapters are chosen here and nowhere else. Settings can be posted to a thread, so
 // that whoever owns the database also unwraps the keys.
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { Failure } from './base/failure.ts'
+import { equalBytes } from './base/bytes.ts'
+import { asFailure, Failure } from './base/failure.ts'
 import { localCaller } from './cli/principal.ts'
 import { firstTenant, isNew } from './data-directory.ts'
 import type { Profile } from './dossier/kinds.ts'
+import { genesisSize } from './decisions/genesis.ts'
 import { createInstance, LocalService, type ServiceParts } from './decisions/local-service.ts'
+import type { TenantView } from './decisions/service.ts'
 import { openInFreshProcess } from './fresh-process.ts'
 import { getKekProvider } from './kek/choose.ts'
 import type { KekProvider } from './kek/kek.ts'
@@ -20,9 +23,11 @@ import { PinsInS3 } from './log/pin-s3.ts'
 import type { Pin } from './log/pin.ts'
 import { isS3Url } from './log/s3-folder.ts'
 import { StatedPin } from './log/stated-pin.ts'
+import { syncPath, writeNew } from './store/durable-files.ts'
 import { makeDirectory } from './store/make-directory.ts'
 import { openSqliteStore } from './store/sqlite.ts'
-import type { Instance } from './store/store.ts'
+import { storeFailure } from './store/sqlite-failure.ts'
+import type { Instance, StoreReader } from './store/store.ts'
 
 /** What a service is opened with; can be structured-cloned. Whoever opens the service wipes the secrets in it. */
 export interface ServiceSettings extends PostedKekSettings {
@@ -269,8 +274,24 @@ export interface Founded {
   readonly trustRootFile: string
 }
 
+/** Where the first trust root is written out. */
+const trustRootPath = (keys: string, instance: string): string =>
+  besides(keys, instance, firstTenant, 'trust-root.json')
+
+/** Writes the first trust root out, in place of what is left of an earlier attempt; durable when it resolves. @throws {@link Failure} STORE_FULL, STORE_FAILED */
+async function writeTrustRoot(path: string, file: Uint8Array): Promise<void> {
+  try {
+    makeDirectory(dirname(path))
+    await rm(path, { force: true })
+    await writeNew(path, file, 0o644)
+    await syncPath(dirname(path))
+  } catch (error) {
+    throw storeFailure(error, `Trust root cannot be written to ${path}`)
+  }
+}
+
 /**
- * Makes a data directory an installation with its first tenant, and writes its first trust root beside the pin.
+ * Makes a data directory an installation with its first tenant, and writes its first trust root beside the pin. What was cut off goes on from there.
  * @throws {@link Failure} INPUT_EXISTS, CONFIG_INVALID, KEK_*, STORE_*
  */
 export async function foundService(
@@ -283,18 +304,15 @@ export async function foundService(
   const { chosen, shelf } = providers
   const service = await orClose(shelf, async () => {
     const memory = chosen.some(({ metadata }) => !metadata.durable)
-    await (await foundInstance(data, origin, dev || memory)).close()
+    await foundInstance(data, keys, origin, dev || memory)
     return LocalService.open(partsOf(settings, providers, report))
   })
   try {
-    const tenant = await service.createTenant(
-      firstTenant,
-      { profile, public: isPublic },
-      localCaller(),
-    )
-    const trustRootFile = besides(keys, service.instance.id, firstTenant, 'trust-root.json')
-    makeDirectory(dirname(trustRootFile))
-    await writeFile(trustRootFile, await service.readTrustRoot(firstTenant))
+    const tenant =
+      (await findBegun(service)) ??
+      (await service.createTenant(firstTenant, { profile, public: isPublic }, localCaller()))
+    const trustRootFile = trustRootPath(keys, service.instance.id)
+    await writeTrustRoot(trustRootFile, await service.readTrustRoot(firstTenant))
     const provider = chosen.map(({ metadata }) => metadata.kind).join(',')
     return { origin: tenant.origin, provider, service, trustRootFile }
   } catch (error) {
@@ -302,6 +320,12 @@ export async function foundService(
     await service.close()
     throw error
   }
+}
+
+/** The first tenant where its log has all of its beginning, so that only the trust root of that is to be written out. */
+async function findBegun(service: LocalService): Promise<TenantView | undefined> {
+  const tenants = await service.listTenants()
+  return tenants.find(({ name, size }) => name === firstTenant && size >= genesisSize)
 }
 
 /** @throws {@link Failure} INPUT_EXISTS when a data directory holds keys, which a key file that is made now would never open */
@@ -336,33 +360,45 @@ export async function foundWithKekFile(
   try {
     return { ...(await foundService({ ...settings, kekFile }, founding, report)), kekFile }
   } catch (error) {
-    if (!(error instanceof Failure)) throw error
-    const { code, message } = error
+    const { cause, code, message } = sayingWhat(error)
     const stays = `The key file that was made stays, for what was begun may need it: ${kekFile}`
-    throw new Failure(code, `${message}. ${stays}`, { cause: error })
+    throw new Failure(code, `${message}. ${stays}`, { cause })
   }
+}
+
+/** A failure as it is, and what the system refused as one that says it. */
+function sayingWhat(error: unknown): Failure {
+  const isRefusal = error instanceof Error && 'syscall' in error
+  return isRefusal ? new Failure('STORE_FAILED', error.message, { cause: error }) : asFailure(error)
+}
+
+/** Whether a founding was cut off: before its log had all of its beginning, or before the trust root of that was written out. */
+async function isUnfinished(store: StoreReader, keys: string): Promise<boolean> {
+  const instance = await store.readInstance()
+  if (instance === undefined) return false
+  const trustRoot = await store.readTrustRoot(firstTenant)
+  if (trustRoot === undefined) return true
+  // Whoever wrote more to the log has taken it for founded.
+  if ((await store.readTenant(firstTenant))?.head.size !== genesisSize) return false
+  const path = trustRootPath(keys, instance.id)
+  return !existsSync(path) || !equalBytes(await readFile(path), trustRoot.file)
 }
 
 async function foundInstance(
   data: string,
+  keys: string,
   origin: string | undefined,
   dev: boolean,
-): Promise<{ close(): Promise<void> }> {
+): Promise<void> {
   const store = await openSqliteStore({ create: true, mode: 'write', path: data })
   try {
-    // An interrupted founding left an instance without its tenant: it goes on where it stopped.
-    const unfinished =
-      (await store.readInstance()) !== undefined &&
-      (await store.readTrustRoot(firstTenant)) === undefined
-    if (!unfinished)
+    if (!(await isUnfinished(store, keys)))
       await createInstance(store, {
         clock: Date.now,
         dev,
         ...(origin === undefined ? {} : { origin }),
       })
-    return store
-  } catch (error) {
+  } finally {
     await store.close()
-    throw error
   }
 }

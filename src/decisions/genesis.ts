@@ -13,6 +13,9 @@ import { publishTrustRoot } from './trust.ts'
 /** Where the first keys of a log count: the fast key not before the four key entries and the creation of the tenant are pinned. */
 export const genesisPositions = Object.freeze({ evidence: 0, fast: 5, log: 0 })
 
+/** How many entries a log begins with: those, and its first trust root. */
+export const genesisSize = genesisPositions.fast + 1
+
 /** What the log says of the keys it begins with, in order. */
 function firstKeys(room: Room): readonly Omit<KeyMatter, 'time'>[] {
   const { keyring, tenant } = room

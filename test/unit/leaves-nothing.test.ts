@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -53,6 +61,18 @@ describe('the key file of an installation', () => {
     expect(readdirSync(cwd).sort()).toEqual(['d', 'k'])
   })
 
+  it('is named where the system refuses what comes after it', async () => {
+    const cwd = place()
+    writeFileSync(join(cwd, 'pins'), '')
+    const init = (...more: readonly string[]) =>
+      runHere(['init', '--data', 'd', '--keys', 'k', ...more], { cwd })
+    const ran = await init('--pin', 'pins')
+    expect(ran).toMatchObject({ code: 2, stdout: '' })
+    expect(ran.stderr).toContain('ENOTDIR')
+    expect(ran.stderr).toContain(`stays, for what was begun may need it: ${join(cwd, 'k', key)}`)
+    expect(await init()).toMatchObject({ code: 0 })
+  })
+
   it('stays where founding fails after it was made, and founding goes on with it', async () => {
     const cwd = place()
     for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE'])
@@ -69,6 +89,54 @@ describe('the key file of an installation', () => {
     expect(again).toMatchObject({ code: 0 })
     expect(JSON.parse(again.stdout)).toMatchObject({ kekFile: null, provider: 'environment' })
     expect(readFileSync(join(cwd, 'k', key))).toEqual(made)
+  })
+})
+
+describe('a founding that was cut off before its trust root was written out', () => {
+  /** Founds an installation, and does something to its trust root; gives what founding it again comes to. */
+  async function again(change: (trustRoot: string, cwd: string) => unknown) {
+    const cwd = place()
+    const init = () => runHere(['init', '--data', 'd', '--keys', 'k', '--json'], { cwd })
+    const first = JSON.parse((await init()).stdout) as Readonly<Record<string, string>>
+    const { trustRootFile = '' } = first
+    const whole = readFileSync(trustRootFile)
+    await change(trustRootFile, cwd)
+    const { code, stderr, stdout } = await init()
+    return { code, first, left: () => readFileSync(trustRootFile).equals(whole), stderr, stdout }
+  }
+
+  it.each([
+    [
+      'nothing',
+      (file: string) => {
+        rmSync(file)
+      },
+    ],
+    [
+      'a part',
+      (file: string) => {
+        truncateSync(file, 100)
+      },
+    ],
+  ])('ends by founding it again, where %s of it is there', async (_, change) => {
+    const { code, first, left, stdout } = await again(change)
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toEqual({ ...first, kekFile: null })
+    expect(left()).toBe(true)
+  })
+
+  it('was none where all of it is there', async () => {
+    const { code, stderr } = await again(() => undefined)
+    expect([code, stderr]).toEqual([1, expect.stringContaining('holds an instance already')])
+  })
+
+  it('was none where the log was written to since', async () => {
+    const { code, stderr } = await again(async (file, cwd) => {
+      rmSync(file)
+      const flags = ['--data', 'd', '--keys', 'k', '--owner', 'ann', '--scope', 'decisions:read']
+      expect(await runHere(['apikey', 'create', ...flags], { cwd })).toMatchObject({ code: 0 })
+    })
+    expect([code, stderr]).toEqual([1, expect.stringContaining('holds an instance already')])
   })
 })
 

@@ -105,12 +105,14 @@ export function isContradiction(matcher: Matcher): boolean {
   const parts = conjunctsOf(matcher)
   if (parts.length > 1 && parts.some((part) => part !== matcher && isContradiction(part)))
     return true
-  const byField = Map.groupBy(
-    parts.filter((part): part is Comparison => 'field' in part),
+  return [...groupByField(parts).values()].some(contradicts)
+}
+
+const groupByField = (matchers: readonly Matcher[]): ReadonlyMap<string, readonly Comparison[]> =>
+  Map.groupBy(
+    matchers.filter((one): one is Comparison => 'field' in one),
     ({ field }) => field,
   )
-  return [...byField.values()].some(contradicts)
-}
 
 function impliesBound(matcher: Matcher, wanted: Matcher): boolean {
   const a = boundOf(matcher)
@@ -136,28 +138,42 @@ function textOf(matcher: Matcher): string {
   return text
 }
 
-function impliesOne(matcher: Matcher, wanted: Matcher): boolean {
-  if ('field' in matcher && 'field' in wanted && matcher.field === wanted.field) {
-    if (impliesBound(matcher, wanted)) return true
-    if (wanted.kind === 'exists' && matcher.kind !== 'missing' && !('compare' in matcher))
-      return true
-    if (wanted.kind === 'in' && equal.has(matcher.kind) && Array.isArray(wanted.value))
-      return wanted.value.includes(matcher.value)
-  }
-  return textOf(matcher) === textOf(wanted)
+/** What a matcher surely holds with, made ready to be asked about many others. */
+export interface Given {
+  /** Of the matchers all of which hold where it does. */
+  readonly texts: ReadonlySet<string>
+  readonly byField: ReadonlyMap<string, readonly Comparison[]>
 }
 
-/** Whether `wanted` surely matches wherever `matcher` does. */
-export function implies(matcher: Matcher, wanted: Matcher): boolean {
-  const given = conjunctsOf(matcher)
-  return conjunctsOf(wanted).every((part) => {
-    if (isTautology(part)) return true
-    if (
-      part.kind === 'any_of' &&
-      'matchers' in part &&
-      part.matchers.some((one) => implies(matcher, one))
-    )
-      return true
-    return given.some((one) => impliesOne(one, part))
-  })
+/** What holds where a matcher does. */
+export function givenBy(matcher: Matcher): Given {
+  const conjuncts = conjunctsOf(matcher)
+  return {
+    texts: new Set(conjuncts.map(textOf)),
+    byField: groupByField(conjuncts),
+  }
+}
+
+function impliesOne(given: Comparison, wanted: Comparison): boolean {
+  if (impliesBound(given, wanted)) return true
+  if (wanted.kind === 'exists') return given.kind !== 'missing' && !('compare' in given)
+  return (
+    wanted.kind === 'in' &&
+    equal.has(given.kind) &&
+    Array.isArray(wanted.value) &&
+    wanted.value.includes(given.value)
+  )
+}
+
+/** Whether `wanted` surely matches wherever what is given holds. */
+export function implies(given: Given, wanted: Matcher): boolean {
+  if (wanted.kind === 'all_of' && 'matchers' in wanted)
+    return wanted.matchers.every((one) => implies(given, one))
+  if (isTautology(wanted) || given.texts.has(textOf(wanted))) return true
+  if (wanted.kind === 'any_of' && 'matchers' in wanted)
+    return wanted.matchers.some((one) => implies(given, one))
+  return (
+    'field' in wanted &&
+    given.byField.get(wanted.field)?.some((one) => impliesOne(one, wanted)) === true
+  )
 }

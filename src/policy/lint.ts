@@ -3,7 +3,14 @@
 import type { FieldMatcher, Matcher, Policy, PolicyBundle, Rule } from './bundle.ts'
 import type { CompiledBundle } from './compile.ts'
 import type { Dialect } from './dialect.ts'
-import { boundOf, conjunctsOf, implies, isContradiction, isTautology } from './implication.ts'
+import {
+  boundOf,
+  conjunctsOf,
+  givenBy,
+  implies,
+  isContradiction,
+  isTautology,
+} from './implication.ts'
 import { cutEscaped } from './path.ts'
 import { mostHold } from './terms.ts'
 
@@ -56,8 +63,8 @@ const notes: ReadonlySet<LintCode> = new Set([
   'PATTERN_NOT_ANCHORED',
 ])
 
-/** Pairs of rules that are compared in all; beyond it rules are no longer looked for in the shadow of others. */
-const mostPairs = 100_000
+/** Pairs of rules that are compared in all, more than a bundle that can be registered has; beyond it rules are no longer looked for in the shadow of others. */
+const mostPairs = 2_000_000
 
 function* walk(matcher: Matcher): Generator<Matcher> {
   yield matcher
@@ -74,7 +81,7 @@ const isPattern = (matcher: Matcher): matcher is FieldMatcher & { readonly value
 export function lintPattern(pattern: string): readonly LintCode[] {
   const found: LintCode[] = []
   const starts = /^(?:\(\?[a-z]+\))?(?:\^|\\A)/.test(pattern)
-  const ends = /(?:[^\\]|^)(?:\\\\)*(?:\$|\\[zZ])$/.test(pattern)
+  const ends = /(?:\$|\\[zZ])$/.test(pattern.replace(/\\[^zZ]/gs, ''))
   if (!starts && !ends) found.push('PATTERN_NOT_ANCHORED')
   // An alternative outside of every group splits the whole pattern.
   const outside = pattern.replace(/\\./gs, '').replace(/\[[^\]]*\]/g, '')
@@ -122,6 +129,12 @@ const surePaths = (conjuncts: readonly Matcher[]): ReadonlySet<string> =>
 const mayAllow = ({ defaultEffect, rules }: Policy): boolean =>
   defaultEffect === 'allow' || rules.some(({ effect }) => effect === 'allow')
 
+/** A rule that stands before another, and whether it always matches. */
+interface Before {
+  readonly rule: Rule
+  readonly always: boolean
+}
+
 /** Lints one bundle. */
 class Linter {
   readonly #dialect: Dialect
@@ -168,7 +181,8 @@ class Linter {
   }
 
   #duplicates(ids: readonly string[], at: string, policy: Policy | null): void {
-    const twice = ids.find((id, i) => ids.indexOf(id) !== i)
+    const known = new Set<string>()
+    const twice = ids.find((id) => known.size === known.add(id).size)
     if (twice !== undefined) this.#add('DUPLICATE_ID', at, policy ?? undefined, undefined, twice)
   }
 
@@ -181,24 +195,25 @@ class Linter {
     )
     if (defaultEffect === 'allow' && this.#dialect.terms && this.#dialect.name === 'native')
       this.#add('DEFAULTS_TO_ALLOW', rules[0]?.at ?? '/', policy)
-    for (const [at, rule] of rules.entries()) {
-      if (!this.#shadow(policy, rule, rules.slice(0, at))) this.#rule(policy, rule)
+    const before: Before[] = []
+    for (const rule of rules) {
+      if (!this.#shadow(policy, rule, before)) this.#rule(policy, rule)
+      before.push({ rule, always: isTautology(rule.when) })
       for (const matcher of walk(rule.when)) this.#matcher(policy, rule, matcher)
     }
   }
 
   /** Whether a rule can never decide. */
-  #shadow(policy: Policy, rule: Rule, before: readonly Rule[]): boolean {
+  #shadow(policy: Policy, rule: Rule, before: readonly Before[]): boolean {
     if (isContradiction(rule.when)) {
       this.#add('NEVER_MATCHES', rule.at, policy, rule)
       return true
     }
-    for (const other of before) {
+    const given = givenBy(rule.when)
+    for (const { always, rule: other } of before) {
       if (++this.#pairs > mostPairs) return false
-      if (isTautology(other.when)) this.#add('UNREACHABLE_RULE', rule.at, policy, rule, other.id)
-      else if (implies(rule.when, other.when))
-        this.#add('SHADOWED_RULE', rule.at, policy, rule, other.id)
-      else continue
+      if (!always && !implies(given, other.when)) continue
+      this.#add(always ? 'UNREACHABLE_RULE' : 'SHADOWED_RULE', rule.at, policy, rule, other.id)
       return true
     }
     return false

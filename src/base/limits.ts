@@ -8,6 +8,8 @@ export const limits = Object.freeze({
   evidenceDepth: 72,
   /** Uses of one decision, so that its dossier stays one that verifies. */
   executions: 256,
+  /** Requests to overrule one decision, so that its dossier stays one that verifies and reading it stays quick. */
+  overrideRequests: 32,
   /** Request body of the API. */
   bodyBytes: 262_144,
   /** DSSE payload of one entry. */

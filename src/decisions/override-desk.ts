@@ -3,6 +3,7 @@
 // Meanwhile nothing else enters the log: of fifty that execute at once the first does, and the others find it done.
 import { encodeHex } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
+import { limits } from '../base/limits.ts'
 import { randomBytes } from '../crypto/hash.ts'
 import { formatChallenge, type Challenge } from '../dossier/challenge.ts'
 import type { Caller, DecisionMatter } from '../dossier/matters.ts'
@@ -197,6 +198,10 @@ export const openOverride = (
 ): Promise<OverrideView> =>
   alone(room, opening.decision, async () => {
     const standing = await readCurrent(room, opening.decision)
+    if (standing.requests.size >= limits.overrideRequests)
+      throw refused(
+        `As many asked to overrule this decision as may ask about any, have it decided anew: ${limits.overrideRequests}`,
+      )
     const challenge = challengeOf(room, standing, opening, caller)
     const event = {
       challenge: formatChallenge(challenge),

@@ -375,6 +375,23 @@ describe('an override is refused', () => {
   })
 })
 
+describe('requests to overrule one decision', () => {
+  it('are thirty-two at most, and its dossier verifies with all of them', async () => {
+    const { at } = await founded()
+    const { decision } = await opened(at)
+    const act = { act: 'revoke', reason: 'Asked by mistake' } as const
+    for (let n = 2; n <= 32; n++) {
+      await at.service.actOnOverride(requester, decision, act)
+      await at.service.openOverride(requester, opening(decision))
+    }
+    await at.service.actOnOverride(requester, decision, act)
+    await expect(at.service.openOverride(requester, opening(decision))).rejects.toMatchObject(
+      refused('As many asked to overrule this decision as may ask about any'),
+    )
+    expect(await reportOf(at, decision)).toMatchObject({ verdict: 'valid' })
+  })
+})
+
 describe('the list of overrides', () => {
   it('names each decision once, by its last step, newest first, page by page', async () => {
     const { at } = await founded()

@@ -9,8 +9,8 @@ export const utf8 = (text: string): Uint8Array => encoder.encode(text)
 /** The string of UTF-8 bytes; throws TypeError on bytes that are not UTF-8. */
 export const fromUtf8 = (bytes: Uint8Array): string => decoder.decode(bytes)
 
-/** One array holding the parts in order. */
-export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+/** All parts behind one another in a new array, however many they are. */
+export function join(parts: readonly Uint8Array[]): Uint8Array {
   const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0
   for (const part of parts) {
@@ -19,6 +19,9 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   }
   return out
 }
+
+/** As {@link join}, of a few parts: what a stranger counts would be too many arguments. */
+export const concat = (...parts: readonly Uint8Array[]): Uint8Array => join(parts)
 
 /** Whether two arrays hold the same bytes. Not for secrets: it stops at the first difference. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {

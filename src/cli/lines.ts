@@ -1,6 +1,6 @@
 // Reading decisions from a stream without holding it: line by line, each of bounded length, and by content either one JSON document or a line
 // each (NDJSON). Bytes stay bytes until a line is whole, and text that is not UTF-8 is refused, not mended: it would not be what was sent.
-import { concat, fromUtf8 } from '../base/bytes.ts'
+import { fromUtf8, join } from '../base/bytes.ts'
 
 /** A line, or a document of several, with the number of its first line. */
 export interface Line {
@@ -25,7 +25,7 @@ export async function* readLines(
     else parts = []
   }
   const line = (): Line => {
-    const whole = { number: number++, bytes: length <= maxBytes ? concat(...parts) : null }
+    const whole = { number: number++, bytes: length <= maxBytes ? join(parts) : null }
     parts = []
     length = 0
     return whole
@@ -67,7 +67,7 @@ function joined(lines: readonly Line[]): readonly Line[] {
   const parts = lines.flatMap(({ bytes }) =>
     bytes === null ? [] : [bytes, Uint8Array.of(newline)],
   )
-  const whole = { number: lines[0]?.number ?? 1, bytes: concat(...parts) }
+  const whole = { number: lines[0]?.number ?? 1, bytes: join(parts) }
   // A document that is broken is one mistake, not as many as it has lines; a broken line among good ones is its own.
   return isJsonObject(whole) || !lines.some(isJsonObject)
     ? [whole]

@@ -132,7 +132,7 @@ export async function evaluatePolicy(
   return result.decision.kind === 'deny' ? 1 : exitCodes.done
 }
 
-/** One answer a line; blank lines at the end are none. */
+/** One answer a line, of a blank one too, so that both can be laid side by side. */
 function answerOf({ bytes, number }: Line, dialect: DialectName, now: number): unknown {
   const refusal = (code: string, message: string): unknown => ({ error: { code, message } })
   if (bytes === null) return refusal('INPUT_TOO_LARGE', `Line is longer than ${mostBytes} bytes`)
@@ -145,9 +145,6 @@ function answerOf({ bytes, number }: Line, dialect: DialectName, now: number): u
   return answerLine(text, dialect, now)
 }
 
-const isBlank = ({ bytes }: Line): boolean =>
-  bytes?.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d) === true
-
 async function answerBatch(
   context: Context,
   file: string,
@@ -159,17 +156,9 @@ async function answerBatch(
   const interrupt = listenForInterrupt(io.signals)
   const end = (): void => void input.destroy()
   interrupt.signal.addEventListener('abort', end)
-  let blank: Line[] = []
   try {
-    for await (const line of readLines(input as AsyncIterable<Uint8Array>, mostBytes)) {
-      if (isBlank(line)) {
-        blank.push(line)
-        continue
-      }
-      for (const each of [...blank, line])
-        await context.out.write(jsonLine(answerOf(each, dialect, now)))
-      blank = []
-    }
+    for await (const line of readLines(input as AsyncIterable<Uint8Array>, mostBytes))
+      await context.out.write(jsonLine(answerOf(line, dialect, now)))
   } catch (error) {
     // Destroying the input ends the loop with an error of its own.
     if (interrupt.received === undefined) throw error

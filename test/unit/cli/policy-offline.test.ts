@@ -1,8 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { PassThrough, Writable } from 'node:stream'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { mostText } from '../../../src/policy/policy-text.ts'
 import { runHere } from '../../support/cli-here.ts'
+import { run } from './harness.ts'
 
 let cwd = ''
 
@@ -70,19 +73,67 @@ it('explains an answer', async () => {
   expect(stdout).toContain('near miss: only amount kept it from matching')
 })
 
-it('answers blank lines in the middle of a batch, none at its end, and goes on behind an error', async () => {
-  const line =
+describe('a batch', () => {
+  const card =
     '{"card":{"decision_id":"d","decision":{"status":"approved"},"subject":{"vendor_name":"v"}}}'
-  const { code, stdout } = await runHere(['policy', 'eval', '--batch', '-'], {
-    cwd,
-    input: `${line}\n\nno json\n${line}\n\n\n`,
+  const answers = async (input: string): Promise<readonly string[]> => {
+    const { code, stdout } = await runHere(['policy', 'eval', '--batch', '-'], { cwd, input })
+    expect(code).toBe(0)
+    return stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => {
+        const { error } = JSON.parse(line) as { error?: { message: string } }
+        return error?.message ?? 'bundle'
+      })
+  }
+
+  it('gets one answer a line, of each blank one too, and goes on behind an error', async () => {
+    const notJson = 'Text is not JSON'
+    expect(await answers(`${card}\n\nno json\r\n${card}\r\n \r\n\n`)).toEqual([
+      'bundle',
+      notJson,
+      notJson,
+      'bundle',
+      notJson,
+      notJson,
+    ])
+    expect(await answers(`${card}\n${card}`)).toEqual(['bundle', 'bundle'])
+    expect(await answers('')).toEqual([])
   })
-  expect(code).toBe(0)
-  const answers = stdout
-    .trimEnd()
-    .split('\n')
-    .map((text) => JSON.parse(text) as object)
-  expect(answers.map((answer) => 'error' in answer)).toEqual([false, true, true, false])
+
+  it('refuses a line that is too long, and no other', async () => {
+    const [fits, text, line] = [mostText, mostText + 1, 4 * mostText + 1].map((length) =>
+      card.padEnd(length),
+    )
+    expect(await answers([fits, text, line, card].join('\n'))).toEqual([
+      'bundle',
+      `Text must not be longer than ${mostText} characters`,
+      `Line is longer than ${4 * mostText} bytes`,
+      'bundle',
+    ])
+  })
+
+  it('is answered as it comes, blank lines too', async () => {
+    let told = 0
+    const stdout = new Writable({
+      write(chunk: Uint8Array, _encoding, done) {
+        told += chunk.filter((byte) => byte === 0x0a).length
+        done()
+      },
+    })
+    const input = new PassThrough()
+    const ran = run(['policy', 'eval', '--batch', '-'], { cwd, input, stdout })
+    for (const [at, line] of ['', card, '', ''].entries()) {
+      input.write(`${line}\n`)
+      await vi.waitFor(() => {
+        expect(told).toBe(at + 1)
+      })
+    }
+    input.end()
+    expect((await ran).code).toBe(0)
+    expect(told).toBe(4)
+  })
 })
 
 it('validates bundles and prints the digest that decisions cite', async () => {

@@ -13,17 +13,38 @@ import { replacing } from '../../support/replacing.ts'
 
 const tenant = 'default'
 const home = mkdtempSync(join(tmpdir(), 'countersign-fsck-'))
-const whole = { directory: join(home, 'whole') }
-let last = 0
-let lastTime = 0
-let versions = 0
 
-// A log with everything in it: more than a tile of decisions, uses, an erasure, API keys, idempotency keys, rotated and revoked keys.
-beforeAll(async () => {
-  const test = await foundTestService({ closeYourself: true, ...whole })
+interface World {
+  readonly directory: string
+  /** Decisions but the last. */
+  readonly decisions: number
+  last: number
+  lastTime: number
+  versions: number
+}
+
+const worldOf = (name: string, decisions: number): World => ({
+  decisions,
+  directory: join(home, name),
+  last: 0,
+  lastTime: 0,
+  versions: 0,
+})
+
+/** More than a tile of decisions, and pages of all lists. */
+const large = worldOf('large', 300)
+/** For what does not depend on how much there is: each copy of it is checked in a fraction of the time. */
+const small = worldOf('small', 40)
+
+// A log with everything in it: decisions, uses, an erasure, API keys, idempotency keys, rotated and revoked keys.
+async function fill(world: World): Promise<void> {
+  const { directory } = world
+  const test = await foundTestService({ closeYourself: true, directory })
   const { principal, service } = test
   const answers = await Promise.all(
-    Array.from({ length: 300 }, (_, n) => test.notarise(requestOf(n, { maxUses: 2 }), `key-${n}`)),
+    Array.from({ length: world.decisions }, (_, n) =>
+      test.notarise(requestOf(n, { maxUses: 2 }), `key-${n}`),
+    ),
   )
   const [one, two] = answers
   if (one === undefined || two === undefined) throw new Error('No decisions')
@@ -40,12 +61,16 @@ beforeAll(async () => {
   await service.orderKeys(tenant, { from: old.to ?? 0, keyId: old.keyId, order: 'revoke' }, founder)
   await service.orderKeys(tenant, { order: 'rotate-master' }, founder)
   const final = await test.notarise(requestOf(1000))
-  last = final.index
-  lastTime = final.time
+  world.last = final.index
+  world.lastTime = final.time
   const trust = parseTrustRoot(await service.readTrustRoot(tenant))
   if (typeof trust === 'string') throw new Error(trust)
-  versions = trust.version
+  world.versions = trust.version
   await service.close()
+}
+
+beforeAll(async () => {
+  await Promise.all([fill(large), fill(small)])
 }, 60_000)
 
 afterAll(() => {
@@ -55,6 +80,8 @@ afterAll(() => {
 type Stuck = 'listDecisions' | 'listIdempotency' | 'listKeptCheckpoints' | 'readInstance'
 
 interface Check {
+  /** Of which log: the small one unless told. */
+  readonly world?: World
   /** A statement that changes the schema. */
   readonly schema?: string
   readonly sql?: readonly string[]
@@ -84,7 +111,7 @@ function stuckAt(store: StoreReader, name: Stuck): StoreReader {
   return replacing(store, { [name]: stuck[name] })
 }
 
-/** What is found in a copy of the whole after edits of its database. */
+/** What is found in a copy of a log after edits of its database. */
 async function check({
   clock,
   schema = '',
@@ -93,9 +120,10 @@ async function check({
   stuck,
   trust,
   withPin = true,
+  world = small,
 }: Check): Promise<FsckReport> {
   const directory = temporaryDirectory()
-  cpSync(whole.directory, directory, { recursive: true })
+  cpSync(world.directory, directory, { recursive: true })
   const db = new Database(join(directory, 'data', 'countersign.db'))
   db.unsafeMode()
   db.exec(`PRAGMA writable_schema = ON; ${schema}`)
@@ -128,14 +156,14 @@ const told = ({ findings }: FsckReport): string[] =>
 
 describe('fsck', () => {
   it('finds nothing wrong with what is whole, and says what it did not check', async () => {
-    const report = await check({})
+    const report = await check({ world: large })
     expect(told(report)).toEqual([])
     expect(report).toMatchObject({ count: 0, decisions: 301, erased: 1, firstIndex: null })
     expect(report.unchecked).toEqual([
       expect.stringContaining('Manifest of the key store'),
       expect.stringContaining('newest trust root in the database itself'),
     ])
-    const quick = await check({ signatures: false, withPin: false })
+    const quick = await check({ signatures: false, withPin: false, world: large })
     expect(quick.count).toBe(0)
     expect(quick.unchecked.join()).toMatch(/Rollback.*Signatures of entries/)
   })
@@ -206,22 +234,6 @@ describe('fsck', () => {
       /^(tile|head|checkpoint) /,
     ],
     [
-      'a tile',
-      ['UPDATE tiles SET hashes = zeroblob(length(hashes)) WHERE level = 0 AND n = 0'],
-      /^tile 0: Hash 0 of tile 0\/0/,
-    ],
-    [
-      'the tile at the right edge',
-      ['UPDATE tiles SET hashes = zeroblob(length(hashes)) WHERE level = 0 AND n = 1'],
-      /^tile 256: Hash 0 of tile 0\/1/,
-    ],
-    ['a tile gone', ['DELETE FROM tiles WHERE level = 1'], /^tile 0: Tile is missing: 1\/0/],
-    [
-      'a tile too many',
-      ['INSERT INTO tiles SELECT tenant, 5, 9, hashes FROM tiles LIMIT 1'],
-      /^tile null: Tile belongs to no tree/,
-    ],
-    [
       'a kept checkpoint',
       ["UPDATE kept_checkpoints SET note = replace(note, 'log', 'lag')"],
       /^checkpoint null: Checkpoint \(kept\)/,
@@ -260,7 +272,7 @@ describe('fsck', () => {
     [
       'a decision that cannot be found',
       ['UPDATE entries SET status_hash = NULL WHERE idx = 20'],
-      /^row null: Decisions in the list: 300, in the log: 301/,
+      /^row null: Decisions in the list: 40, in the log: 41/,
     ],
     [
       'an idempotency key',
@@ -361,6 +373,27 @@ describe('fsck', () => {
     expect(told(report)).toContainEqual(expect.stringMatching(expected))
   })
 
+  it.each<[string, string[], RegExp]>([
+    [
+      'a tile',
+      ['UPDATE tiles SET hashes = zeroblob(length(hashes)) WHERE level = 0 AND n = 0'],
+      /^tile 0: Hash 0 of tile 0\/0/,
+    ],
+    [
+      'the tile at the right edge',
+      ['UPDATE tiles SET hashes = zeroblob(length(hashes)) WHERE level = 0 AND n = 1'],
+      /^tile 256: Hash 0 of tile 0\/1/,
+    ],
+    ['a tile gone', ['DELETE FROM tiles WHERE level = 1'], /^tile 0: Tile is missing: 1\/0/],
+    [
+      'a tile too many',
+      ['INSERT INTO tiles SELECT tenant, 5, 9, hashes FROM tiles LIMIT 1'],
+      /^tile null: Tile belongs to no tree/,
+    ],
+  ])('names %s', async (_, sql, expected) => {
+    expect(told(await check({ sql, world: large }))).toContainEqual(expect.stringMatching(expected))
+  })
+
   it.each<[string, string, RegExp]>([
     [
       'a constraint that is bent',
@@ -386,7 +419,9 @@ describe('fsck', () => {
     ['listIdempotency', /^row null: Idempotency keys are not listed in their order/],
     ['listKeptCheckpoints', /^checkpoint null: Kept checkpoints are not listed in their order/],
   ] as const)('comes to an end where %s does not', async (stuck, expected) => {
-    expect(told(await check({ stuck }))).toContainEqual(expect.stringMatching(expected))
+    expect(told(await check({ stuck, world: large }))).toContainEqual(
+      expect.stringMatching(expected),
+    )
   })
 
   it('believes of a checkpoint with a line of somebody else that it is cosigned', async () => {
@@ -398,7 +433,7 @@ describe('fsck', () => {
   it('names what cannot be read at all, and goes on', async () => {
     const broken = await check({ stuck: 'readInstance' })
     expect(told(broken)).toContainEqual(expect.stringMatching(/^database null: Cannot be read: /))
-    expect(broken.decisions).toBe(301)
+    expect(broken.decisions).toBe(41)
   })
 
   it('comes to an end where the size is beyond anything', async () => {
@@ -410,7 +445,7 @@ describe('fsck', () => {
 
   it('names the last entry of a stream that was cut off with all that belongs to it', async () => {
     const report = await check({
-      sql: [`DELETE FROM entries WHERE idx = ${last}`, 'UPDATE tenants SET size = size - 1'],
+      sql: [`DELETE FROM entries WHERE idx = ${small.last}`, 'UPDATE tenants SET size = size - 1'],
     })
     expect(told(report)).toContainEqual(expect.stringMatching(/^pin \d+: Log has fewer entries/))
   })
@@ -436,7 +471,7 @@ describe('fsck', () => {
     )
     const newest = await check({ sql: strip })
     const older = await check({ sql: strip, trust: 1 })
-    const byNewestFile = await check({ sql: strip, trust: versions })
+    const byNewestFile = await check({ sql: strip, trust: small.versions })
     const sizes = (report: FsckReport): string[] =>
       told(report).filter((text) => text.includes('No line is by a known key'))
     expect(sizes(newest).length).toBeGreaterThan(1)
@@ -456,9 +491,9 @@ describe('fsck', () => {
   })
 
   it('says of entries in the future that a clock is wrong, beyond what clocks are set back by', async () => {
-    const whole = await check({ clock: () => lastTime - 5000 })
+    const whole = await check({ clock: () => small.lastTime - 5000 })
     expect([whole.count, whole.conclusive]).toEqual([0, true])
-    const early = await check({ clock: () => lastTime - 5001 })
+    const early = await check({ clock: () => small.lastTime - 5001 })
     expect([early.count, early.conclusive]).toEqual([0, false])
     expect(early.unchecked[0]).toMatch(/^Times of \d+ entries, the first at index \d+, are later/)
   })
@@ -479,7 +514,7 @@ describe('fsck', () => {
   })
 
   it('tells the first index of all that it found', async () => {
-    const sql = [40, 30, 200].map((n) => `UPDATE entries SET time = time + 1 WHERE idx = ${n}`)
+    const sql = [35, 30, 45].map((n) => `UPDATE entries SET time = time + 1 WHERE idx = ${n}`)
     expect(await check({ sql })).toMatchObject({ count: 3, firstIndex: 30 })
   })
 
@@ -492,7 +527,7 @@ describe('fsck', () => {
         turns++
         if (!over) setImmediate(turn)
       }
-      await storeOf(whole, async (store) => {
+      await storeOf(large, async (store) => {
         setImmediate(turn)
         await fsck({ ...fsckRequest(store), signatures })
         over = true
@@ -507,7 +542,7 @@ describe('fsck', () => {
     const progress = (): void => {
       stop.abort(new Error('Enough'))
     }
-    const running = storeOf(whole, (store) =>
+    const running = storeOf(large, (store) =>
       fsck({ ...fsckRequest(store), progress, signal: stop.signal, signatures: false }),
     )
     await expect(running).rejects.toThrow('Enough')

@@ -81,7 +81,7 @@ export function actionRoutes(
       'actions:request',
       'Asks two leads to sign what could undo evidence; the answer holds what they sign',
       { description: 'What, and why', schema: actionOpeningSchema },
-      ['INPUT_NOT_FOUND', 'INPUT_ERASED'],
+      ['INPUT_NOT_FOUND', 'INPUT_ERASED', 'INPUT_KEY_STATE'],
       (principal, opening) => service.openAction(principal, opening),
     ),
     routes.list(

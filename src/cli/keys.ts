@@ -156,12 +156,6 @@ async function wishOf(service: Service, tenant: string, order: KeyOrder): Promis
     case 'destroy': {
       const { keyId, order: name, ...rest } = order
       const key = findKey(await service.listKeys(tenant), keyId)
-      // Two leads would sign in vain.
-      if (name === 'destroy' && key.state === 'active')
-        throw new Failure(
-          'INPUT_KEY_STATE',
-          `Key signs now, rotate it first: countersign keys rotate ${key.purpose}`,
-        )
       return wishSchema.parse({ action: `keys.${name}`, key: key.keyId, ...rest })
     }
     case 'migrate':

@@ -18,7 +18,8 @@ import type { Scope } from '../wire/decision.ts'
 import { announce } from './announce.ts'
 import { readStandingAction, type StandingAction } from './action-reading.ts'
 import { nextPlace, readDecisionStream } from './follow-up.ts'
-import { effectOfWish } from './guarded-orders.ts'
+import { effectOfWish, orderOfEffect } from './guarded-orders.ts'
+import { expectEndable } from './key-ending.ts'
 import { enterNow, type Draft, type Room } from './room.ts'
 import { placeOf, readRosterStory } from './roster-story.ts'
 import type { Principal } from './service.ts'
@@ -173,7 +174,7 @@ async function challengeOf(
 
 /**
  * Asks two leads to sign an action.
- * @throws {@link Failure} ACTION_REFUSED, AUTH_SCOPE, INPUT_NOT_FOUND, INPUT_INVALID, INPUT_TOO_LARGE
+ * @throws {@link Failure} ACTION_REFUSED, AUTH_SCOPE, INPUT_KEY_STATE, INPUT_NOT_FOUND, INPUT_INVALID, INPUT_TOO_LARGE
  */
 export const openAction = (
   room: Room,
@@ -184,6 +185,7 @@ export const openAction = (
     const { caller } = principal
     expectScope(principal, opening.wish)
     const effect = effectOfWish(room, opening.wish)
+    expectEndable(room, orderOfEffect(effect))
     const roster = (await readRosterStory(room)).versions.at(-1)?.roster
     if (roster === undefined) throw noRoster()
     const challenge = await challengeOf(room, roster, effect, opening, caller)

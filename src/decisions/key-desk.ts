@@ -10,6 +10,7 @@ import { keyOrderSchema, type KeyOrder, type KeyOrderDone, type KeyStatus } from
 import { matterOf, readCheckedStream } from './checked.ts'
 import { checkTold, settleKeys } from './key-journal.ts'
 import { KeyCanary } from './key-canary.ts'
+import { expectEndable } from './key-ending.ts'
 import { carryOut } from './key-life.ts'
 import { requireApprovedAction, waived, type Leave } from './control.ts'
 import { effectOfOrder } from './guarded-orders.ts'
@@ -45,13 +46,17 @@ async function wasLastDoneBy({ log, store, tenant }: Room, stream: string): Prom
   return control !== undefined && 'action' in control && control.action === stream
 }
 
-/** What lets an order be carried out; undefined where it takes no two keys. @throws {@link Failure} ACTION_REQUIRED, ACTION_REFUSED, INPUT_NOT_FOUND */
+/**
+ * What lets an order be carried out; undefined where it takes no two keys.
+ * @throws {@link Failure} ACTION_REQUIRED, ACTION_REFUSED, INPUT_KEY_STATE, INPUT_NOT_FOUND
+ */
 async function leaveFor(
   { by, room }: KeyWork,
   order: KeyOrder,
   action: string | undefined,
 ): Promise<Leave | undefined> {
   if (order.order === 'rewrap') return waived('rewrap')
+  expectEndable(room, order)
   const effect = effectOfOrder(room, order)
   if (effect === undefined) return undefined
   // Only a migration is more than one entry.

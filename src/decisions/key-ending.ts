@@ -2,14 +2,43 @@
 import { Failure } from '../base/failure.ts'
 import type { ListedKey } from '../keyring/listed-key.ts'
 import { parseLeaf } from '../dossier/leaf.ts'
+import type { KeyOrder } from '../wire/keys.ts'
 import { settleKeys } from './key-journal.ts'
 import { rotate } from './key-rotation.ts'
 import { keyEvent, keyState, type KeyWork } from './key-work.ts'
+import type { Room } from './room.ts'
 
-function findKey({ keyring }: KeyWork, keyId: string): ListedKey {
+function findKey({ keyring }: Pick<Room, 'keyring'>, keyId: string): ListedKey {
   const key = keyring.list().find((candidate) => candidate.keyId === keyId)
   if (key === undefined) throw new Failure('INPUT_NOT_FOUND', `No such key: ${keyId}`)
   return key
+}
+
+/**
+ * Refuses to end a key that is in no state for it, be it asked for or carried out: two leads would sign in vain.
+ * @throws {@link Failure} INPUT_NOT_FOUND, INPUT_KEY_STATE
+ */
+export function expectEndable(
+  { gate, keyring }: Pick<Room, 'gate' | 'keyring'>,
+  order: KeyOrder | undefined,
+): void {
+  if (order?.order !== 'destroy' && order?.order !== 'revoke') return
+  const { keyId } = order
+  const { purpose, revokedAt, state } = findKey({ keyring }, keyId)
+  if (order.order === 'revoke') {
+    const { from } = order
+    // A theft may turn out to be older than it seemed; that it is younger nobody may say afterwards.
+    if (revokedAt !== null && (from === undefined || from >= revokedAt))
+      throw keyState(`Key is revoked already, from position ${revokedAt}: ${keyId}`)
+    if (state === 'pending') throw keyState(`Key has signed nothing, destroy it: ${keyId}`)
+    return
+  }
+  if (state === 'active' && gate.isClosed)
+    throw keyState(
+      `Key stays with the log of a closed tenant, whose erasures, revocations and trust roots are signed as before; once rotated, the old one can be destroyed: ${keyId}`,
+    )
+  if (state === 'active')
+    throw keyState(`Key signs now, rotate it first: countersign keys rotate ${purpose}`)
 }
 
 const chunk = 4096
@@ -63,10 +92,6 @@ export async function revoke(
 ): Promise<void> {
   await settleKeys(work)
   const found = findKey(work, keyId)
-  // A theft may turn out to be older than it seemed; that it is younger nobody may say afterwards.
-  if (found.revokedAt !== null && (from === undefined || from >= found.revokedAt))
-    throw keyState(`Key is revoked already, from position ${found.revokedAt}: ${keyId}`)
-  if (found.state === 'pending') throw keyState(`Key has signed nothing, destroy it: ${keyId}`)
   const latest = work.room.log.head.size
   if (from !== undefined && from > latest)
     throw new Failure('INPUT_INVALID', `Position is beyond the log: ${from} > ${latest}`, {
@@ -93,12 +118,6 @@ export async function revoke(
 export async function destroy(work: KeyWork, keyId: string): Promise<void> {
   await settleKeys(work)
   const key = findKey(work, keyId)
-  if (key.state === 'active' && work.room.gate.isClosed)
-    throw keyState(
-      `Key stays with the log of a closed tenant, whose erasures, revocations and trust roots are signed as before; once rotated, the old one can be destroyed: ${keyId}`,
-    )
-  if (key.state === 'active')
-    throw keyState(`Key signs now, rotate it first: countersign keys rotate ${key.purpose}`)
   if (key.state === 'destroyed') {
     work.notes.push('It was destroyed already')
     return

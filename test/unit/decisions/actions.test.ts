@@ -185,7 +185,9 @@ describe('an action that two leads have signed', () => {
       const [before] = await at.service.listTenants()
       const again = await execute(at, view).catch((error: unknown) => asFailure(error).code)
       if (typeof again === 'string')
-        expect(again).toMatch(/^(ACTION_REFUSED|INPUT_ERASED|POLICY_REFUSED|TENANT_CLOSED)$/)
+        expect(again).toMatch(
+          /^(ACTION_REFUSED|INPUT_(ERASED|KEY_STATE)|POLICY_REFUSED|TENANT_CLOSED)$/,
+        )
       else expect(wish.action).toMatch(/^(policy\.|keys\.migrate$)/)
       expect((await at.service.listTenants())[0]?.size).toBe(before?.size)
       expect(await reportOf(at, `action-${view.action}`)).toMatchObject({
@@ -239,7 +241,10 @@ describe('an action that two leads have signed', () => {
     const key = await approved(at, { action: 'keys.destroy', key: keyId })
     const order = (given: Parameters<typeof service.orderKeys>[1]) =>
       service.orderKeys('default', given, founder, key.action)
-    const evidence = (await service.listKeys('default')).find(({ state }) => state === 'active')
+    await service.orderKeys('default', { order: 'rotate', purpose: 'evidence' }, founder)
+    const evidence = (await service.listKeys('default')).find(
+      ({ purpose, state }) => purpose === 'evidence' && state === 'retired',
+    )
     await expect(order({ order: 'destroy', keyId: evidence?.keyId ?? '' })).rejects.toMatchObject(
       refused('by its key'),
     )
@@ -294,6 +299,34 @@ describe('an action that two leads have signed', () => {
 })
 
 describe('an action is refused', () => {
+  it('when it is asked for, where the state of a key will refuse it', async () => {
+    const { at } = await controlled()
+    const key = await retiredKey(at)
+    const active = (await at.service.listKeys('default')).find(({ state }) => state === 'active')
+    const signing = active?.keyId ?? ''
+    const state = (message: string) => ({
+      code: 'INPUT_KEY_STATE',
+      message: expect.stringContaining(message) as string,
+    })
+    await expect(opened(at, { action: 'keys.destroy', key: signing })).rejects.toMatchObject(
+      state('Key signs now, rotate it first: countersign keys rotate evidence'),
+    )
+    // Nor is anybody sent to ask for it.
+    await expect(
+      at.service.orderKeys('default', { order: 'destroy', keyId: signing }, founder),
+    ).rejects.toMatchObject(state('Key signs now'))
+    const late = await approved(at, { action: 'keys.revoke', key })
+    const { index } = await execute(at, await approved(at, { action: 'keys.revoke', key }))
+    await expect(execute(at, late)).rejects.toMatchObject(state('Key is revoked already'))
+    const revoke = (from: number) => opened(at, { action: 'keys.revoke', from, key })
+    await expect(opened(at, { action: 'keys.revoke', key })).rejects.toMatchObject(
+      state('Key is revoked already'),
+    )
+    await expect(revoke(index + 1)).rejects.toMatchObject(state('Key is revoked already'))
+    await opened(at, { action: 'keys.destroy', key })
+    await revoke(1)
+  })
+
   it('with the signature of one lead, and to a lead who asked', async () => {
     const { at } = await controlled()
     const wish = { action: 'tenant.close' as const, reason }
@@ -456,8 +489,7 @@ describe('a tenant that is closed', () => {
     expect(active.map(({ purpose }) => purpose).sort()).toEqual(['evidence', 'fast', 'log'])
     for (const { keyId, purpose } of active) {
       if (purpose === 'log') continue
-      const view = await approved(at, { action: 'keys.destroy', key: keyId })
-      await expect(execute(at, view)).rejects.toMatchObject({
+      await expect(opened(at, { action: 'keys.destroy', key: keyId })).rejects.toMatchObject({
         code: 'INPUT_KEY_STATE',
         message: expect.stringContaining('Key stays with the log of a closed tenant') as string,
       })

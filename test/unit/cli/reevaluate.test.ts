@@ -151,6 +151,11 @@ it('refuses what does not tell which policies were active', async () => {
     entries: entries.map((entry, i) => (i === 1 ? { ...entry, payload: null } : entry)),
   }))
   expect(readSelectionGround(gone, admin)).toMatch(/was erased$/)
+  // How far it reaches is not known then, and so not whether the decision is older.
+  const endless = changed(({ checkpoint }) => ({
+    checkpoint: checkpoint.replace(/\n\d+\n/, '\n\n'),
+  }))
+  expect(readSelectionGround(endless, admin)).toBe('Tree size is not a number up to 2^53-1')
   writeFileSync(join(test.directory, 'cut.json'), cut)
   const asking = ['fair.json', '--policies', 'cut.json']
   const files = { 'fair.json': fair }

@@ -415,5 +415,9 @@ describe('BIP-340', () => {
     const bare = encodeHex(signSchnorr(secret, challenge))
     expect(approverKeyKinds['BIP-340'].verify(key, challenge, bare).verdict).toBe('invalid')
     expect(decodeHex(key)).toHaveLength(32)
+    expect(approverKeyKinds['BIP-340'].verify('no key', challenge, bare)).toMatchObject({
+      reason: 'Key or signature is not in hexadecimal',
+      verdict: 'invalid',
+    })
   })
 })

@@ -390,6 +390,11 @@ describe('fsck', () => {
       ['INSERT INTO tiles SELECT tenant, 5, 9, hashes FROM tiles LIMIT 1'],
       /^tile null: Tile belongs to no tree/,
     ],
+    [
+      'a tile above the root',
+      ['INSERT INTO tiles SELECT tenant, 2, 0, hashes FROM tiles LIMIT 1'],
+      /^tile null: Tile belongs to no tree of this size: 2\/0/,
+    ],
   ])('names %s', async (_, sql, expected) => {
     expect(told(await check({ sql, world: large }))).toContainEqual(expect.stringMatching(expected))
   })

@@ -526,7 +526,10 @@ describe('a server that lies', () => {
       code: 'INPUT_TOO_LARGE',
     })
     const slow = new LogSource({ timeoutMs: 100, url: `${url}/slow` })
-    await expect(slow.checkpoint()).rejects.toMatchObject({ code: 'LOG_BUSY' })
+    await expect(slow.checkpoint()).rejects.toMatchObject({
+      code: 'LOG_BUSY',
+      message: `Log cannot be reached (TimeoutError): ${url}/slow/checkpoint`,
+    })
   })
 
   it('or is away is tried again', async () => {
@@ -593,6 +596,7 @@ describe('evidence', () => {
       ['a leaf that is not in the log', { ...twice, leaves: [one, { ...two, leaf: one.leaf }] }],
       ['a leaf of another index', { ...twice, leaves: [one, { ...two, index: two.index - 1 }] }],
       ['no proof', { ...twice, leaves: [one, { ...two, proof: [] }] }],
+      ['a node beside leaves', { ...twice, node }],
       ['a fork under leaves', { ...twice, notes: [...twice.notes, note] }],
       ['a bent checkpoint', { ...twice, notes: [(twice.notes[0] ?? '').replace('8', '9')] }],
       ...(['fork', 'head', 'chain', 'gap', 'time', 'leaf'] as const).map(

@@ -81,7 +81,7 @@ export async function publicKeyOf(context: Context, flags: ApproverFlags): Promi
 
 /** What stock ssh-keygen makes of a text; it asks for passphrase or touch by itself. */
 async function sshSign({ io }: Context, ssh: string, text: string): Promise<string> {
-  const args = ['-Y', 'sign', '-f', resolve(io.cwd, ssh), '-n', labels.override]
+  const args = ['-q', '-Y', 'sign', '-f', resolve(io.cwd, ssh), '-n', labels.override]
   const child = spawn('ssh-keygen', args, { stdio: ['pipe', 'pipe', 'inherit'] })
   const chunks: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))

@@ -2,7 +2,9 @@
 // the root.
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { unreached } from '../log/log-source.ts'
 import { tilePath } from '../merkle/tiles.ts'
+import { claimedCheckpoint } from '../verify/verify-checkpoint.ts'
 import { Usage } from './complain.ts'
 
 /** What is fetched, and for how long. */
@@ -23,12 +25,6 @@ const width = 256
 const maxBundleBytes = width * (2 + 0xffff)
 const timeoutMs = 30_000
 const parallel = 4
-
-/** Why a request came to nothing: what the system said, which fetch hides. */
-function reasonOf(error: unknown): string {
-  const { cause, name } = error instanceof Error ? error : new Error('', { cause: error })
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : name
-}
 
 /** The bytes of a path, or undefined where there is nothing. @throws {@link Usage} */
 async function get(
@@ -56,24 +52,42 @@ async function get(
     return Buffer.concat(chunks)
   } catch (error) {
     if (error instanceof Usage) throw error
-    throw new Usage(`Log cannot be read (${reasonOf(error)}): ${url}`)
+    throw new Usage(`Log cannot be read (${unreached(error)}): ${url}`)
   }
+}
+
+const within = (url: string, path: string): string => `${url.replace(/\/+$/, '')}/${path}`
+
+/** How many entries the log shows by its newest checkpoint, which is not believed either. */
+async function publishedSize(options: CopyOptions): Promise<number> {
+  const note = await get(within(options.url, 'checkpoint'), options)
+  const checkpoint = claimedCheckpoint(Buffer.from(note ?? []).toString())
+  return typeof checkpoint === 'string' ? 0 : checkpoint.size
+}
+
+/** How wide a bundle may be where it is served. A static tree holds only the sizes that were published: what is due may stand in a wider one. */
+async function* widthsOf(options: CopyOptions, start: number): AsyncGenerator<number> {
+  const due = Math.min(width, options.size - start)
+  yield due
+  if (due === width) return
+  yield width
+  const grown = (await publishedSize(options)) - start
+  if (grown > due && grown < width) yield grown
 }
 
 async function copyBundle(options: CopyOptions, n: number): Promise<void> {
   const { directory, size, url } = options
   const path = (entries: number): string => `tile/${tilePath('entries', n, entries)}`
-  const due = Math.min(width, size - n * width)
-  // Where the log has grown since, the partial bundle may be gone for the full one.
-  for (const entries of new Set([due, width])) {
-    const bundle = await get(`${url.replace(/\/+$/, '')}/${path(entries)}`, options)
+  for await (const entries of widthsOf(options, n * width)) {
+    const bundle = await get(within(url, path(entries)), options)
     if (bundle === undefined) continue
     const file = join(directory, path(entries))
     await mkdir(dirname(file), { recursive: true })
     await writeFile(file, bundle)
     return
   }
-  throw new Usage(`Log does not have its entries ${n * width} to ${n * width + due - 1}: ${url}`)
+  const last = Math.min(size, (n + 1) * width) - 1
+  throw new Usage(`Log does not have its entries ${n * width} to ${last}: ${url}`)
 }
 
 /**

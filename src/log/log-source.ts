@@ -37,6 +37,12 @@ async function readBody(response: Response, maxBytes: number): Promise<Uint8Arra
   return concat(...chunks)
 }
 
+/** Why a request came to nothing: what the system said, which fetch hides. */
+export function unreached(error: unknown): string {
+  const { cause, name } = error instanceof Error ? error : new Error('', { cause: error })
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : name
+}
+
 function refusal(status: number, url: string): Failure {
   if (status === 401 || status === 403)
     return new Failure('AUTH_INVALID', `Log wants another API key (status ${status}): ${url}`)
@@ -130,7 +136,9 @@ export class LogSource {
     } catch (cause) {
       if (cause instanceof Failure) throw cause
       signal?.throwIfAborted()
-      throw new Failure('LOG_BUSY', `Log cannot be reached: ${url}`, { cause })
+      throw new Failure('LOG_BUSY', `Log cannot be reached (${unreached(cause)}): ${url}`, {
+        cause,
+      })
     }
   }
 }

@@ -6,6 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { formatCheckpoint } from '../../../src/merkle/checkpoint.ts'
+import { formatNote } from '../../../src/merkle/note.ts'
 import { entryBundle, tilePath } from '../../../src/merkle/tiles.ts'
 import { fingerprint } from '../../../src/dossier/trust-root.ts'
 import { forgeDossier, type Published } from '../../support/forge-dossier.ts'
@@ -227,6 +229,33 @@ describe('verify with a copy of the log that is fetched', () => {
     expect([code, stdout]).toEqual([0, expect.stringContaining('complete as of size')])
     expect(readdirSync(copies)).toEqual([])
   })
+
+  it.each([
+    ['at a later size alone', 1, 1, 0],
+    ['with a full bundle', 256, 256, 0],
+    ['without the bundle of its checkpoint', 2, 1, 2],
+    ['at an earlier size alone', -1, -1, 2],
+  ])(
+    'finds a dossier’s leaves in a tree that was published %s',
+    async (_, told, held, expected) => {
+      const leaves = leavesOf(world.each)
+      const later = Array.from({ length: 256 }, () => Buffer.from('later'))
+      const sizeOf = (more: number): number => Math.min(256, leaves.length + more)
+      const bundle = entryBundle([...leaves, ...later].slice(0, sizeOf(held)))
+      const checkpoint = { origin: 'o', size: leaves.length + told, root: new Uint8Array(32) }
+      const line = { name: 'o', keyId: 1, signature: new Uint8Array(64) }
+      const files = new Map<string | undefined, Uint8Array | string>([
+        [`/log/tile/${tilePath('entries', 0, sizeOf(held))}`, bundle],
+        ['/log/checkpoint', formatNote(formatCheckpoint(checkpoint), [line])],
+      ])
+      const [url] = await serve(({ url }, response) => {
+        response.writeHead(files.has(url) ? 200 : 404).end(files.get(url))
+      })
+      const { code, stderr } = await trusting('allow.json', '--entries', url)
+      expect(code).toBe(expected)
+      expect(stderr.includes('Log does not have its entries 0 to ')).toBe(expected === 2)
+    },
+  )
 
   it('says why the log cannot be read, and leaves nothing', async () => {
     const [url, copies] = await serve((request) => request.socket.destroy())

@@ -9,6 +9,7 @@ import type { Context, TenantFlags } from './command.ts'
 import type { ReadingService } from './composition.ts'
 import { exitCodes } from './complain.ts'
 import { whileReading } from './evidence.ts'
+import { expectName } from './files.ts'
 import type { Mark } from './growing-file.ts'
 import { listenForInterrupt, signalExit } from './interrupt.ts'
 import { formatIndex } from './period-index.ts'
@@ -191,6 +192,7 @@ async function run(
 
 /** `audit export` */
 export async function exportPeriod(context: Context, flags: AuditFlags): Promise<number> {
+  expectName(flags.output)
   const request = requestOf(flags)
   return whileReading(context, flags, (service) => run(context, service, flags, request))
 }

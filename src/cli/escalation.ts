@@ -142,14 +142,14 @@ export async function answerEscalation(
 export async function printChallenge(
   context: Context,
   id: string,
-  { answer, out, reason, ...flags }: ChallengeFlags,
+  { answer, out = '-', reason, ...flags }: ChallengeFlags,
 ): Promise<number> {
   const { challenge } = await whileWriting(context, flags, async (service) => {
     const due = await service.challengeEscalation(flags.tenant, id, { answer, reason })
     await briefOnEscalation(context, service, flags.tenant, id)
     return due
   })
-  if (out === undefined) await context.out.write(challenge)
+  if (out === '-') await context.out.write(challenge)
   else await writeWhole(context.io.cwd, out, utf8(challenge))
   return exitCodes.done
 }

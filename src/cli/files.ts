@@ -14,14 +14,18 @@ const pieceBytes = 1 << 18
 const reasonOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
 
+/** Refuses what elsewhere names a standard stream, even where a file is called so: somebody else's would be taken. */
+export function expectName(name: string, instead = './- for one that is called so'): void {
+  if (name === '-') throw new Usage(`The name of a file is expected, ${instead}: -`)
+}
+
 /** Refuses a name behind which there is no readable file. It is not opened: it may be a pipe. */
 export async function expectReadable(cwd: string, name: string): Promise<void> {
+  expectName(name, '/dev/stdin for standard input')
   const path = resolve(cwd, name)
   try {
     await access(path, constants.R_OK)
   } catch (error) {
-    if (name === '-')
-      throw new Usage('The name of a file is expected, /dev/stdin for standard input: -')
     throw new Usage(`File cannot be read (${reasonOf(error)}): ${name}`)
   }
   if ((await stat(path)).isDirectory())
@@ -68,6 +72,7 @@ export async function readBounded(
 
 /** Refuses a name that something has already, be it readable or not. @throws {@link Failure} INPUT_EXISTS */
 export async function refuseExisting(cwd: string, name: string): Promise<void> {
+  expectName(name)
   const there = await lstat(resolve(cwd, name)).then(
     () => true,
     () => false,
@@ -135,6 +140,7 @@ async function replace({ mode, path }: Place, content: Uint8Array): Promise<void
  * @throws {@link Usage}, or {@link Failure} STORE_FULL, STORE_FAILED; what was there before is then still there
  */
 export async function writeWhole(cwd: string, name: string, content: Uint8Array): Promise<void> {
+  expectName(name)
   const path = resolve(cwd, name)
   try {
     const place = await placeOf(path)

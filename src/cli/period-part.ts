@@ -208,7 +208,9 @@ async function openBoth(
 /** Refuses a path that is no place for a file. */
 async function expectPlace(output: string): Promise<void> {
   const found = await stat(output).catch(() => undefined)
-  if (found !== undefined && !found.isFile())
+  // Behind the name of what a process has open may be a file, but beside it is no place for others.
+  const opened = /^\/(?:dev\/(?:fd\/|std)|proc\/)/.test(output)
+  if (opened || (found !== undefined && !found.isFile()))
     throw new Usage(`The name of a file is expected, for there will be others beside it: ${output}`)
 }
 

@@ -30,9 +30,9 @@ export function standingRows(
 export async function writeChallenge(
   { io, out }: Context,
   challenge: string,
-  file: string | undefined,
+  file = '-',
 ): Promise<number> {
-  if (file === undefined) await out.write(challenge)
+  if (file === '-') await out.write(challenge)
   else await writeWhole(io.cwd, file, utf8(challenge))
   return exitCodes.done
 }

@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import {
   appendFileSync,
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -325,6 +327,21 @@ describe('an export that was interrupted', () => {
     await refused()
     writeFileSync(join(cwd, 'a.jsonl.journal'), journal)
     expect((await audit(['-o', 'a.jsonl'])).code).toBe(0)
+  })
+
+  it('takes no name of an open file, beside which is no place for others', async () => {
+    writeFileSync(join(cwd, 'open'), '')
+    const fd = openSync(join(cwd, 'open'), 'r+')
+    try {
+      for (const name of ['-', `/dev/fd/${fd}`, `/proc/self/fd/${fd}`]) {
+        const { code, stderr, stdout } = await audit(['-o', name])
+        expect([name, code, stdout]).toEqual([name, 2, ''])
+        expect(stderr).toContain('The name of a file is expected, ')
+      }
+    } finally {
+      closeSync(fd)
+    }
+    expect((await audit(['-o', './-'])).code).toBe(0)
   })
 
   it('goes on after a disk was full, of which it says so', async () => {

@@ -47,6 +47,7 @@ describe('whoever signs an override', () => {
     const ran = await runOver(at.service, ['override', 'challenge', id])
     expect(ran.code).toBe(0)
     expect(ran.stdout).toBe((await at.service.readOverride('default', id)).challenge)
+    expect(await runOver(at.service, ['override', 'challenge', id, '-o', '-'])).toEqual(ran)
     const says = ran.stderr.split('\n')
     for (const line of [
       'What the log says of what is signed:',
@@ -217,11 +218,14 @@ describe('whoever answers', () => {
     const at = await controlled()
     const { id } = await at.notarise(heldRequest(1, { ...unsafe, decideWithinSeconds: 600 }))
     for (const args of [
-      ['challenge', id, '--answer', 'approve', '--reason', 'Checked'],
+      ['challenge', id, '--answer', 'approve', '--reason', 'Checked', '-o', '-'],
       ['approve', id, '--reason', 'Checked'],
       ['reject', id, '--reason', 'Checked'],
     ]) {
-      const { stderr } = await runOver(at.service, ['escalation', ...args])
+      const { stderr, stdout } = await runOver(at.service, ['escalation', ...args])
+      expect(stdout).toMatch(
+        args[0] === 'challenge' ? /^Countersign escalation v1\n/ : /^$|^decision/,
+      )
       for (const line of [
         '  action         amount: 250000',
         '  escalation     pending',

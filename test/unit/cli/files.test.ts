@@ -83,6 +83,15 @@ it('reads no more of what has no size either, and the whole of a pipe', async ()
   expect(await readBounded(path, 'pipe', 100)).toEqual(content.subarray(0, 3))
 })
 
+it('takes no file that is called as standard input and output are, unless it is said so', async () => {
+  const path = directory()
+  writeFileSync(join(path, '-'), 'planted')
+  await expect(readBounded(path, '-', 9)).rejects.toThrow('/dev/stdin for standard input: -')
+  await expect(writeWhole(path, '-', content)).rejects.toThrow('The name of a file is expected')
+  await expect(refuseExisting(path, '-')).rejects.toThrow('The name of a file is expected')
+  expect(Buffer.from(await readBounded(path, './-', 9)).toString()).toBe('planted')
+})
+
 it('says of a name why it cannot be read', async () => {
   const path = directory()
   await expect(readBounded(path, 'nowhere', 9)).rejects.toThrow(/\(ENOENT\): nowhere$/)

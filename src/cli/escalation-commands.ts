@@ -119,7 +119,7 @@ function defineSigning({ context, escalations, outcome, program }: Defining<'esc
   )
   withReason(ofTenant(writing(challenge.argument('<id>', 'id of the decision'))))
     .addOption(answerOption())
-    .option('-o, --out <file>', 'file to write it to')
+    .option('-o, --out <file>', 'file to write (default: standard output)')
   act(program, challenge, outcome, async (flags: ChallengeFlags, [decision]) => {
     wholeReason(flags)
     return (await import('./escalation.ts')).printChallenge(context, wholeId(decision), flags)

@@ -2,7 +2,7 @@
 import type { Context } from './command.ts'
 import type { InitFlags, ServeFlags } from './composition.ts'
 import { exitCodes } from './complain.ts'
-import { listenForInterrupt, signalExit } from './interrupt.ts'
+import { listenForInterrupt } from './interrupt.ts'
 import { formatTable, jsonLine } from './terminal.ts'
 
 interface Printed {
@@ -62,7 +62,7 @@ export async function serve(
     const asked = await Promise.race([interrupt.asked, server.ended])
     if (asked === undefined) return 1
     const closed = server.close().then(() => exitCodes.done)
-    return await Promise.race([closed, interrupt.insisted.then(() => signalExit.SIGINT)])
+    return await Promise.race([closed, interrupt.insisted])
   } finally {
     interrupt.stop()
   }

@@ -32,8 +32,8 @@ export interface Interrupt {
   readonly received: Signal | undefined
   /** Resolves with the first signal. */
   readonly asked: Promise<Signal>
-  /** Resolves when a second signal insists. */
-  readonly insisted: Promise<void>
+  /** Resolves when a second signal insists, with what a shell expects then. */
+  readonly insisted: Promise<number>
   stop(): void
 }
 
@@ -41,11 +41,11 @@ export interface Interrupt {
 export function listenForInterrupt(signals: Io['signals'], clock = Date.now): Interrupt {
   const controller = new AbortController()
   const { promise: asked, resolve: ask } = Promise.withResolvers<Signal>()
-  const { promise: insisted, resolve: insist } = Promise.withResolvers<undefined>()
+  const { promise: insisted, resolve: insist } = Promise.withResolvers<number>()
   let first: { readonly name: Signal; readonly at: number } | undefined
   const listener = (name: Signal): void => {
     if (first !== undefined) {
-      if (clock() - first.at >= echoMs) insist(undefined)
+      if (clock() - first.at >= echoMs) insist(signalExit[name])
       return
     }
     first = { name, at: clock() }

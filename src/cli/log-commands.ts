@@ -96,7 +96,7 @@ function defineFsck({ context, log, outcome, program }: Defining<'log'>): void {
   const command = define(
     log,
     'fsck',
-    'Checks everything that can be recomputed: entries, signatures, streams, tiles, checkpoints, pin, trust roots, and every row that repeats what the log says. Names the first wrong index. Changes nothing and works beside a running server, on the moment at which it began. Exit 3 when something is wrong.',
+    'Checks everything that can be recomputed: entries, signatures, streams, tiles, checkpoints, pin, trust roots, and every row that repeats what the log says. Names the first wrong index. Changes nothing and works beside a running server, on the moment at which it began. Exit 3 when something is wrong, 4 when nothing is but something stays open.',
     ['log fsck', 'log fsck --tenant default --trust trust-root.json --unseal --json'],
   )
     .option('--trust <file>', 'trust root to take keys from (default: the newest in the database)')

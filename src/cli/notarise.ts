@@ -187,7 +187,7 @@ export async function notarise(
   })
   try {
     // Who insists does not wait for the end of what is in flight; it may be durable or not, as after a crash.
-    return await Promise.race([work, interrupt.insisted.then(() => signalExit.SIGINT)])
+    return await Promise.race([work, interrupt.insisted])
   } finally {
     interrupt.stop()
   }

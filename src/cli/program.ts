@@ -18,16 +18,23 @@ import { definePolicy } from './policy-commands.ts'
 import { defineProposal } from './proposal-commands.ts'
 import { defineRoster } from './roster-commands.ts'
 import { defineWebhooks } from './webhook-commands.ts'
+import { printable } from './terminal.ts'
 import { defineWitness } from './witness-commands.ts'
 
 const maxColumns = 100
 
 const epilogue = `
 Exit codes:
-  0  done, or every dossier is valid      3  some evidence is bad
-  1  refused                              4  none is bad, some inconclusive, unprovable or erased
-  2  usage, configuration or input       70  a defect of Countersign
-                                         75  not now, try again`
+    0  done, or every dossier is valid
+    1  refused, or the answer is no: a policy denies, a case fails, something would change
+    2  usage, configuration or input
+    3  some evidence is bad
+    4  none is bad, some inconclusive, unprovable or erased
+   70  a defect of Countersign
+   75  not now: try again, or two leads must sign first
+  130  interrupted (SIGINT)
+  141  nobody reads the output any more
+  143  interrupted (SIGTERM); serve that ends in order exits 0`
 
 /** The program, which puts what becomes of a command into `outcome`. */
 export function createProgram(context: Context, version: string, outcome: Outcome): Command {
@@ -53,7 +60,13 @@ export function createProgram(context: Context, version: string, outcome: Outcom
       getOutHasColors: () => false,
       getErrHasColors: () => false,
       outputError: (text, write) => {
-        write(text.replace(/^error: /, 'countersign: '))
+        write(
+          text
+            .replace(/^error: /, 'countersign: ')
+            .split('\n')
+            .map(printable)
+            .join('\n'),
+        )
       },
     })
     .configureHelp({

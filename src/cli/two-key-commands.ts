@@ -66,7 +66,7 @@ export function defineChallenge({ context, of, outcome, program, requests }: Par
   )
   ofTenant(writing(challenge.argument('<id>', `id of the ${of.idOf}`))).option(
     '-o, --out <file>',
-    'file to write it to',
+    'file to write (default: standard output)',
   )
   act(program, challenge, outcome, async (flags: TenantFlags & { out?: string }, [request]) =>
     (await of.load()).printChallenge(context, of.wholeId(request), flags),

@@ -12,7 +12,7 @@ import type { Context } from './command.ts'
 import type { WitnessFlags } from './composition.ts'
 import { exitCodes, Usage } from './complain.ts'
 import { readBounded } from './files.ts'
-import { listenForInterrupt, signalExit } from './interrupt.ts'
+import { listenForInterrupt } from './interrupt.ts'
 import { date, formatTable, jsonLine, printable } from './terminal.ts'
 
 /** Flags of the commands about a witness. */
@@ -70,7 +70,7 @@ export async function serveWitness(
     if (json !== true) err.note(policyLines(vkeys, url))
     await interrupt.asked
     const closed = server.close().then(() => exitCodes.done)
-    return await Promise.race([closed, interrupt.insisted.then(() => signalExit.SIGINT)])
+    return await Promise.race([closed, interrupt.insisted])
   } finally {
     interrupt.stop()
   }

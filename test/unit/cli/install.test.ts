@@ -88,13 +88,16 @@ describe('serve', () => {
     expect(JSON.parse((await ran).stdout)).toEqual({ url: 'http://127.0.0.1:1', devToken: null })
   })
 
-  it('exits 130 at once when a second signal insists', async () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ])('exits at once when a second signal insists: %s', async (signal, exit) => {
     const { ran, signals } = serving({ close: () => new Promise(() => undefined) })
     await listening(signals)
     signals.emit('SIGTERM', 'SIGTERM')
     await new Promise((done) => setTimeout(done, 320))
-    signals.emit('SIGTERM', 'SIGTERM')
-    expect((await ran).code).toBe(130)
+    signals.emit(signal, signal)
+    expect((await ran).code).toBe(exit)
   })
 
   it('does not go on where nobody can be told its URL', async () => {

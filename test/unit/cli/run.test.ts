@@ -47,6 +47,18 @@ describe('the command line', () => {
     expect(stderr).not.toBe('')
   })
 
+  it('spells out what could move the cursor in the mistakes that it tells', async () => {
+    for (const argv of [
+      ['\x1b[2J'],
+      ['tenant', 'list', '--\x1b[2J'],
+      ['serve', '--port', '\x1b[2J'],
+    ]) {
+      const { code, stderr } = await run(argv)
+      expect([code, stderr]).toEqual([2, expect.stringContaining(String.raw`\u001b[2J`)])
+      expect(stderr).not.toContain('\x1b')
+    }
+  })
+
   it('takes options about the installation behind the command and in front of it', async () => {
     const seen: GlobalFlags[] = []
     const openReading = (flags: GlobalFlags): Promise<ReadingService> => {

@@ -96,6 +96,12 @@ export class Call {
     }
   }
 
+  /** @throws {@link Failure} LOG_BUSY when the caller has left, or was told that time is up */
+  expectThere(): void {
+    this.#checkTime()
+    if (this.#request.socket.destroyed) throw new Failure('LOG_BUSY', 'The caller has left')
+  }
+
   #checkTime(): void {
     if (this.#isOver) throw new Failure('LOG_BUSY', 'The caller was answered already')
   }

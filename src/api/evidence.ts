@@ -6,10 +6,11 @@ import { trustRootQuerySchema } from '../wire/decision.ts'
 import { reportSchema } from '../wire/report.ts'
 import type { Admission } from './admission.ts'
 import { jsonReply, route, type Route } from './route.ts'
+import { TenantLines } from './tenant-lines.ts'
 
 const json = 'application/json'
 
-const dossierRoute = (service: Service, admit: Admission): Route =>
+const dossierRoute = (service: Service, admit: Admission, lines: TenantLines): Route =>
   route(
     admit.scope('decisions:read'),
     {
@@ -22,7 +23,7 @@ const dossierRoute = (service: Service, admit: Admission): Route =>
       const id = call.decisionId()
       return {
         status: 200,
-        body: await service.exportDossier(tenant, id),
+        body: await lines.run(call, tenant, () => service.exportDossier(tenant, id)),
         type: dossierType,
         headers: { 'Content-Disposition': `attachment; filename="${id}.dossier.json"` },
       }
@@ -51,7 +52,12 @@ const bundleRoute = (service: Service, admit: Admission): Route =>
     },
   )
 
-const verifyRoute = (service: Service, admit: Admission, maxBytes: number): Route =>
+const verifyRoute = (
+  service: Service,
+  admit: Admission,
+  lines: TenantLines,
+  maxBytes: number,
+): Route =>
   route(
     admit.anyKey,
     {
@@ -63,7 +69,8 @@ const verifyRoute = (service: Service, admit: Admission, maxBytes: number): Rout
     },
     async (call, { tenant }) => {
       const dossier = await call.bytes([dossierType, json], maxBytes)
-      return jsonReply(200, await service.verify(tenant, dossier))
+      const verified = lines.run(call, tenant, () => service.verify(tenant, dossier))
+      return jsonReply(200, await verified)
     },
   )
 
@@ -89,9 +96,12 @@ export const evidenceRoutes = (
   service: Service,
   admit: Admission,
   maxBytes: number,
-): readonly Route[] => [
-  dossierRoute(service, admit),
-  bundleRoute(service, admit),
-  verifyRoute(service, admit, maxBytes),
-  trustRootRoute(service, admit),
-]
+): readonly Route[] => {
+  const lines = new TenantLines()
+  return [
+    dossierRoute(service, admit, lines),
+    bundleRoute(service, admit),
+    verifyRoute(service, admit, lines, maxBytes),
+    trustRootRoute(service, admit),
+  ]
+}

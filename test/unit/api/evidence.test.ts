@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
+import { describe, expect, it, vi } from 'vitest'
+import { Call } from '../../../src/api/call.ts'
 import { reportSchema } from '../../../src/wire/report.ts'
 import { askApp } from '../../support/ask-app.ts'
 import { fakeToken } from '../../support/fake-service.ts'
@@ -24,6 +27,56 @@ describe('evidence over HTTP', () => {
     await expect(ask(`/v1/decisions/${id}/dossier`)).rejects.toThrow('fetch failed')
     expect(log.at(-1)).toContain('answer was not sent')
     expect((await ask('/healthz')).status).toBe(200)
+  })
+
+  it('makes one dossier of a tenant at a time, and keeps no other tenant waiting', async () => {
+    const { ask, notarise, service } = createEdge()
+    const id = await notarise()
+    const begun: string[] = []
+    const first = Promise.withResolvers<Uint8Array>()
+    const made = Uint8Array.of(1)
+    service.exportDossier = (tenant) => {
+      begun.push(tenant)
+      return begun.length === 1 ? first.promise : Promise.resolve(made)
+    }
+    const path = `/v1/decisions/${id}/dossier`
+    const own = [ask(path), ask(path)]
+    await vi.waitFor(() => {
+      expect(begun).toEqual(['acme'])
+    })
+    expect((await ask(path, { token: fakeToken('open') })).status).toBe(200)
+    expect(begun).toEqual(['acme', 'open'])
+    first.reject(new Error('Broken'))
+    expect((await Promise.all(own)).map(({ status }) => status).sort()).toEqual([200, 500])
+    expect(begun).toEqual(['acme', 'open', 'acme'])
+  })
+
+  it('makes no dossier for those who were told that time is up', async () => {
+    const { ask, notarise, service } = createEdge({ requestTimeoutMs: 100 })
+    const id = await notarise()
+    const begun: string[] = []
+    const first = Promise.withResolvers<Uint8Array>()
+    service.exportDossier = (_, stream) => {
+      begun.push(stream)
+      return begun.length === 1 ? first.promise : Promise.resolve(Uint8Array.of(1))
+    }
+    const path = `/v1/decisions/${id}/dossier`
+    const late = await Promise.all([ask(path), ask(path), ask(path)])
+    for (const response of late) await expectProblem(response, 503, 'LOG_BUSY')
+    first.resolve(Uint8Array.of(1))
+    expect((await ask(path)).status).toBe(200)
+    expect(begun).toEqual([id, id])
+  })
+
+  it.each([true, false])('works for who is there alone: left is %s', (left) => {
+    const socket = new Socket()
+    const call = new Call(new IncomingMessage(socket), { path: '/', query: '' }, {})
+    const asking = () => {
+      call.expectThere()
+    }
+    if (left) socket.destroy()
+    if (left) expect(asking).toThrow('The caller has left')
+    else expect(asking).not.toThrow()
   })
 
   it('hands a dossier to be verified byte for byte, also when it is none', async () => {

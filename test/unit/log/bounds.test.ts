@@ -101,6 +101,21 @@ describe('the queue', () => {
   })
 })
 
+describe('a checkpoint', () => {
+  it('is kept a second after the last that was, and no sooner', async () => {
+    let now = 1_800_000_000_000
+    const { log, store } = await openLog({ clock: () => now })
+    for (const [n, later] of [0, 999, 1].entries()) {
+      now += later
+      await log.append(entry(n))
+    }
+    const kept = await store.listKeptCheckpoints('acme', -1, 10)
+    expect(kept.map(({ size }) => size)).toEqual([1, 3])
+    await log.close()
+    await store.close()
+  })
+})
+
 describe('a stream', () => {
   it('refuses a step that is taken, skipped, or follows something else, and spoils nobody else’s', async () => {
     const { log, store } = await openLog()

@@ -137,7 +137,9 @@ describe('a frame', () => {
   })
 
   it('is refused by its length, before anything of it has come', () => {
-    expect(() => [...new FrameReader(maxCallBytes).push(headOf(maxCallBytes + 1))]).toThrow()
+    expect(() => [...new FrameReader(maxCallBytes).push(headOf(maxCallBytes + 1))]).toThrow(
+      `larger than ${maxCallBytes} bytes`,
+    )
     expect([...new FrameReader(maxCallBytes).push(headOf(maxCallBytes))]).toEqual([])
   })
 })

@@ -16,7 +16,7 @@ describe('the health of key providers, asked from outside', () => {
     expect(health?.kekId).toMatch(/^env-/)
     expect(Date.now() - (health?.checkedAt ?? 0)).toBeLessThan(5000)
     expect(others).toEqual([])
-    expect(() => kek.use((bytes) => bytes)).toThrow()
+    expect(() => kek.use((bytes) => bytes)).toThrow('wiped')
   })
 
   it('is asked of each in a list, also where one cannot be configured', async () => {

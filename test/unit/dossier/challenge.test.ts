@@ -147,8 +147,8 @@ Execute by: 2026-09-21T14:23:20.000Z
     expect(() => formatChallenge({ ...good, decisionLeaf: null })).toThrow('its leaf')
     expect(() => formatChallenge({ ...good, executeBy: good.approveBy - 1 })).toThrow('after')
     expect(() => formatChallenge({ ...good, executeBy: good.approveBy })).not.toThrow()
-    expect(() => formatChallenge({ ...good, requesters: [] })).toThrow()
-    expect(() => formatChallenge({ ...good, justification: '\ud800' })).toThrow()
+    expect(() => formatChallenge({ ...good, requesters: [] })).toThrow('Not a challenge')
+    expect(() => formatChallenge({ ...good, justification: '\ud800' })).toThrow('Lone surrogate')
   })
 })
 

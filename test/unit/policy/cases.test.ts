@@ -76,7 +76,7 @@ it('takes the dialect that a bundle names before the one it is given', () => {
 it('reads a bundle as strictly as the dialect that it names', () => {
   const twice = '"bundle_id":"b","bundle_id":"c"'
   expect(readBundleSource(`{${twice}}`, '0.1').value).toEqual({ bundle_id: 'c' })
-  expect(() => readBundleSource(`{"dialect":"native",${twice}}`, '0.1')).toThrow()
+  expect(() => readBundleSource(`{"dialect":"native",${twice}}`, '0.1')).toThrow('bundle_id')
 })
 
 it('tells the format of a file from its name alone', () => {

@@ -345,7 +345,7 @@ async function perform(
 
 /** `demo` */
 export async function demo(
-  { err, io }: Context,
+  { err, io, out }: Context,
   { keep: name }: { readonly keep?: string },
 ): Promise<number> {
   // A place that cannot be written to is better told of before the tour than after it.
@@ -357,7 +357,10 @@ export async function demo(
   const kept = name === undefined ? undefined : { directory: resolve(io.cwd, name), name }
   try {
     const signal = await Promise.race([perform(play, kept), interrupt.asked])
-    return signal === undefined ? exitCodes.done : signalExit[signal]
+    if (signal !== undefined) return signalExit[signal]
+    // It was told without looking whether it could be.
+    await out.write('')
+    return exitCodes.done
   } catch (error) {
     if (!(error instanceof DemoFailed)) throw error
     err.note(`\ncountersign: ${error.message}\n`)

@@ -7,6 +7,7 @@ import { Secret } from '../crypto/secret.ts'
 import { readSecretFile } from '../kek/kek-file.ts'
 import type { Context } from './command.ts'
 import { Usage } from './complain.ts'
+import { Interrupted } from './interrupt.ts'
 import type { Io } from './terminal.ts'
 
 const maxBytes = 256
@@ -59,6 +60,7 @@ function askHidden({ err, io }: Context, { option, prompt }: Wanted): Promise<Se
     })
     // Ctrl-C would else only stop the reading, and Ctrl-D leave nobody to answer.
     terminal.once('SIGINT', () => {
+      reject(new Interrupted('SIGINT'))
       terminal.close()
     })
     terminal.once('close', () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { outcomeOf, runCountersign, startCountersign } from '../support/cli.ts'
+import { firstLineOf, outcomeOf, runCountersign, startCountersign } from '../support/cli.ts'
 
 const directory = (): string => {
   const path = mkdtempSync(join(tmpdir(), 'countersign-test-'))
@@ -31,6 +31,16 @@ it('the demonstration holds, leaves what it is told to leave, and nothing else',
   const files = kept.filter((name) => name !== 'trust-root.json')
   const verify = ['verify', ...files, '--trust', 'trust-root.json']
   expect((await runCountersign(verify, { cwd: join(cwd, 'kept') })).code).toBe(0)
+  expect(readdirSync(temporary)).toEqual([])
+})
+
+it('the demonstration does not say that all was told when its reader has gone', async () => {
+  const temporary = directory()
+  const child = startCountersign(['demo'], { cwd: directory(), env: { TMPDIR: temporary } })
+  await firstLineOf(child)
+  const outcome = outcomeOf(child)
+  child.stdout?.destroy()
+  expect(await outcome).toMatchObject({ code: 141, stderr: '' })
   expect(readdirSync(temporary)).toEqual([])
 })
 

@@ -173,18 +173,14 @@ describe('keys recover', () => {
   })
 
   it.each([
-    ['Ctrl-C', '\u0003'],
-    ['Ctrl-D', '\u0004'],
-  ])('gives up when %s is typed', async (_, key) => {
+    ['Ctrl-C', '\u0003', 130, 'Interrupted, and nothing is left of it'],
+    ['Ctrl-D', '\u0004', 2, 'Nothing was typed'],
+  ])('gives up when %s is typed', async (_, key, exit, said) => {
     const input = terminal()
     const ran = recover([], { input })
     setImmediate(() => input.write(key))
     const { code, stderr, typed } = await ran
-    expect([code, stderr, typed]).toEqual([
-      2,
-      expect.stringContaining('Nothing was typed'),
-      undefined,
-    ])
+    expect([code, stderr, typed]).toEqual([exit, expect.stringContaining(said), undefined])
   })
 
   it('that fails between two tenants says that it goes on', async () => {

@@ -225,19 +225,6 @@ describe('an order about keys', () => {
     expect(service.asked).toEqual([])
   })
 
-  it('asks no leads to destroy a key that signs, for they would sign in vain', async () => {
-    const service = new StoredKeys()
-    service.orderKeys = () =>
-      Promise.reject(new Failure('ACTION_REQUIRED', 'Two leads must sign this first'))
-    service.keys = [fakeKey]
-    const { code, stderr } = await order(['destroy', keyId, '--justification', 'old'], service)
-    expect([code, stderr]).toEqual([
-      1,
-      expect.stringContaining('countersign keys rotate evidence (INPUT_KEY_STATE)'),
-    ])
-    expect(service.asked.map(({ method }) => method)).not.toContain('openAction')
-  })
-
   it('that ends a key says first what will happen, and leaves counting to the service', async () => {
     const service = new StoredKeys()
     service.keys = [fakeKey]

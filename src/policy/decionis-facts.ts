@@ -5,7 +5,7 @@ import { Failure } from '../base/failure.ts'
 import type { ForeignMatcher, Matcher } from './bundle.ts'
 import { fit, refuse } from './bundle-schema.ts'
 import type { EvaluationContext } from './context.ts'
-import { decionisOperators, textOf } from './decionis-values.ts'
+import { decionisOperators, textOf, type KnownLists } from './decionis-values.ts'
 import { readEcmaPattern, type EcmaPattern } from './ecma-pattern.ts'
 import { missing, type Lookup } from './path.ts'
 import { PatternProblem } from './pattern-flags.ts'
@@ -66,6 +66,14 @@ const recordOf = (value: unknown): Facts =>
 function attachmentsOf(facts: Facts): readonly unknown[] {
   const found = [facts['attachments'], own(facts['evidence'], 'attachments')].find(Array.isArray)
   return (found as readonly unknown[] | undefined) ?? []
+}
+
+const lists = new WeakMap<EvaluationContext, KnownLists>()
+
+function listsOf(context: EvaluationContext): KnownLists {
+  const found = lists.get(context) ?? (new Map() as KnownLists)
+  lists.set(context, found)
+  return found
 }
 
 function factsOf(context: EvaluationContext): Facts {
@@ -174,7 +182,8 @@ export function readDecionisCondition(
   const compare = decionisOperators[operator]?.(wanted)
   return {
     ...matcher,
-    compare: (actual) => compare?.(actual === missing ? undefined : actual) ?? false,
+    compare: (actual, _, context) =>
+      compare?.(actual === missing ? undefined : actual, listsOf(context)) ?? false,
   }
 }
 

@@ -2,8 +2,8 @@
 
 import { includesText } from './find-text.ts'
 
-/** A comparison of what a fact is, or undefined where there is none. */
-type DecionisComparison = (actual: unknown) => boolean
+/** A comparison of what a fact is, or undefined where there is none; what is known of lists is of one request. */
+type DecionisComparison = (actual: unknown, lists: KnownLists) => boolean
 
 /** Makes ready what a fact is compared with. */
 type Operator = (wanted: unknown) => DecionisComparison
@@ -43,8 +43,11 @@ const isRead = (reading: unknown): boolean => reading !== undefined
 const leavesOf = (value: unknown): readonly unknown[] =>
   Array.isArray(value) ? value.flatMap(leavesOf) : [value]
 
-function groupAlike(wanted: unknown): readonly Alike[] {
-  const groups = Map.groupBy(leavesOf(wanted), (value) => readingsOf(value).map(isRead).join())
+/** Lists of a request whose values were read already, for many rules may look at one. Of lists that nobody changes meanwhile. */
+export type KnownLists = Map<readonly unknown[], readonly Alike[]>
+
+function groupAlike(value: unknown): readonly Alike[] {
+  const groups = Map.groupBy(leavesOf(value), (leaf) => readingsOf(leaf).map(isRead).join())
   return [...groups.values()].map((values) => {
     const read = values.map(readingsOf)
     return {
@@ -56,23 +59,32 @@ function groupAlike(wanted: unknown): readonly Alike[] {
   })
 }
 
-/** Whether two values are the same to Decionis: by the first reading that both have. A long list is compared with a long list in the time that reading both takes. */
+function groupOnce(list: readonly unknown[], lists: KnownLists): readonly Alike[] {
+  const groups = lists.get(list) ?? groupAlike(list)
+  lists.set(list, groups)
+  return groups
+}
+
+/** Whether a value of one group is the same as one of another: by the first reading that both have. */
+function isShared(a: Alike, b: Alike): boolean {
+  const by = readings.findIndex((_, i) => a.read[i] !== undefined && b.read[i] !== undefined)
+  const [few, many] = [a.read[by] ?? a.raw, b.read[by] ?? b.raw].sort((x, y) => x.size - y.size)
+  for (const one of few ?? []) if (many?.has(one) === true) return true
+  return false
+}
+
+/** Whether two values are the same to Decionis. A long list is compared with a long list in the time that reading both takes, once. */
 function same(wanted: unknown): DecionisComparison {
   const groups = groupAlike(wanted)
-  const isSame: DecionisComparison = (actual) => {
-    if (Array.isArray(actual)) return actual.some(isSame)
-    const found = readingsOf(actual)
-    return groups.some(({ raw, read }) => {
-      const by = found.findIndex((one, i) => isRead(one) && read[i] !== undefined)
-      return by < 0 ? raw.has(actual) : read[by]?.has(found[by]) === true
-    })
+  return (actual, lists) => {
+    const found = Array.isArray(actual) ? groupOnce(actual, lists) : groupAlike(actual)
+    return found.some((one) => groups.some((other) => isShared(one, other)))
   }
-  return isSame
 }
 
 const different: Operator = (wanted) => {
   const isSame = same(wanted)
-  return (actual) => !isSame(actual)
+  return (actual, lists) => !isSame(actual, lists)
 }
 
 const ordered =
@@ -89,8 +101,8 @@ function contains(wanted: unknown): DecionisComparison {
   const isSame = same(wanted)
   const b = textOf(wanted)
   const includes = b === undefined ? undefined : includesText(b)
-  return (actual) => {
-    if (Array.isArray(actual)) return actual.some(isSame)
+  return (actual, lists) => {
+    if (Array.isArray(actual)) return isSame(actual, lists)
     const a = textOf(actual)
     return a !== undefined && includes?.(a) === true
   }

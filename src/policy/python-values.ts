@@ -26,6 +26,15 @@ function sizeOf(object: object, sizes: Sizes | undefined): number {
   return size
 }
 
+const known = new WeakMap<object, readonly string[]>()
+
+/** The names of a bundle's object, read once: it may have many, and be compared with each item of a long list. */
+function namesOf(object: object): readonly string[] {
+  const names = known.get(object) ?? Object.keys(object)
+  known.set(object, names)
+  return names
+}
+
 function equalObjects(
   a: Readonly<Record<string, unknown>>,
   b: Readonly<Record<string, unknown>>,
@@ -33,7 +42,7 @@ function equalObjects(
   sizes: Sizes | undefined,
 ): boolean {
   // By the names of the bundle's: a request may have many.
-  const names = Object.keys(b)
+  const names = namesOf(b)
   return (
     names.every((name) => Object.hasOwn(a, name) && equal(a[name], b[name], sizes)) &&
     names.length === sizeOf(a, sizes)

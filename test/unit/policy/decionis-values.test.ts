@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { decionisOperators } from '../../../src/policy/decionis-values.ts'
+import { decionisOperators, type KnownLists } from '../../../src/policy/decionis-values.ts'
 
 const leaf = fc.constantFrom<unknown>(
   ...[
@@ -58,8 +58,9 @@ it('the same is what Decionis compares one by one', () => {
     fc.property(value, value, (actual, wanted) => {
       const same = isSame(actual, wanted)
       met[same ? 'same' : 'different']++
+      const lists: KnownLists = new Map()
       const answers = ['eq', 'in', 'ne', 'neq', 'not_in'].map((name) =>
-        decionisOperators[name]?.(wanted)(actual),
+        decionisOperators[name]?.(wanted)(actual, lists),
       )
       expect(answers).toEqual([same, same, !same, !same, !same])
     }),

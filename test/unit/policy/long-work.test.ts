@@ -32,6 +32,33 @@ it('compares a long list with a long list', () => {
   }
 })
 
+it('compares a long list, however deep it lies, in many rules of Decionis', () => {
+  const list = Array.from({ length: 30_000 }, (_, i) => `x${i}`)
+  const rules = (last: string): object => ({
+    rules: Array.from({ length: 1_000 }, (_, i) => ({
+      name: `r${i}`,
+      all: [{ field: 'x', op: 'eq', value: i === 999 ? last : `w${i}` }],
+      action: 'allow',
+    })),
+  })
+  for (const actual of [list, [list], [[list]]]) {
+    expect(status('decionis-block', rules('w999'), { x: actual })).toBe('REVIEW_REQUIRED')
+    expect(status('decionis-block', rules(' X29999'), { x: actual })).toBe('ALLOW')
+  }
+})
+
+it('compares a large object with the items of a long list', () => {
+  const value = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`n${i}`, i]))
+  const when = { kind: 'contains', field: 'x', value }
+  const holds = {
+    bundle_id: 'b',
+    policies: [{ id: 'p', rules: [{ id: 'r', effect: 'allow', when }] }],
+  }
+  const items = Array.from({ length: 20_000 }, () => ({}))
+  expect(status('native', holds, { x: items })).toBe('BLOCK')
+  expect(status('native', holds, { x: [...items, { ...value }] })).toBe('ALLOW')
+})
+
 it('looks for a long text in a long text', () => {
   const wanted = `${'a'.repeat(100_000)}b${'a'.repeat(100_000)}`
   const holding = { x: `aaa${wanted}` }

@@ -22,6 +22,7 @@ import {
 import { requireScope, type Admission } from './admission.ts'
 import type { Call } from './call.ts'
 import { jsonReply, route, type Reply, type Route } from './route.ts'
+import { TenantLines } from './tenant-lines.ts'
 
 const json = 'application/json'
 const defaultPage = 50
@@ -132,7 +133,7 @@ const listRoute = (service: Service, admit: Admission): Route =>
     },
   )
 
-const readRoute = (service: Service, admit: Admission): Route =>
+const readRoute = (service: Service, admit: Admission, lines: TenantLines): Route =>
   route(
     admit.scope('decisions:read'),
     {
@@ -141,11 +142,12 @@ const readRoute = (service: Service, admit: Admission): Route =>
       summary: 'Tells what is known of a decision',
       replies: { 200: { description: 'The decision', type: json, schema: decisionViewSchema } },
     },
-    async (call, { tenant }) => ({
-      status: 200,
-      body: formatView(await service.readDecision(tenant, call.decisionId())),
-      type: json,
-    }),
+    async (call, { tenant }) => {
+      const id = call.decisionId()
+      // Every step of it is checked.
+      const view = await lines.run(call, tenant, () => service.readDecision(tenant, id))
+      return { status: 200, body: formatView(view), type: json }
+    },
   )
 
 const claimRoute = (service: Service, admit: Admission, maxBytes: number): Route =>
@@ -201,7 +203,7 @@ export const decisionRoutes = (
 ): readonly Route[] => [
   notariseRoute(service, admit, new Evaluator(service, clock), maxBytes),
   listRoute(service, admit),
-  readRoute(service, admit),
+  readRoute(service, admit, new TenantLines()),
   claimRoute(service, admit, maxBytes),
   eraseRoute(service, admit, maxBytes),
 ]

@@ -51,6 +51,27 @@ describe('evidence over HTTP', () => {
     expect(begun).toEqual(['acme', 'open', 'acme'])
   })
 
+  it('reads one decision of a tenant at a time', async () => {
+    const { ask, notarise, service } = createEdge()
+    const path = `/v1/decisions/${await notarise()}`
+    const read = service.readDecision.bind(service)
+    const first = Promise.withResolvers<undefined>()
+    let begun = 0
+    service.readDecision = async (...given) => {
+      if (++begun === 1) await first.promise
+      return read(...given)
+    }
+    const both = [ask(path), ask(path)]
+    // Whoever comes later is answered, so the second would have begun.
+    expect((await ask('/v1/trust-root')).status).toBe(200)
+    await vi.waitFor(() => {
+      expect(begun).toBe(1)
+    })
+    first.resolve(undefined)
+    expect((await Promise.all(both)).map(({ status }) => status)).toEqual([200, 200])
+    expect(begun).toBe(2)
+  })
+
   it('makes no dossier for those who were told that time is up', async () => {
     const { ask, notarise, service } = createEdge({ requestTimeoutMs: 100 })
     const id = await notarise()

@@ -18,10 +18,11 @@ export default defineConfig({
         extends: true as const,
         test: {
           name: 'unit',
-          include: ['test/*.test.ts', 'test/{unit,vectors,contract,property,pins}/**/*.test.ts'],
+          include: ['test/*.test.ts', 'test/{unit,vectors,contract,pins}/**/*.test.ts'],
           testTimeout: 30_000,
         },
       },
+      project('property', { testTimeout: 30_000 }),
       project('integration', { testTimeout: 60_000, hookTimeout: 60_000 }),
       project('fault', {
         globalSetup: 'test/support/needs.ts',

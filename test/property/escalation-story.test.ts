@@ -1,21 +1,21 @@
 import { describe, expect, it } from 'vitest'
-import { encodeBase64 } from '../../../src/base/base64.ts'
-import { utf8 } from '../../../src/base/bytes.ts'
-import { ed25519 } from '../../../src/crypto/ed25519.ts'
-import { Secret } from '../../../src/crypto/secret.ts'
+import { encodeBase64 } from '../../src/base/base64.ts'
+import { utf8 } from '../../src/base/bytes.ts'
+import { ed25519 } from '../../src/crypto/ed25519.ts'
+import { Secret } from '../../src/crypto/secret.ts'
 import {
   formatEscalationChallenge,
   type EscalationChallenge,
-} from '../../../src/dossier/escalation-challenge.ts'
-import type { EscalationEvent } from '../../../src/dossier/escalation-events.ts'
-import type { DecisionMatter } from '../../../src/dossier/matters.ts'
-import { rosterDigest, type Roster } from '../../../src/dossier/roster.ts'
+} from '../../src/dossier/escalation-challenge.ts'
+import type { EscalationEvent } from '../../src/dossier/escalation-events.ts'
+import type { DecisionMatter } from '../../src/dossier/matters.ts'
+import { rosterDigest, type Roster } from '../../src/dossier/roster.ts'
 import {
   advanceEscalation,
   escalationGuards,
   type Escalation,
   type EscalationScene,
-} from '../../../src/verify/escalation-story.ts'
+} from '../../src/verify/escalation-story.ts'
 
 // Every interleaving of what reviewers, who asked, strangers, a clock, two leads, an erasure and a change of the roster can do to an escalation. Beside it
 // stands what ought to be allowed, told from what has happened. Each guard is taken away alone, and the two must then disagree somewhere.

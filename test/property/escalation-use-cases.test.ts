@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
-import { Failure } from '../../../src/base/failure.ts'
-import { verifyDossier } from '../../../src/verify/index.ts'
-import { heldRequest } from '../../support/reviewers.ts'
-import { foundTestService, principalOf, type TestService } from '../../support/service.ts'
+import { Failure } from '../../src/base/failure.ts'
+import { verifyDossier } from '../../src/verify/index.ts'
+import { heldRequest } from '../support/reviewers.ts'
+import { foundTestService, principalOf, type TestService } from '../support/service.ts'
 
 // Every interleaving of what can be done to a decision that is held, driven through the real use cases, a real log and a real database. Beside them stands
 // what ought to be allowed, told from what has happened. Each path gets a decision of its own, before a clock that only goes forward.

@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest'
-import { encodeBase64 } from '../../../src/base/base64.ts'
-import { utf8 } from '../../../src/base/bytes.ts'
-import { ed25519 } from '../../../src/crypto/ed25519.ts'
-import { Secret } from '../../../src/crypto/secret.ts'
-import { formatChallenge, type Challenge } from '../../../src/dossier/challenge.ts'
-import type { DecisionMatter } from '../../../src/dossier/matters.ts'
-import type { OverrideEvent } from '../../../src/dossier/override-events.ts'
-import { rosterDigest, type Roster } from '../../../src/dossier/roster.ts'
+import { encodeBase64 } from '../../src/base/base64.ts'
+import { utf8 } from '../../src/base/bytes.ts'
+import { ed25519 } from '../../src/crypto/ed25519.ts'
+import { Secret } from '../../src/crypto/secret.ts'
+import { formatChallenge, type Challenge } from '../../src/dossier/challenge.ts'
+import type { DecisionMatter } from '../../src/dossier/matters.ts'
+import type { OverrideEvent } from '../../src/dossier/override-events.ts'
+import { rosterDigest, type Roster } from '../../src/dossier/roster.ts'
 import {
   advanceOverride,
   overrideGuards,
   type OverrideScene,
-} from '../../../src/verify/override-story.ts'
-import type { TwoKeyRequest } from '../../../src/verify/two-key-story.ts'
+} from '../../src/verify/override-story.ts'
+import type { TwoKeyRequest } from '../../src/verify/two-key-story.ts'
 
 // Every interleaving of what two leads, who asked, a stranger, a clock and a change of the roster can do, explored until nothing new comes up. Beside it
 // stands what ought to be allowed, written once more and in other words: from what has happened, not from the state. Each guard is taken away alone,

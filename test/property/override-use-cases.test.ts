@@ -2,14 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { Failure } from '../../../src/base/failure.ts'
-import { rosterDigest, type Roster } from '../../../src/dossier/roster.ts'
-import { verifyDossier } from '../../../src/verify/index.ts'
-import { overrideGuards } from '../../../src/verify/override-story.ts'
-import type { OverrideAct, OverrideView } from '../../../src/wire/overrides.ts'
-import { firstRoster, leadKey, leadSign, type Lead } from '../../support/forge-override.ts'
-import { blockedRequest, proposalOf, requester, signing } from '../../support/leads.ts'
-import { founder, foundTestService, principalOf, type TestService } from '../../support/service.ts'
+import { Failure } from '../../src/base/failure.ts'
+import { rosterDigest, type Roster } from '../../src/dossier/roster.ts'
+import { verifyDossier } from '../../src/verify/index.ts'
+import { overrideGuards } from '../../src/verify/override-story.ts'
+import type { OverrideAct, OverrideView } from '../../src/wire/overrides.ts'
+import { firstRoster, leadKey, leadSign, type Lead } from '../support/forge-override.ts'
+import { blockedRequest, proposalOf, requester, signing } from '../support/leads.ts'
+import { founder, foundTestService, principalOf, type TestService } from '../support/service.ts'
 
 // Every interleaving of what can be done to a request, driven through the real use cases, a real log and a real database. Beside them stands what ought to
 // be allowed, told from what has happened. Each path gets a decision of its own, and deadlines of its own before a clock that only goes forward. Then each
@@ -373,7 +373,7 @@ describe('the use cases of overrides', () => {
     expect([explored.disagreement, changing.disagreement]).toEqual([undefined, undefined])
     expect(explored.states).toBeGreaterThan(10)
     expect(changing.states).toBeGreaterThan(7)
-  }, 60_000)
+  }, 240_000)
 })
 
 /** By which moves it shows that a guard is missing. */

@@ -6,7 +6,7 @@ import { Secret } from '../../src/crypto/secret.ts'
 import { createHsmKek, initHsmKey } from '../../src/kek/hsm.ts'
 import type { KekProvider } from '../../src/kek/kek.ts'
 import { makeToken, testPin } from '../support/softhsm.ts'
-import { kekSuite, type KekCase } from './kek-suite.ts'
+import { kekSuite, type KekCase } from '../contract/kek-suite.ts'
 
 const token = makeToken()
 const pin = (): Secret => new Secret(utf8(testPin))

@@ -21,8 +21,8 @@ export interface Ground {
   usableStore(): Store
   /** The tenants that have a pin. */
   listPins(): Promise<readonly string[]>
-  /** The providers that a new keyring gets its slots from. */
-  providersInUse(): Promise<readonly KekProvider[]>
+  /** Lays the first keys of a tenant, with slots of the providers that it is given: they stay in use meanwhile. */
+  whileFounding<T>(work: (providers: readonly KekProvider[]) => Promise<T>): Promise<T>
   /** Takes over the keys that were just made for a tenant. */
   keepKeys(tenant: string, keyring: Keyring): void
   /** Opens the room of a tenant that is not begun, begins its log, and takes charge of its keys. */
@@ -51,7 +51,8 @@ export async function foundTenant(
   const known = await store.readTenant(name)
   if (known !== undefined && (await hasGenesis(store, name)))
     throw new Failure('INPUT_EXISTS', `Tenant exists: ${name}`)
-  if (known === undefined) await layTenant(ground, store, name, options)
+  if (known === undefined)
+    await ground.whileFounding((providers) => layTenant(ground, store, name, options, providers))
   await ground.beginTenant(name, by)
   const tenant = await store.readTenant(name)
   if (tenant === undefined) throw new Failure('BUG', `Tenant vanished: ${name}`)
@@ -63,6 +64,7 @@ async function layTenant(
   store: Store,
   name: string,
   { profile, public: isPublic }: TenantOptions,
+  providers: readonly KekProvider[],
 ): Promise<void> {
   const createdAt = ground.clock()
   if ((await ground.listPins()).includes(name))
@@ -72,7 +74,7 @@ async function layTenant(
     clock: () => createdAt,
     instance: id,
     positions: genesisPositions,
-    providers: await ground.providersInUse(),
+    providers,
     tenant: name,
   })
   const suffix = dev ? `/dev-${encodeHex(randomBytes(4))}` : ''

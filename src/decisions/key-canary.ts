@@ -54,6 +54,11 @@ export class KeyCanary {
     )
   }
 
+  /** Has no more to say of a provider that no slot is opened by any longer. */
+  forget(provider: KekProvider): void {
+    this.#rounds.delete(provider)
+  }
+
   /**
    * Opens slots of a provider: those that did not open before, and those of the logs whose turn it is; `opened` is called for each that does.
    * @throws {@link Failure} what the provider says of itself, at once; else OPEN_FAILED or KEY_STORE_REFUSED while any slot is known not to open

@@ -4,13 +4,13 @@ import { asFailure, Failure } from '../base/failure.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { KekKind, KekProvider } from '../kek/kek.ts'
 import { KekWatch, type KekHealth } from '../kek/kek-watch.ts'
-import { parseSlot } from '../keyring/slot.ts'
 import { firstIssue } from '../dossier/statement.ts'
 import { keyOrderSchema, type KeyOrder, type KeyOrderDone, type KeyStatus } from '../wire/keys.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import { checkTold, settleKeys } from './key-journal.ts'
 import { KeyCanary } from './key-canary.ts'
 import { expectEndable } from './key-ending.ts'
+import { KeyKinds, type KindsInUse } from './key-kinds.ts'
 import { carryOut } from './key-life.ts'
 import { requireApprovedAction, waived, type Leave } from './control.ts'
 import { effectOfOrder } from './guarded-orders.ts'
@@ -20,6 +20,7 @@ import { KeyWork, type KeyTools } from './key-work.ts'
 import type { Reading } from './reading.ts'
 import type { StoreReader } from '../store/store.ts'
 import type { Room } from './room.ts'
+import { UnderWay } from './under-way.ts'
 
 /** What the desk is made of. */
 export interface KeyDeskParts extends Omit<KeyTools, 'providers' | 'prefer'> {
@@ -65,23 +66,6 @@ async function leaveFor(
   return requireApprovedAction(room, effect, by, action, mayResume)
 }
 
-/** The kind of provider that a slot is of; undefined where it cannot be read, which is its own tenant's trouble. */
-function kindOfSlot(body: Uint8Array): KekKind | undefined {
-  try {
-    return parseSlot(body).provider
-  } catch (error) {
-    if (asFailure(error).code === 'KEY_STORE_REFUSED') return undefined
-    throw error
-  }
-}
-
-/** By which kinds of provider logs have slots. */
-interface KindsInUse {
-  readonly kinds: ReadonlySet<KekKind>
-  /** False where a slot cannot be read: it may be of any kind. */
-  readonly isWhole: boolean
-}
-
 /** Who finishes what was cut off. */
 const recovery: Caller = { type: 'local', id: 'recovery', owner: 'countersign' }
 
@@ -90,16 +74,19 @@ export class KeyDesk {
   readonly #parts: KeyDeskParts
   readonly #rooms = new Map<string, Room>()
   readonly #busy = new Map<string, Promise<unknown>>()
+  readonly #orders = new UnderWay()
+  readonly #foundings = new UnderWay()
   readonly #canary: KeyCanary
   readonly #watch: KekWatch
+  readonly #kinds: KeyKinds
   #providers: readonly KekProvider[]
-  #kindsInUse: Promise<KindsInUse> | undefined
 
   constructor(parts: KeyDeskParts) {
     this.#parts = parts
     this.#providers = parts.providers
     const { clock, providers, report } = parts
     const { instance, store } = parts
+    this.#kinds = new KeyKinds(store)
     this.#canary = new KeyCanary({ clock, instance, report, store })
     this.#watch = new KekWatch({
       canary: (provider, opened) => this.#canary.check(provider, opened),
@@ -114,36 +101,22 @@ export class KeyDesk {
     return this.#providers
   }
 
-  /** Those of them by which logs have slots, open or not; all of them while there is none. */
-  async providersInUse(): Promise<readonly KekProvider[]> {
-    const { kinds } = await this.#readKinds()
+  /**
+   * Lays the first keys of a log, with slots of the providers by which logs have slots, open or not; of all while there is none. Not while an order is
+   * under way, which may take the last slot of one away; nor is any given up before the keys are laid.
+   */
+  async whileFounding<T>(work: (providers: readonly KekProvider[]) => Promise<T>): Promise<T> {
+    await this.#orders.none()
+    return this.#foundings.add(this.#providersInUse().then(work))
+  }
+
+  async #providersInUse(): Promise<readonly KekProvider[]> {
+    const { kinds } = await this.#kinds.read()
     const used = this.#providers.filter(({ metadata }) => kinds.has(metadata.kind))
-    return used.length === 0 ? this.#providers : used
-  }
-
-  /** Reads them once, until they are forgotten. */
-  #readKinds(): Promise<KindsInUse> {
-    if (this.#kindsInUse !== undefined) return this.#kindsInUse
-    const reading = this.#readKindsNow()
-    this.#kindsInUse = reading
-    // A failure is told to whoever waits for it, and not remembered; by then a newer reading may have taken its place.
-    reading.catch(() => {
-      if (this.#kindsInUse === reading) this.#kindsInUse = undefined
-    })
-    return reading
-  }
-
-  async #readKindsNow(): Promise<KindsInUse> {
-    const store = this.#parts.store()
-    const kinds = new Set<KekKind>()
-    let isWhole = true
-    for (const { name } of await store.listTenants())
-      for (const { body } of (await store.readKeys(name))?.slots ?? []) {
-        const kind = kindOfSlot(body)
-        if (kind === undefined) isWhole = false
-        else kinds.add(kind)
-      }
-    return { isWhole, kinds }
+    if (used.length > 0) return used
+    // They will be in use.
+    this.#kinds.forget()
+    return this.#providers
   }
 
   /**
@@ -194,12 +167,21 @@ export class KeyDesk {
    * @param action id of the action that two leads have signed for exactly this
    * @throws {@link Failure} ACTION_REQUIRED, ACTION_REFUSED, and as {@link carryOut}
    */
-  async order(room: Room, order: KeyOrder, by: Caller, action?: string): Promise<KeyOrderDone> {
+  order(room: Room, order: KeyOrder, by: Caller, action?: string): Promise<KeyOrderDone> {
+    return this.#orders.add(this.#order(room, order, by, action))
+  }
+
+  async #order(
+    room: Room,
+    order: KeyOrder,
+    by: Caller,
+    action: string | undefined,
+  ): Promise<KeyOrderDone> {
     const parsed = keyOrderSchema.safeParse(order)
     if (!parsed.success)
       throw new Failure('INPUT_INVALID', `Not an order about keys: ${firstIssue(parsed.error)}`)
     try {
-      const before = await this.#readKinds().catch(() => undefined)
+      const before = await this.#kinds.read().catch(() => undefined)
       const done = await this.#serially(room, by, order.order, async (work) => {
         work.leave = await leaveFor(work, parsed.data, action)
         await carryOut(work, parsed.data)
@@ -231,7 +213,7 @@ export class KeyDesk {
       work.leave = waived('break-glass')
       return putSlots(work, add, drop)
     })
-    this.#kindsInUse = undefined
+    this.#kinds.forget()
     return done
   }
 
@@ -318,12 +300,16 @@ export class KeyDesk {
    * had a slot was named for the day on which it gets one. Never fails, for the order is done.
    */
   async #dropUnused(before: KindsInUse | undefined): Promise<void> {
-    this.#kindsInUse = undefined
-    const after = await this.#readKinds().catch(() => undefined)
+    await this.#foundings.none()
+    this.#kinds.forget()
+    const after = await this.#kinds.read().catch(() => undefined)
     if (before === undefined || after?.isWhole !== true) return
     const isLeft = ({ metadata: { kind } }: KekProvider): boolean =>
       before.kinds.has(kind) && !after.kinds.has(kind)
-    for (const provider of this.#providers.filter(isLeft)) this.#watch.drop(provider)
+    for (const provider of this.#providers.filter(isLeft)) {
+      this.#watch.drop(provider)
+      this.#canary.forget(provider)
+    }
     this.#providers = this.#providers.filter((provider) => !isLeft(provider))
   }
 }

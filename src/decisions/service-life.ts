@@ -240,8 +240,8 @@ export class ServiceLife implements Access, Ground {
     return this.#parts.listPins(this.instance)
   }
 
-  providersInUse(): Promise<readonly KekProvider[]> {
-    return this.desk.providersInUse()
+  whileFounding<T>(work: (providers: readonly KekProvider[]) => Promise<T>): Promise<T> {
+    return this.desk.whileFounding(work)
   }
 
   keepKeys(tenant: string, keyring: Keyring): void {

@@ -166,6 +166,21 @@ describe('the canary of many logs', () => {
     expect(opened).toEqual([0, 1, 2, 3].map(nameOf))
   })
 
+  it('forgets a provider that is given up, also while it is being asked', async () => {
+    const made = await prepare(3)
+    change(made, nameOf(1))
+    expect(await made.check()).toBe('OPEN_FAILED')
+    made.canary.forget(made.provider)
+    expect(made.canary.refusedOf(nameOf(1))).toEqual([])
+    const checking = made.check()
+    made.canary.forget(made.provider)
+    await checking
+    expect(made.canary.refusedOf(nameOf(1))).toEqual([])
+    // Taken up again it begins anew.
+    expect(await made.check()).toBe('OPEN_FAILED')
+    expect(made.canary.refusedOf(nameOf(1))).toEqual(['environment'])
+  })
+
   it('forgets a tenant that is gone', async () => {
     const made = await prepare(2)
     change(made, nameOf(0))

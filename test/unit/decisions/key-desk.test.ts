@@ -110,10 +110,10 @@ describe('while the key provider is away', () => {
   })
 })
 
-/** Changes what the slot of a tenant wraps, as an editor of the database would. */
+/** Changes what the environment's slot of a tenant wraps, as an editor of the database would. */
 function changeSlot({ directory }: TestService, name: string): void {
   const db = new Database(join(directory, 'data', 'countersign.db'))
-  const which = 'tenant = (SELECT id FROM tenants WHERE name = ?)'
+  const which = `tenant = (SELECT id FROM tenants WHERE name = ?) AND CAST(body AS TEXT) LIKE '%"provider":"environment"%'`
   const body = db.prepare(`SELECT body FROM slots WHERE ${which}`).pluck().get(name) as Buffer
   const text = body.toString('latin1')
   const at = text.indexOf('"wrapped":"') + 20
@@ -259,6 +259,85 @@ describe('the providers that are in use', () => {
     expect(left.map(({ provider }) => provider)).toEqual(['hsm'])
     expect(await move('environment')).toBe('INPUT_INVALID')
   })
+})
+
+describe('a tenant that is founded while the last other one moves to another provider', () => {
+  const options = { profile: 'checkpoint', public: false } as const
+
+  /** Lets a provider that is to wrap wait; `asked` resolves when it is, and nothing goes on before it may. */
+  function holdUp(provider: KekProvider): { asked: Promise<unknown>; goOn: () => void } {
+    const [asked, given] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()]
+    const wrap = provider.wrap.bind(provider)
+    provider.wrap = async (...args) => {
+      asked.resolve(undefined)
+      await given.promise
+      return wrap(...args)
+    }
+    const goOn = (): void => {
+      given.resolve(undefined)
+    }
+    return { asked: asked.promise, goOn }
+  }
+
+  const kindsOf = async ({ service }: TestService, name: string) => {
+    const { next, providers, slots } = await service.keyStatus(name)
+    return {
+      isClosed: next.join().includes('not by this node'),
+      providers: providers.map(({ provider }) => provider),
+      slots: slots.map(({ provider }) => provider),
+    }
+  }
+
+  it('keeps the provider that its slots are being made by', async () => {
+    const env = frail()
+    const test = await foundTestService({ others: [token()], providers: [env] })
+    const { service } = test
+    const { asked, goOn } = holdUp(env)
+    const founding = service.createTenant('other', options, founder)
+    await asked
+    const moving = service.orderKeys(tenant, { order: 'migrate', to: 'hsm' }, founder)
+    await expect.poll(async () => (await kindsOf(test, tenant)).slots).toEqual(['hsm'])
+    goOn()
+    await Promise.all([founding, moving])
+    const here = { isClosed: false, providers: ['environment', 'hsm'] }
+    expect(await kindsOf(test, 'other')).toEqual({ ...here, slots: ['environment'] })
+    // It can move too, and then the other is given up.
+    await service.orderKeys('other', { order: 'migrate', to: 'hsm' }, founder)
+    const gone = { isClosed: false, providers: ['hsm'], slots: ['hsm'] }
+    expect(await kindsOf(test, 'other')).toEqual(gone)
+  })
+
+  it('gets no slot of the provider that is being given up', async () => {
+    const hsm = token()
+    const test = await foundTestService({ others: [hsm], providers: [frail()] })
+    const { service } = test
+    const { asked, goOn } = holdUp(hsm)
+    const moving = service.orderKeys(tenant, { order: 'migrate', to: 'hsm' }, founder)
+    await asked
+    const founding = service.createTenant('other', options, founder)
+    goOn()
+    await Promise.all([founding, moving])
+    expect(await kindsOf(test, 'other')).toEqual({
+      isClosed: false,
+      providers: ['hsm'],
+      slots: ['hsm'],
+    })
+  })
+})
+
+it('a provider that was given up is not remembered for a slot that it no more has', async () => {
+  const env = frail()
+  const test = await foundTestService({ others: [env], providers: [env, token()] })
+  const { events, service } = test
+  changeSlot(test, tenant)
+  await service.checkProviders()
+  expect(events).toContain('slot.refused')
+  for (const to of ['hsm', 'environment'] as const)
+    await service.orderKeys(tenant, { order: 'migrate', to }, founder)
+  await service.checkProviders()
+  expect((await service.health()).parts['keys']).toBe('ok (environment)')
+  // That would be news of a slot of then.
+  expect(events).not.toContain('slot.opens')
 })
 
 describe('orders', () => {

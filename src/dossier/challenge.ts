@@ -29,7 +29,7 @@ const effects = Object.freeze([
 export const challengeLimits = Object.freeze({
   /** The whole text. */
   bytes: 4096,
-  /** UTF-16 code units. */
+  /** Code points. */
   justification: 1024,
 })
 

@@ -12,7 +12,7 @@ export const escalationLimits = Object.freeze({
   /** Between opening and deadline, in ms. */
   least: 1000,
   most: 7 * 86_400_000,
-  /** Why it was decided so, in UTF-16 code units. */
+  /** Why it was decided so, in code points. */
   reason: 1024,
 })
 

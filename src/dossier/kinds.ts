@@ -92,9 +92,10 @@ const decisionKinds: readonly Kind[] = Object.freeze([
 const isSystemStream = (stream: string): stream is SystemStream =>
   Object.hasOwn(streamKinds, stream)
 
-/** The kinds that may stand in a stream; every stream that is neither the system's nor an action's nor a proposal's is a decision's. */
+/** The kinds that may stand in a stream: none where its name is no stream's. */
 export function kindsOfStream(stream: string): readonly Kind[] {
   if (isSystemStream(stream)) return streamKinds[stream]
   if (isActionStream(stream)) return actionKinds
-  return isProposalStream(stream) ? proposalKinds : decisionKinds
+  if (isProposalStream(stream)) return proposalKinds
+  return isUuid(stream) ? decisionKinds : []
 }

@@ -9,7 +9,7 @@ export const proposalLimits = Object.freeze({
   least: 1000,
   most: 7 * 86_400_000,
   voters: 100,
-  /** Why somebody proposes, votes or withdraws, in UTF-16 code units. */
+  /** Why somebody proposes, votes or withdraws, in code points. */
   note: 1024,
 })
 

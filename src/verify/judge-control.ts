@@ -34,11 +34,12 @@ function isGuarded({ leaf, statement }: JudgedEntry): boolean {
   return key !== undefined && isGuardedKeyEvent(key)
 }
 
+const timeAt = ({ control = [] }: OriginSection, index: number): ControlPeriod | undefined =>
+  control.find(({ from, to }) => from < index && (to === null || index < to))
+
 /** Why a guarded entry may not stand in a time under dual control, or undefined when it may. */
-function demandProblem({ control = [] }: OriginSection, entry: JudgedEntry): string | undefined {
-  const period = control.find(
-    ({ from, to }) => from < entry.index && (to === null || entry.index < to),
-  )
+function demandProblem(section: OriginSection, entry: JudgedEntry): string | undefined {
+  const period = timeAt(section, entry.index)
   if (period === undefined || !isGuarded(entry)) return undefined
   const said = controlOf(entry)
   const spared = ['break-glass', 'rewrap']
@@ -84,7 +85,14 @@ export function judgeControls(
     )
   for (const entry of entries) {
     const why = demandProblem(section, entry)
-    if (why !== undefined) checks.add('stream.control', 'fail', `Step ${entry.leaf.seq}: ${why}`)
+    if (why === undefined) continue
+    // A newer trust root may know that the time had ended.
+    const mayBeOver = timeAt(section, entry.index)?.to === null && entry.index >= section.asOf.size
+    checks.add(
+      'stream.control',
+      mayBeOver ? 'inconclusive' : 'fail',
+      `Step ${entry.leaf.seq}: ${why}${mayBeOver ? ', unless that has ended: a newer trust root is needed' : ''}`,
+    )
   }
   judgeRewraps(checks, entries)
 }

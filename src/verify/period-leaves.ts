@@ -94,13 +94,13 @@ export class PeriodLeaves {
     }
   }
 
-  #look({ kind, stream, time }: Leaf, index: number): void {
+  #look({ kind, seq, stream, time }: Leaf, index: number): void {
     this.#kinds[kind] = (this.#kinds[kind] ?? 0) + 1
     if (this.#times === undefined) this.#times = { first: time, last: time }
     else if (time < this.#times.last) this.#backwards ??= index
     this.#times.last = time
     const kinds = kindsOfStream(stream)
-    if (!kinds.includes(kind)) this.#misplaced ??= index
+    if (!kinds.includes(kind) || (kind === 'decision' && seq > 0)) this.#misplaced ??= index
     if (kinds.includes('decision')) this.#ofDecisions[kind] = (this.#ofDecisions[kind] ?? 0) + 1
     if (isActionStream(stream)) this.#ofActions++
     const left = this.#counts.meet(stream)

@@ -9,6 +9,8 @@ import { decisionOf, erasureOf, executionOf } from '../../support/forge-world.ts
 const id = '01890a5d-ac96-774b-bcce-b302099a8001'
 const hex = (bytes: number): string => 'ab'.repeat(bytes)
 const text = (length: number): string => 'x'.repeat(length)
+/** Characters that JavaScript counts as two. */
+const wide = (length: number): string => '\u{1d4b3}'.repeat(length)
 const many = <T>(count: number, item: T): T[] => Array.from({ length: count }, () => item)
 
 const by = { id: 'a', owner: 'b', type: 'local' }
@@ -203,6 +205,7 @@ const bounds: Readonly<
         { action: { type: 'x' }, actor: { id: 'y' }, context: {}, resource: { a: 1 } },
         { action: { type: 'x' }, actor: { id: 'y' }, policyRefs: many(64, 'p') },
         { action: { type: text(256) }, actor: { id: text(256) } },
+        { action: { type: wide(256) }, actor: { id: wide(256) } },
       ],
       [
         {},
@@ -210,6 +213,7 @@ const bounds: Readonly<
         { actor: { id: 'y' } },
         { action: { type: '' }, actor: { id: 'y' } },
         { action: { type: text(257) }, actor: { id: 'y' } },
+        { action: { type: wide(257) }, actor: { id: 'y' } },
         { action: { type: 'x' }, actor: { id: '' } },
         { action: { type: 'x' }, actor: { id: text(257) } },
         { action: { type: 'x' }, actor: { id: 'y', type: '' } },

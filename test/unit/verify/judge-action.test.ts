@@ -378,12 +378,16 @@ describe('a time under dual control that the trust root names', () => {
       },
     )
   const at = decided.size
-  const under = (log: ForgedLog, periods: { from: number; to: number | null }[]): Report =>
+  const under = (
+    log: ForgedLog,
+    periods: { from: number; to: number | null }[],
+    known = log.size,
+  ): Report =>
     verifyDossier(
       formatDossier(dossierOf(published(log), overruled)),
       formatTrustRoot({
         dev: false,
-        origins: [{ ...sectionOf(log), control: periods, rosters: rostersOf(log) }],
+        origins: [{ ...sectionOf(log, [], known), control: periods, rosters: rostersOf(log) }],
         previous: null,
         v: 1,
         version: 1,
@@ -402,6 +406,18 @@ describe('a time under dual control that the trust root names', () => {
     expect(under(erased(), [{ from: at, to: null }]).verdict).toBe('erased')
     expect(under(erased(), [{ from: at - 2, to: at }]).verdict).toBe('erased')
     expect(worst(under(erased(), [{ from: at - 2, to: at + 1 }]))).toContain('Two leads')
+  })
+
+  it('may have ended where the trust root is too old to know', () => {
+    const log = erased()
+    const always = [{ from: at - 1, to: null }]
+    expect(under(log, always, at + 1).verdict).toBe('invalid')
+    const old = under(log, always, at)
+    expect(old.verdict).toBe('inconclusive')
+    expect(old.checks.find(({ outcome }) => outcome === 'inconclusive')?.reason).toContain(
+      'a newer trust root is needed',
+    )
+    expect(under(log, [{ from: at - 1, to: at + 1 }], at).verdict).toBe('invalid')
   })
 
   it('is refused where it does not follow the one before', () => {

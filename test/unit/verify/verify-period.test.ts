@@ -368,6 +368,16 @@ describe('the leaves of a period', () => {
       append(steps, 'policy', 'admin', { any: 'thing' })
     })
     expect(failed(await forged({}, undefined, strange))).toEqual(['period.kinds'])
+    // In streams that have no dossier in the file, so that nothing else is read of them.
+    const errors = { statuses: ['ERROR'] } as const
+    const nameless = reseal(sound, operatorHolds, (steps) => {
+      append(steps, 'decision', 'nowhere', decisionOf('nowhere'))
+    })
+    expect(failed(await forged(errors, undefined, nameless))).toEqual(['period.kinds'])
+    const again = reseal(sound, operatorHolds, (steps) => {
+      append(steps, 'decision', streams.block, decisionOf(streams.block))
+    })
+    expect(failed(await forged(errors, undefined, again))).toEqual(['period.kinds'])
   })
 })
 

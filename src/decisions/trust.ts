@@ -123,7 +123,7 @@ interface KnownLog {
 
 /**
  * A version of the trust root, the newest unless told otherwise, as the log announced it.
- * @throws {@link Failure} INPUT_NOT_FOUND; STORE_CORRUPT when the file is not the one announced
+ * @throws {@link Failure} INPUT_NOT_FOUND; STORE_CORRUPT when file or digest is not the one announced
  */
 export async function readCheckedTrustRoot(
   { log, store, tenant }: KnownLog,
@@ -139,9 +139,10 @@ export async function readCheckedTrustRoot(
     matterOf(entry, 'trust'),
   )
   const newest = announced.at(-1)?.version
-  const sha256 = fingerprint(stored.file)
+  const { sha256 } = stored
   const known = announced.some((said) => said?.version === stored.version && said.sha256 === sha256)
-  if (!known || (version === undefined && newest !== stored.version))
+  // The next version names that digest as the one before it.
+  if (!known || fingerprint(stored.file) !== sha256 || (version === undefined && newest !== stored.version))
     throw new Failure(
       'STORE_CORRUPT',
       `Trust root is not the one that the log announced: ${tenant.name}`,

@@ -183,6 +183,12 @@ describe('whoever writes the database', () => {
       expect(await codeOf(use())).toBe('STORE_CORRUPT')
   })
 
+  it('cannot have another digest named as the version before', async () => {
+    const test = await foundTestService()
+    edit(test, 'UPDATE trust_roots SET sha256 = ?', 'ab'.repeat(32))
+    expect(await codeOf(test.service.publishTrustRoot('default'))).toBe('STORE_CORRUPT')
+  })
+
   it('cannot grow the log: a head counts only under both own signatures', async () => {
     const test = await foundTestService()
     const pin = join(test.directory, 'keys', 'default.pin')

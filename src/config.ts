@@ -335,8 +335,9 @@ export function describeConfig(
   }
   return Object.fromEntries(
     Object.entries(values).map(([path, value]) => {
-      const from = config.from[path] ?? (value === null ? 'not set' : 'environment')
-      return [path, { value, from }]
+      // A key file that nobody named is the usual one; of the other providers' settings only the environment knows.
+      const unnamed = path === 'kek.file' ? 'default' : 'environment'
+      return [path, { value, from: config.from[path] ?? (value === null ? 'not set' : unnamed) }]
     }),
   )
 }

@@ -119,7 +119,7 @@ function defineTools({ context, outcome, policy, program }: Defining<'policy'>):
   const test = define(
     policy,
     'test',
-    'Runs the cases beside a bundle: bundle.cases.yaml or .json next to bundle.yaml, each a name, an intent and what is expected. Tells which rules no case has matched. Exit 1 where a case fails, or rules are unmatched and --all-rules is given.',
+    'Runs the cases beside a bundle: bundle.cases.yaml or .json next to bundle.yaml, a member cases that lists them, each with name, intent and expect (allow, deny and so on). Tells which rules no case has matched. Exit 1 where a case fails, or rules are unmatched and --all-rules is given.',
     ['policy test bundle.yaml', 'policy test bundle.yaml --cases more.cases.yaml --all-rules'],
   )
     .argument('<bundle>', 'bundle of policies, JSON or YAML')

@@ -211,6 +211,8 @@ async function judge(
 }
 
 const mostNamed = 3
+const newerTrustRoot =
+  'inconclusive: ask for a newer trust root, take it by countersign trust-root update, and verify again with it\n'
 
 /** A note with the files that it is about, unless it is about all. */
 function formatNote(note: string, about: readonly string[], all: readonly string[]): string {
@@ -249,5 +251,6 @@ export async function verify(
   })
   if (flags.json !== true)
     for (const [note, about] of notes) err.note(formatNote(note, about, files))
+  if (flags.json !== true && verdicts.includes('inconclusive')) err.note(newerTrustRoot)
   return exitOf(verdicts)
 }

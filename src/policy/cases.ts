@@ -78,7 +78,11 @@ export function readCases(
   if (parsed.success) return parsed.data.cases
   const [issue] = parsed.error.issues
   const field = `/${issue?.path.map(String).join('/') ?? ''}`
-  throw new Failure('INPUT_INVALID', `Not cases: ${issue?.message ?? ''} at ${field}`, { field })
+  throw new Failure(
+    'INPUT_INVALID',
+    `Not cases, a member cases that lists {name, intent, expect}: ${issue?.message ?? ''} at ${field}`,
+    { field },
+  )
 }
 
 const describeAnswer = (

@@ -100,8 +100,10 @@ describe('verify', () => {
   it('exits 4 when the trust root is too old to know the keys', async () => {
     const later = createWorld(60)
     write('later.json', forgeDossier(later.each, streams.block))
-    const { code, stdout } = await trusting('later.json')
+    const { code, stderr, stdout } = await trusting('later.json')
     expect([code, stdout]).toEqual([4, expect.stringMatching(/^inconclusive {2}later\.json {2}/)])
+    expect(stderr).toContain('inconclusive: ask for a newer trust root')
+    expect((await trusting('erased.json')).stderr).not.toContain('inconclusive:')
   })
 
   it('demands the fingerprint of the trust root where one is given', async () => {

@@ -234,6 +234,10 @@ describe('the settings of key providers', () => {
     mkdirSync(join(cwd, 'keys'))
     const usual = file('anything', 'keys/countersign.kek')
     expect(load().kekSettings.kekFile).toBe(join(cwd, usual))
+    expect(describeConfig(load())['kek.file']).toEqual({ value: join(cwd, usual), from: 'default' })
+    expect(describeConfig(load({ COUNTERSIGN_KEK_FILE: usual }))['kek.file']?.from).toBe(
+      'COUNTERSIGN_KEK_FILE',
+    )
     expect(load({ COUNTERSIGN_KEK: kek }).kekSettings.kekFile).toBeUndefined()
     expect(load({ COUNTERSIGN_KMS_KEY_ID: 'k' }).kekSettings.kekFile).toBeUndefined()
     expect(load({ AEGIS_HSM_PKCS11_LIB: 'k' }).kekSettings.kekFile).toBeUndefined()

@@ -184,3 +184,9 @@ cases:
   expect(results[2]?.found).toContain('actor.id and action.type at /intent')
   expect(results[3]?.found).toContain('either a context or an intent: both')
 })
+
+it('says what cases are where there are none', () => {
+  expect(() => report('- {name: a, intent: {}, expect: allow}')).toThrow(
+    'Not cases, a member cases that lists {name, intent, expect}: Invalid input',
+  )
+})

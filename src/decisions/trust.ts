@@ -142,7 +142,11 @@ export async function readCheckedTrustRoot(
   const { sha256 } = stored
   const known = announced.some((said) => said?.version === stored.version && said.sha256 === sha256)
   // The next version names that digest as the one before it.
-  if (!known || fingerprint(stored.file) !== sha256 || (version === undefined && newest !== stored.version))
+  if (
+    !known ||
+    fingerprint(stored.file) !== sha256 ||
+    (version === undefined && newest !== stored.version)
+  )
     throw new Failure(
       'STORE_CORRUPT',
       `Trust root is not the one that the log announced: ${tenant.name}`,

@@ -3,9 +3,16 @@ import { closeSync, fchmodSync, fsyncSync, openSync, rmSync, writeSync } from 'n
 import { dirname } from 'node:path'
 import { Failure } from '../base/failure.ts'
 
-/** Makes the names in a directory durable. */
+/** Makes the names in a directory durable, where it can be opened for that. */
 export function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r')
+  let fd: number
+  try {
+    fd = openSync(path, 'r')
+  } catch (error) {
+    // Who may make names in it need not be allowed to read it.
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return
+    throw error
+  }
   try {
     fsyncSync(fd)
   } finally {

@@ -11,12 +11,14 @@ export function syncPathNow(path: string): void {
   }
 }
 
-/** Makes the name of a new directory durable. */
+/** Makes the name of a new directory durable, where its parent can be opened for that. */
 function keep(path: string): void {
   try {
     // Known to the disk only when its parent is synced: else all that is synced in it may be gone after a power cut.
     syncPathNow(dirname(path))
   } catch (error) {
+    // Who may make names in it need not be allowed to read it.
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return
     // Whoever tries again would find it there and not sync it.
     rmdirSync(path)
     throw error

@@ -1,14 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { createPrivateFile } from '../../src/kek/private-file.ts'
+import { makeDirectory } from '../../src/store/make-directory.ts'
 import { needStrace, temporaryDirectory } from '../support/store-faults.ts'
 
 const source = (path: string): string => JSON.stringify(resolve('src', path))
 
-const makeDirectory = `import { makeDirectory } from ${source('store/make-directory.ts')}`
+const importing = `import { makeDirectory } from ${source('store/make-directory.ts')}`
 const programs: Readonly<Record<string, (place: string) => string>> = {
-  'a backup or any other directory': (place) => `${makeDirectory}
+  'a backup or any other directory': (place) => `${importing}
     makeDirectory(${JSON.stringify(join(place, 'a/b/c'))})`,
   'the data directory': (place) => `import { openSqliteStore } from ${source('store/sqlite.ts')}
     const store = await openSqliteStore({ create: true, mode: 'write', path: ${JSON.stringify(join(place, 'a/b/c'))} })
@@ -68,7 +70,7 @@ describe('a directory that is made for something', () => {
   it('is not left where it could not be made durable, so that it is made again', () => {
     using place = temporaryDirectory()
     const path = JSON.stringify(join(place.path, 'a/b'))
-    const program = `${makeDirectory}
+    const program = `${importing}
       try { makeDirectory(${path}) } catch { makeDirectory(${path}) }`
     expect(trace(place.path, program, '-e', 'inject=fsync:error=EIO:when=2')).toEqual([
       'mkdir /a',
@@ -79,5 +81,36 @@ describe('a directory that is made for something', () => {
       'mkdir /a/b',
       'fsync /a',
     ])
+  })
+})
+
+describe('below a directory that others may enter and write but not read', () => {
+  /** Does something there as nobody. */
+  function asNobody(act: (box: string) => void): readonly string[] {
+    using place = temporaryDirectory()
+    const box = join(place.path, 'box')
+    chmodSync(place.path, 0o755)
+    mkdirSync(box)
+    chmodSync(box, 0o733)
+    process.seteuid?.(65_534)
+    try {
+      expect(() => readdirSync(box)).toThrow('EACCES')
+      act(box)
+    } finally {
+      process.seteuid?.(0)
+    }
+    return readdirSync(box)
+  }
+
+  it('a directory is made', () => {
+    const made = asNobody((box) => { expect(makeDirectory(join(box, 'a/b'))).toBe(join(box, 'a')); })
+    expect(made).toEqual(['a'])
+  })
+
+  it('a private file is made', () => {
+    const made = asNobody((box) => {
+      createPrivateFile(join(box, 'key'), new Uint8Array(32), 'Key')
+    })
+    expect(made).toEqual(['key'])
   })
 })

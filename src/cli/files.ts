@@ -4,7 +4,7 @@ import { constants, createReadStream } from 'node:fs'
 import { access, chmod, lstat, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
-import { concat } from '../base/bytes.ts'
+import { join as joinBytes } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { Usage } from './complain.ts'
 import { fileTrouble } from './growing-file.ts'
@@ -51,7 +51,7 @@ export async function readStream(input: Readable, maxBytes: number): Promise<Uin
     length += part.length
     if (length > maxBytes) break
   }
-  return concat(...parts)
+  return joinBytes(parts)
 }
 
 /** The bytes of a file or a pipe; of a larger one the first `maxBytes` + 1, which whoever parses them refuses. */

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { concat } from '../base/bytes.ts'
+import { concat, join } from '../base/bytes.ts'
 import { limits } from '../base/limits.ts'
 import { periodLineOf } from '../dossier/period.ts'
 import { verifyPeriod, type PeriodOptions, type PeriodReport } from '../verify/index.ts'
@@ -45,7 +45,7 @@ async function take(pieces: AsyncGenerator<Uint8Array>, bytes: number): Promise<
     parts.push(next.value)
     length += next.value.length
   }
-  return concat(...parts)
+  return join(parts)
 }
 
 /** What a file holds: a period, still to be read, or anything else, whole but for what is too large to be a dossier. */

@@ -1,6 +1,6 @@
 // Reading somebody's log over HTTP as C2SP tlog-tiles serves it. Whoever answers is a stranger: answers are bounded in size and time, and nothing in them is
 // believed here.
-import { concat, fromUtf8 } from '../base/bytes.ts'
+import { fromUtf8, join } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
 import { tileWidth } from '../merkle/expanded-tile.ts'
@@ -34,7 +34,7 @@ async function readBody(response: Response, maxBytes: number): Promise<Uint8Arra
     if (size > maxBytes) throw new Failure('INPUT_TOO_LARGE', `Answer of the log is too long`)
     chunks.push(chunk)
   }
-  return concat(...chunks)
+  return join(chunks)
 }
 
 /** Why a request came to nothing: what the system said, which fetch hides. */

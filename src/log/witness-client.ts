@@ -1,7 +1,7 @@
 // Asking witnesses to cosign (C2SP tlog-witness). A witness is a stranger: what it answers is bounded in size and time, and of its lines only those count
 // that verify under its own keys of the policy. Whatever it does becomes a value. One that has seen a larger tree than ours, or another one of the same
 // size, has seen a history that is not this one: that is an alarm for a person, and asking again would not mend it.
-import { concat } from '../base/bytes.ts'
+import { join } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { parseCheckpoint, verifyCheckpoint, type Checkpoint } from '../merkle/checkpoint.ts'
 import { formatNote, parseNote, type NoteLine, type Vkey } from '../merkle/note.ts'
@@ -98,7 +98,7 @@ async function readBounded(response: Response): Promise<Uint8Array> {
     if (size > witnessLimits.answerBytes) throw new Error('Answer is too long')
     chunks.push(chunk)
   }
-  return concat(...chunks)
+  return join(chunks)
 }
 
 const explanations: Readonly<Record<number, string>> = {

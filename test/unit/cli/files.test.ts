@@ -160,6 +160,8 @@ it('reads of a stream what shows that it is too long, in however many pieces it 
   expect(await read([60, 40])).toBe(100)
   expect(await read([60, 40, 1])).toBe(101)
   expect(await read([101, ...Array<number>(100).fill(100)])).toBe(101)
+  const input = Readable.from(Array.from({ length: 300_000 }, () => new Uint8Array(1)))
+  expect((await readStream(input, 300_000)).length).toBe(300_000)
 })
 
 it('takes a name for taken that something has, be it a link to nowhere', async () => {

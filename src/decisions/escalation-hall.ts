@@ -22,6 +22,7 @@ import {
   askedOf,
   decideByPolicies,
   isSameAsk,
+  isUsedBy,
   Refusal,
   type GatewayDecider,
 } from './gateway.ts'
@@ -43,6 +44,11 @@ export interface HallParts extends TimerParts {
 
 const secondMs = 1000
 const mostAttempts = 3
+/** What the log is told of the one use of an approval: whether the request that was held has it, or who named the escalation. */
+const notes = {
+  held: 'Answered to a client that was held',
+  resumed: 'Answered to a client that came back for it',
+}
 
 /** Waits, holds and ends. */
 export class EscalationHall {
@@ -155,7 +161,7 @@ export class EscalationHall {
     )
     const made = JSON.parse(text) as Notarised
     if (made.status === 'ESCALATE' || made.status === 'REVIEW_REQUIRED')
-      return this.#hold(principal, made.id, made.replayed, left)
+      return this.#hold(principal, made.id, notes.held, left)
     return answerDecided(made, reasonOf(made))
   }
 
@@ -169,7 +175,7 @@ export class EscalationHall {
     const { tenant } = principal
     try {
       if (await this.#parts.use(tenant, (room) => isSameAsk(room, principal, id, request)))
-        return await this.#hold(principal, id, false, left)
+        return await this.#hold(principal, id, notes.resumed, left)
     } catch (error) {
       if (asFailure(error).code !== 'INPUT_NOT_FOUND') throw error
     }
@@ -179,7 +185,7 @@ export class EscalationHall {
   async #hold(
     principal: Principal,
     id: string,
-    replayed: boolean,
+    note: string,
     left: AbortSignal | undefined,
   ): Promise<GatewayAnswer> {
     const { tenant } = principal
@@ -198,21 +204,24 @@ export class EscalationHall {
     if (answer.decision !== 'ALLOW') return answer
     // The one use is for whoever can still be told of it.
     if (left?.aborted === true) return answerRefused('Nobody was there to be answered')
-    // Who asks again by the same idempotency key asks for the same one use.
-    return (await this.#isFirstUse(principal, id)) || replayed ? answer : answerUsed(view)
+    return (await this.#hasUse(principal, id, note)) ? answer : answerUsed(view)
   }
 
   /** Claims the one use that an approval is for, before its client may act: else one approval would do for as many actions as there are requests alike. */
-  async #isFirstUse(principal: Principal, id: string): Promise<boolean> {
+  async #hasUse(principal: Principal, id: string, note: string): Promise<boolean> {
+    const { sign, use } = this.#parts
     for (let attempt = 1; ; attempt++)
       try {
-        await this.#parts.sign(principal.tenant, (room) =>
-          claim(room, principal, id, { note: 'Answered to a client that was held' }),
-        )
+        await sign(principal.tenant, (room) => claim(room, principal, id, { note }))
         return true
       } catch (error) {
         const { code } = asFailure(error)
-        if (code === 'INPUT_CLAIMED') return false
+        if (code === 'INPUT_CLAIMED')
+          // Who asks again by the same idempotency key asks for the same one use; somebody else may have had it meanwhile.
+          return (
+            note === notes.held &&
+            use(principal.tenant, (room) => isUsedBy(room, principal, id, note))
+          )
         // Something else was said in the stream meanwhile; beyond that it must not be taken for a decision to make anew.
         if (code !== 'LOG_CONFLICT') throw error
         if (attempt === mostAttempts) throw new Failure('LOG_BUSY', 'Try again', { cause: error })

@@ -8,6 +8,7 @@ import { isNamed } from '../policy/select.ts'
 import type { Notarised } from '../wire/decision.ts'
 import type { EscalationView } from '../wire/escalations.ts'
 import type { GatewayAnswer, GatewayRequest } from '../wire/gateway.ts'
+import { matterOf } from './checked.ts'
 import { evaluateRequest, isMadeUnder, type MadeDecision } from './evaluate.ts'
 import { decisionOf, readDecisionStream } from './follow-up.ts'
 import { readBook } from './policy-book.ts'
@@ -75,6 +76,19 @@ export async function isSameAsk(
     isMadeUnder(asked, bound) &&
     canonicalize(asked.intent) === canonicalize(intentOf(request))
   )
+}
+
+/** Whether a use of a decision was claimed by the same owner with the same note. @throws {@link Failure} INPUT_NOT_FOUND */
+export async function isUsedBy(
+  room: Room,
+  { caller }: Principal,
+  id: string,
+  note: string,
+): Promise<boolean> {
+  return (await readDecisionStream(room, id)).some((entry) => {
+    const use = entry.kind === 'execution' ? matterOf(entry, 'execution') : undefined
+    return use?.note === note && use.caller.owner === caller.owner
+  })
 }
 
 /** What of a request an idempotency key stands for: everything but the key and the client's guess. */

@@ -633,6 +633,36 @@ describe('the gateway', () => {
     })
   })
 
+  it.each<[string, (at: TestService, id: string) => Promise<unknown>]>([
+    ['another owner', async (at, id) => at.service.claim(principalOf('checkpoint', 'bob'), id, {})],
+    [
+      'another owner in the words of the gateway',
+      async (at, id) =>
+        at.service.claim(principalOf('checkpoint', 'bob'), id, {
+          note: 'Answered to a client that was held',
+        }),
+    ],
+    ['its own claim', async (at, id) => at.service.claim(at.principal, id, {})],
+    [
+      'who named the escalation',
+      async (at, id) => at.service.executeGateway(at.principal, asking({ escalation_id: id })),
+    ],
+  ])('does not tell a repeated request of a use that %s has had', async (_, use) => {
+    const { at } = await founded({ decideGateway: decideByName, mostWaits: 1 })
+    const ask = () => at.service.executeGateway(at.principal, asking({ idempotency_key: 'K' }))
+    await at.service.endWaits()
+    const { escalation_id: id } = await ask()
+    await at.service.decideEscalation(reviewer, id ?? '', approving)
+    await use(at, id ?? '')
+    const size = async () => (await at.service.listTenants())[0]?.size
+    const before = await size()
+    expect(await ask()).toMatchObject({
+      decision: 'BLOCK',
+      reason: expect.stringContaining('was used') as string,
+    })
+    expect(await size()).toBe(before)
+  })
+
   it('holds for nobody who has left, and uses no approval up for them', async () => {
     const { at } = await founded({ decideGateway: decideByName, mostWaits: 1 })
     const leaver = new AbortController()

@@ -103,7 +103,9 @@ describe('below a directory that others may enter and write but not read', () =>
   }
 
   it('a directory is made', () => {
-    const made = asNobody((box) => { expect(makeDirectory(join(box, 'a/b'))).toBe(join(box, 'a')); })
+    const made = asNobody((box) => {
+      expect(makeDirectory(join(box, 'a/b'))).toBe(join(box, 'a'))
+    })
     expect(made).toEqual(['a'])
   })
 

@@ -14,16 +14,23 @@ export function hashFilter(text: string): number {
   return 128 + ((hash ^ (hash >>> 10) ^ (hash >>> 20)) & 0x3ff)
 }
 
-/** How many indexes one step of a list passes over, about 5 ms. */
+/** How many indexes one step of a list passes over. */
 const stepEntries = 65_536
+/** How many rows it reads: each may lie on a page of its own, and who knows the hash makes names that all have the same. */
+export const stepRows = 256
 
 const columns = ['status', 'actor', 'action'] as const
 
 /** A decision without how it stands with it. */
 type Listed = Omit<DecisionRow, 'standings'>
 
-/** The part of a list that one step finds, newest first. */
-type Step = (start: number, end: number, limit: number) => readonly Listed[]
+/** The part of a list that one step makes, newest first, and the index down to which it came. */
+interface Part {
+  readonly rows: readonly Listed[]
+  readonly low: number
+}
+
+type Step = (start: number, end: number, limit: number) => Part
 
 /** A condition on decisions, and the values of its question marks. */
 interface Condition {
@@ -108,11 +115,9 @@ export class DecisionList {
     const asked = columns.filter((column) => query[column] !== undefined)
     const texts = asked.map((column) => query[column] ?? '')
     const conditions = conditionsOf(tenant, query)
-    const wanted = [
-      ...texts.map(hashFilter),
-      ...texts,
-      ...conditions.flatMap(({ values }) => values),
-    ]
+    const wanted = [...texts.map(hashFilter), ...conditions.flatMap(({ values }) => values)]
+    const isAsked = (row: ListedRow): boolean =>
+      asked.every((column) => row[column] === query[column])
     const list = this.#list(asked, conditions.map(({ sql }) => sql).join(' '))
     return {
       start: query.since === undefined ? 0 : this.#firstAt(tenant, size, query.since),
@@ -120,7 +125,15 @@ export class DecisionList {
         query.until === undefined ? size : this.#firstAt(tenant, size, query.until),
         query.before ?? size,
       ),
-      step: (start, end, limit) => list.all(tenant, start, end, ...wanted, limit).map(toListed),
+      step: (start, end, limit) => {
+        const rows: Listed[] = []
+        let read = 0
+        for (const row of list.iterate(tenant, start, end, ...wanted)) {
+          if (isAsked(row)) rows.push(toListed(row))
+          if (++read === stepRows || rows.length === limit) return { rows, low: row.idx }
+        }
+        return { rows, low: start }
+      },
     }
   }
 
@@ -140,15 +153,12 @@ export class DecisionList {
     const name = `${asked.join()} ${more}`
     const known = this.#lists.get(name)
     if (known) return known
-    const conditions = [
-      ...asked.map((column) => `AND ${column}_hash = ?`),
-      ...asked.map((column) => `AND ${column} = ?`),
-    ]
+    const conditions = asked.map((column) => `AND ${column}_hash = ?`)
     const made = this.#db.prepare<(number | string)[], ListedRow>(
       `SELECT stream, idx, time, erased, status, actor, action
        FROM entries INDEXED BY entries_decision
        WHERE status_hash IS NOT NULL AND tenant = ? AND idx >= ? AND idx < ? ${conditions.join(' ')} ${more}
-       ORDER BY idx DESC LIMIT ?`,
+       ORDER BY idx DESC`,
     )
     this.#lists.set(name, made)
     return made
@@ -156,19 +166,30 @@ export class DecisionList {
 }
 
 /**
- * Runs a scan step by step and gives way to everything else that waits in this thread between two of them, so that a rare actor among millions
- * of decisions holds up nobody.
+ * Gives turns in the order in which they are asked for, one each time that everything else was done that waited in this thread: of a thousand lists
+ * that are made at a time, one makes one step.
  */
+export function takeTurns(): () => Promise<void> {
+  let last = Promise.resolve()
+  return () => (last = last.then(() => new Promise(setImmediate)))
+}
+
+/** Runs a scan step by step, each in its turn, so that a rare actor among millions of decisions holds up nobody. */
 export async function collect(
   { start, end, step }: DecisionScan,
   limit: number,
+  nextTurn: () => Promise<void>,
   run: <T>(work: () => T) => Promise<T>,
 ): Promise<readonly Listed[]> {
   const found: Listed[] = []
-  for (let high = end; high > start && found.length < limit; high -= stepEntries) {
-    if (high !== end) await new Promise(setImmediate)
-    const low = Math.max(start, high - stepEntries)
-    found.push(...(await run(() => step(low, high, limit - found.length))))
+  for (let high = end; high > start && found.length < limit;) {
+    await nextTurn()
+    const from = high
+    const { low, rows } = await run(() =>
+      step(Math.max(start, from - stepEntries), from, limit - found.length),
+    )
+    found.push(...rows)
+    high = low
   }
   return found
 }

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { Failure } from '../base/failure.ts'
 import { checkDatabase } from './sqlite-check.ts'
-import { collect, DecisionList } from './sqlite-decisions.ts'
+import { collect, DecisionList, takeTurns } from './sqlite-decisions.ts'
 import { loadSqlite, type Database } from './sqlite-database.ts'
 import { storeFailure } from './sqlite-failure.ts'
 import { prepareReads } from './sqlite-reads.ts'
@@ -13,6 +13,7 @@ export class SqliteReader implements port.StoreReader {
   protected readonly db: Database
   readonly #reads: ReturnType<typeof prepareReads>
   readonly #decisions: DecisionList
+  readonly #nextTurn = takeTurns()
   readonly #tenantIds = new Map<string, number>()
   #closed = false
   #poison: Failure | undefined
@@ -83,7 +84,7 @@ export class SqliteReader implements port.StoreReader {
       this.#decisions.scan(id, this.#reads.size.get(id) ?? 0, query),
     )
     const found = scan
-      ? await collect(scan, query.limit, (step) => this.run(what, step))
+      ? await collect(scan, query.limit, this.#nextTurn, (step) => this.run(what, step))
       : undefined
     if (found === undefined) return []
     return this.#of(tenant, what, [], (id) =>

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { hashFilter } from '../../../src/store/sqlite-decisions.ts'
+import { DecisionList, hashFilter, stepRows } from '../../../src/store/sqlite-decisions.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import {
   append,
@@ -280,24 +280,36 @@ describe('the lock of the writer', () => {
 })
 
 describe('a list', () => {
+  const names = Array.from({ length: 1025 }, (_, i) => `actor ${i}`)
+  const twin = (name: string, i: number) =>
+    names.slice(0, i).find((other) => hashFilter(other) === hashFilter(name))
+  const one = names.find(twin) ?? ''
+  const other = twin(one, names.indexOf(one)) ?? ''
+  const by = (actor: string) => ({ filter: { status: 'ALLOW', actor, action: 'pay' } })
+
   it('tells two actors apart whose hashes are the same', async () => {
-    const names = Array.from({ length: 1025 }, (_, i) => `actor ${i}`)
-    const twin = (name: string, i: number) =>
-      names.slice(0, i).find((other) => hashFilter(other) === hashFilter(name))
-    const one = names.find(twin) ?? ''
-    const other = twin(one, names.indexOf(one)) ?? ''
     const store = await openWriter()
     await store.createTenant(makeTenant('acme'), makeKeys())
-    const filters = [one, other, one].map((actor) => ({ status: 'ALLOW', actor, action: 'pay' }))
-    await append(
-      store,
-      'acme',
-      filters.map((filter) => ({ filter })),
-    )
+    await append(store, 'acme', [one, other, one].map(by))
     const listed = async (actor: string) =>
       (await store.listDecisions('acme', { actor, limit: 9 })).map(({ index }) => index)
     expect(await listed(one)).toEqual([2, 0])
     expect(await listed(other)).toEqual([1])
+    await store.close()
+  })
+
+  it('reads in one step as many rows as it may, whose names may all have the same hash', async () => {
+    const store = await openWriter()
+    await store.createTenant(makeTenant('acme'), makeKeys())
+    await append(store, 'acme', [by(other), ...Array.from({ length: stepRows }, () => by(one))])
+    const db = new Database(file(), { readonly: true })
+    const { step } = new DecisionList(db).scan(1, stepRows + 1, { actor: other, limit: 9 })
+    expect(step(2, stepRows + 1, 9)).toEqual({ low: 2, rows: [] })
+    expect(step(0, stepRows + 1, 9)).toEqual({ low: 1, rows: [] })
+    expect(step(0, stepRows, 9)).toMatchObject({ low: 0, rows: [{ index: 0 }] })
+    db.close()
+    const listed = await store.listDecisions('acme', { actor: other, limit: 9 })
+    expect(listed.map(({ index }) => index)).toEqual([0])
     await store.close()
   })
 })

@@ -11,6 +11,7 @@ import {
 import type { Admission } from './admission.ts'
 import type { Authenticator } from './authentication.ts'
 import { jsonReply, route, type Route } from './route.ts'
+import { TenantLines } from './tenant-lines.ts'
 
 const json = 'application/json'
 const path = '/v1/api-keys'
@@ -49,7 +50,7 @@ async function changing<T>(authenticator: Authenticator, change: Promise<T>): Pr
   }
 }
 
-const listRoute = (service: Service, admit: Admission): Route =>
+const listRoute = (service: Service, admit: Admission, lines: TenantLines): Route =>
   route(
     admit.scope('apikeys:manage'),
     {
@@ -58,7 +59,11 @@ const listRoute = (service: Service, admit: Admission): Route =>
       summary: 'Lists the API keys of the tenant, without their tokens',
       replies: { 200: { description: 'All of them', type: json, schema: apiKeyListSchema } },
     },
-    async (_, { tenant }) => jsonReply(200, { apiKeys: await service.listApiKeys(tenant) }),
+    async (call, { tenant }) => {
+      // What they are bound to is read from all that was ever done to the tenant.
+      const apiKeys = await lines.run(call, tenant, () => service.listApiKeys(tenant))
+      return jsonReply(200, { apiKeys })
+    },
   )
 
 const createRoute = (
@@ -119,7 +124,7 @@ export const apiKeyRoutes = (
   authenticator: Authenticator,
   maxBytes: number,
 ): readonly Route[] => [
-  listRoute(service, admit),
+  listRoute(service, admit, new TenantLines()),
   createRoute(service, admit, authenticator, maxBytes),
   revokeRoute(service, admit, authenticator),
 ]

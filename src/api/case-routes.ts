@@ -7,6 +7,7 @@ import { overrideReasonSchema, overrideSigningSchema, type OverrideAct } from '.
 import type { Admission } from './admission.ts'
 import type { Call } from './call.ts'
 import { jsonReply, route, type Content, type Description, type Route } from './route.ts'
+import { TenantLines } from './tenant-lines.ts'
 
 const json = 'application/json'
 const defaultPage = 50
@@ -34,6 +35,8 @@ export class CaseRoutes {
   readonly #words: CaseWords
   readonly #admit: Admission
   readonly #maxBytes: number
+  /** To read a case is to check every step of it. */
+  readonly #lines = new TenantLines()
 
   constructor(words: CaseWords, admit: Admission, maxBytes: number) {
     this.#words = words
@@ -82,8 +85,10 @@ export class CaseRoutes {
         query,
         replies: { 200: { description: 'A page', type: json, schema: page } },
       },
-      async (call, { tenant }) =>
-        jsonReply(200, await list(tenant, { limit: defaultPage, ...call.query<T>(query) })),
+      async (call, { tenant }) => {
+        const asked = { limit: defaultPage, ...call.query<T>(query) }
+        return jsonReply(200, await this.#lines.run(call, tenant, () => list(tenant, asked)))
+      },
     )
   }
 
@@ -97,7 +102,10 @@ export class CaseRoutes {
     return route(
       this.#admit.scope('decisions:read'),
       { method: 'GET', path: `${path}/{id}`, summary, replies: { 200: told }, failures },
-      async (call, { tenant }) => jsonReply(200, await read(tenant, idOf(call))),
+      async (call, { tenant }) => {
+        const id = idOf(call)
+        return jsonReply(200, await this.#lines.run(call, tenant, () => read(tenant, id)))
+      },
     )
   }
 
@@ -112,11 +120,11 @@ export class CaseRoutes {
     return route(
       this.#admit.scope('decisions:read'),
       { method: 'GET', path: `${path}/{id}/${name}`, summary, replies: { 200: content } },
-      async (call, { tenant }) => ({
-        body: await read(tenant, idOf(call)),
-        status: 200,
-        type: content.type,
-      }),
+      async (call, { tenant }) => {
+        const id = idOf(call)
+        const body = await this.#lines.run(call, tenant, () => read(tenant, id))
+        return { body, status: 200, type: content.type }
+      },
     )
   }
 

@@ -12,6 +12,7 @@ import {
 } from '../wire/escalations.ts'
 import type { Admission } from './admission.ts'
 import { jsonReply, route, type Route } from './route.ts'
+import { TenantLines } from './tenant-lines.ts'
 
 const json = 'application/json'
 const path = '/v1/escalations'
@@ -23,7 +24,7 @@ const told = {
   schema: escalationViewSchema,
 }
 
-const listRoute = (service: Service, admit: Admission): Route =>
+const listRoute = (service: Service, admit: Admission, lines: TenantLines): Route =>
   route(
     admit.scope('decisions:read'),
     {
@@ -34,12 +35,13 @@ const listRoute = (service: Service, admit: Admission): Route =>
       replies: { 200: { description: 'A page', type: json, schema: escalationPageSchema } },
     },
     async (call, { tenant }) => {
-      const query = call.query(escalationListQuerySchema)
-      return jsonReply(200, await service.listEscalations(tenant, { limit: defaultPage, ...query }))
+      const query = { limit: defaultPage, ...call.query(escalationListQuerySchema) }
+      const page = lines.run(call, tenant, () => service.listEscalations(tenant, query))
+      return jsonReply(200, await page)
     },
   )
 
-const readRoute = (service: Service, admit: Admission): Route =>
+const readRoute = (service: Service, admit: Admission, lines: TenantLines): Route =>
   route(
     admit.scope('decisions:read'),
     {
@@ -55,17 +57,17 @@ const readRoute = (service: Service, admit: Admission): Route =>
     async (call, { tenant }) => {
       const { wait = 0 } = call.query(escalationWaitSchema)
       const id = call.decisionId()
-      const told =
-        wait === 0
-          ? await service.readEscalation(tenant, id, 0)
-          : await call.whileThere((left) =>
-              service.readEscalation(tenant, id, wait * secondMs, left),
-            )
-      return jsonReply(200, told)
+      const now = await lines.run(call, tenant, () => service.readEscalation(tenant, id, 0))
+      if (wait === 0 || now.status !== 'pending' || now.overruled) return jsonReply(200, now)
+      // Nobody waits for others who wait.
+      const told = call.whileThere((left) =>
+        service.readEscalation(tenant, id, wait * secondMs, left),
+      )
+      return jsonReply(200, await told)
     },
   )
 
-const challengeRoute = (service: Service, admit: Admission): Route =>
+const challengeRoute = (service: Service, admit: Admission, lines: TenantLines): Route =>
   route(
     admit.scope('decisions:read'),
     {
@@ -78,7 +80,9 @@ const challengeRoute = (service: Service, admit: Admission): Route =>
     },
     async (call, { tenant }) => {
       const said = call.query(escalationChallengeQuerySchema)
-      return jsonReply(200, await service.challengeEscalation(tenant, call.decisionId(), said))
+      const id = call.decisionId()
+      const text = lines.run(call, tenant, () => service.challengeEscalation(tenant, id, said))
+      return jsonReply(200, await text)
     },
   )
 
@@ -106,9 +110,12 @@ export const escalationRoutes = (
   service: Service,
   admit: Admission,
   maxBytes: number,
-): readonly Route[] => [
-  listRoute(service, admit),
-  readRoute(service, admit),
-  challengeRoute(service, admit),
-  decideRoute(service, admit, maxBytes),
-]
+): readonly Route[] => {
+  const lines = new TenantLines()
+  return [
+    listRoute(service, admit, lines),
+    readRoute(service, admit, lines),
+    challengeRoute(service, admit, lines),
+    decideRoute(service, admit, maxBytes),
+  ]
+}

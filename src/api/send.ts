@@ -1,6 +1,8 @@
 // An answer on its way to the socket.
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
+import { problem } from './problems.ts'
 import type { Log } from './request-log.ts'
 import type { Reply } from './route.ts'
 
@@ -27,32 +29,62 @@ function endLingering(outgoing: ServerResponse, request: IncomingMessage): void 
   request.resume()
 }
 
-/** How slowly an answer may be taken. */
-export interface Pace {
+/** What long answers may take of us. */
+export interface LongAnswerBounds {
   /** Time that every answer has. */
   readonly graceMs: number
   /** What must be taken a second beyond that. */
   readonly bytesPerSecond: number
+  /** How many bytes may be on their way together; one answer always may. */
+  readonly bytes: number
 }
 
-const usualPace: Pace = { bytesPerSecond: limits.answerBytesPerSecond, graceMs: 30_000 }
+const usual: LongAnswerBounds = {
+  bytes: limits.answerBytes,
+  bytesPerSecond: limits.answerBytesPerSecond,
+  graceMs: 30_000,
+}
 /** Shorter answers cost less than the connection does, whose own bounds are enough for them. */
 const longBytes = 16_384
 
-/** Cuts off an answer that a peer leaves with us for longer than it may. */
-function limitTaking(
-  outgoing: ServerResponse,
-  bytes: number,
-  { bytesPerSecond, graceMs }: Pace,
-): void {
-  const cut = (): void => {
-    outgoing.destroy()
+/** Long answers on their way: they stand in memory until they are taken. */
+export class LongAnswers {
+  readonly #bounds: LongAnswerBounds
+  #bytes = 0
+
+  constructor(bounds = usual) {
+    this.#bounds = bounds
   }
-  const timer = setTimeout(cut, graceMs + (bytes / bytesPerSecond) * 1000).unref()
-  outgoing.once('close', () => {
-    clearTimeout(timer)
-  })
+
+  hasRoomFor(bytes: number): boolean {
+    return this.#bytes === 0 || this.#bytes + bytes <= this.#bounds.bytes
+  }
+
+  /** Counts an answer until it is taken, and cuts it off where a peer leaves it with us for longer than it may. */
+  add(outgoing: ServerResponse, bytes: number): void {
+    const { bytesPerSecond, graceMs } = this.#bounds
+    const cut = (): void => {
+      outgoing.destroy()
+    }
+    const timer = setTimeout(cut, graceMs + (bytes / bytesPerSecond) * 1000).unref()
+    this.#bytes += bytes
+    outgoing.once('close', () => {
+      clearTimeout(timer)
+      this.#bytes -= bytes
+    })
+  }
 }
+
+/** Of all listeners, for it is one memory. */
+const all = new LongAnswers()
+
+const lengthOf = ({ body }: Reply): number =>
+  typeof body === 'string' ? Buffer.byteLength(body) : body.length
+
+/** Whether it can be asked again: what a request has done nothing but its answer tells. */
+const isRepeatable = ({ method }: IncomingMessage): boolean => method === 'GET'
+
+const tooMuch = new Failure('LOG_BUSY', 'Too many long answers are on their way')
 
 /** An answer, and the id of the request where it got so far. */
 export type Made = readonly [reply: Reply, requestId?: string]
@@ -62,11 +94,14 @@ export async function sendWhenMade(
   outgoing: ServerResponse,
   making: Promise<Made>,
   log: Log,
-  pace = usualPace,
+  long = all,
 ): Promise<void> {
   try {
-    const [reply, requestId] = await making
-    send(outgoing, reply, requestId, pace)
+    const [made, requestId] = await making
+    const length = lengthOf(made)
+    const isSent = length <= longBytes || !isRepeatable(outgoing.req) || long.hasRoomFor(length)
+    if (!isSent) log.error({ code: tooMuch.code, requestId }, 'answer was withheld')
+    send(outgoing, isSent ? made : problem(tooMuch, requestId), requestId, long)
   } catch (error) {
     const { name, stack = '' } = error instanceof Error ? error : new Error()
     const at = stack.split('\n').find((line) => line.trim().startsWith('at '))
@@ -76,14 +111,10 @@ export async function sendWhenMade(
 }
 
 /** Sends an answer; to a peer that is gone nothing is sent. */
-export function send(
-  outgoing: ServerResponse,
-  { body, cache = 'no-store', headers, status, type }: Reply,
-  requestId?: string,
-  pace = usualPace,
-): void {
+export function send(outgoing: ServerResponse, reply: Reply, requestId?: string, long = all): void {
   if (outgoing.destroyed) return
-  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+  const { body, cache = 'no-store', headers, status, type } = reply
+  const length = lengthOf(reply)
   outgoing.writeHead(status, {
     'Content-Type': type,
     'Cache-Control': cache,
@@ -95,7 +126,7 @@ export function send(
   // Text of one byte a character is ASCII, and needs no more than to be copied.
   const encoding = length === body.length ? 'latin1' : 'utf8'
   const isLong = length > longBytes
-  if (isLong) limitTaking(outgoing, length, pace)
+  if (isLong) long.add(outgoing, length)
   if (!outgoing.req.complete) {
     outgoing.write(body, encoding)
     endLingering(outgoing, outgoing.req)

@@ -51,4 +51,6 @@ export const limits = Object.freeze({
   requestsInTurn: 32,
   /** What a peer must take a second of a long answer, beyond the time that every answer has. */
   answerBytesPerSecond: 16_384,
+  /** Long answers that are on their way together. */
+  answerBytes: 256 * 1024 * 1024,
 })

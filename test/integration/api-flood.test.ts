@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createApp } from '../../src/api/app.ts'
-import { sendWhenMade, type Pace } from '../../src/api/send.ts'
+import { LongAnswers, sendWhenMade, type LongAnswerBounds } from '../../src/api/send.ts'
 import { listen, type ListenOptions } from '../../src/api/server.ts'
 import { Turns } from '../../src/api/turns.ts'
 import { limits } from '../../src/base/limits.ts'
@@ -225,15 +225,23 @@ describe('a slow reader', () => {
   const long = 'x'.repeat(20_000_000)
 
   /** A server that answers everything with 20 MB. */
-  async function startLong(pace: Pace) {
+  async function startLong(bounds: Partial<LongAnswerBounds>) {
+    const answers = new LongAnswers({
+      bytes: Infinity,
+      bytesPerSecond: 1_000_000,
+      graceMs: 60_000,
+      ...bounds,
+    })
     const reply = { body: Buffer.from(long), status: 200, type: 'text/plain' }
     const closed: number[] = []
+    const log: unknown[] = []
+    const logger = { ...silent, error: (line: unknown) => void log.push(line) }
     const port = await serve((_, response) => {
       const began = performance.now()
       response.once('close', () => void closed.push(performance.now() - began))
-      void sendWhenMade(response, Promise.resolve([reply]), silent, pace)
+      void sendWhenMade(response, Promise.resolve([reply, 'id-1']), logger, answers)
     })
-    return { closed, port }
+    return { closed, log, port }
   }
 
   it('has the time that its answer’s length gives it, and is then cut off', async () => {
@@ -259,6 +267,41 @@ describe('a slow reader', () => {
     expect(got).toBeGreaterThan(long.length)
   })
 
+  /** Asks, takes the head of the answer and leaves the rest. */
+  async function ask(port: number, request = alive): Promise<{ head: string; socket: Socket }> {
+    const socket = reach(port)
+    socket.write(request)
+    const [bytes] = (await once(socket, 'data')) as [Buffer]
+    socket.pause()
+    return { head: bytes.toString('latin1', 0, 800), socket }
+  }
+
+  it.each([
+    ['two fit', 2 * long.length, ['200', '200', '503']],
+    ['the second is a byte too long', 2 * long.length - 1, ['200', '503', '503']],
+    ['none fits, but one always may', 1, ['200', '503', '503']],
+  ])('leaves with us no more than may be on its way: %s', async (_, bytes, expected) => {
+    const { closed, log, port } = await startLong({ bytes })
+    const asked = []
+    while (asked.length < expected.length) asked.push(await ask(port))
+    expect(asked.map(({ head }) => statuses(head)[0])).toEqual(expected)
+    const refused = expected.filter((status) => status === '503').length
+    expect(asked.at(-1)?.head).toMatch(/Retry-After: 1.*"code":"LOG_BUSY".*"requestId":"id-1"/s)
+    expect(log).toEqual(
+      Array.from({ length: refused }, () => ({ code: 'LOG_BUSY', requestId: 'id-1' })),
+    )
+    asked[0]?.socket.destroy()
+    await expect.poll(() => closed.length).toBe(refused + 1)
+    expect(statuses((await ask(port)).head), 'there is room again').toEqual(['200'])
+  })
+
+  it('keeps nobody from hearing what was done', async () => {
+    const { port } = await startLong({ bytes: 1 })
+    await ask(port)
+    const { head } = await ask(port, post)
+    expect(statuses(head)).toEqual(['200'])
+  })
+
   it('is not cut off in the middle of an answer when the server ends', async () => {
     const service = new FakeService()
     service.readTrustRoot = () => Promise.resolve(Buffer.from(long))
@@ -270,6 +313,19 @@ describe('a slow reader', () => {
     await setTimeout(200)
     expect((await text(socket)).length).toBeGreaterThan(long.length)
     await closed
+  })
+
+  it('is counted with those of every other listener', async () => {
+    const body = Buffer.alloc(limits.answerBytes / 2)
+    const listen = () =>
+      serve((_, response) => {
+        const reply = { body, status: 200, type: 'text/plain' }
+        void sendWhenMade(response, Promise.resolve([reply]), silent)
+      })
+    const ports = [await listen(), await listen(), await listen()]
+    const heads = []
+    for (const port of ports) heads.push((await ask(port)).head)
+    expect(heads.flatMap(statuses)).toEqual(['200', '200', '503'])
   })
 })
 

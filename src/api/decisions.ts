@@ -170,7 +170,8 @@ const claimRoute = (service: Service, admit: Admission, maxBytes: number): Route
     async (call, principal) => {
       const id = call.decisionId()
       const request = await call.json(claimRequestSchema, maxBytes, '{}')
-      return jsonReply(201, await service.claim(principal, id, request))
+      const claimed = call.whileThere((left) => service.claim(principal, id, request, left))
+      return jsonReply(201, await claimed)
     },
   )
 

@@ -44,8 +44,8 @@ export function decisionCalls(
     submitEvaluated: async (principal, submission) =>
       decide(principal, (room) => notariser.submitEvaluated(room, principal, submission)),
 
-    claim: async (principal, id, request) =>
-      decide(principal, (room) => claim(room, principal, id, request)),
+    claim: async (principal, id, request, left) =>
+      decide(principal, (room) => claim(room, principal, id, request, left)),
 
     erase: async (principal, id, reason, action) => {
       const erased = await access.sign(principal.tenant, (room) =>

@@ -62,28 +62,34 @@ export async function inTurn<T>(room: Room, id: string, work: () => Promise<T>):
   }
 }
 
-/** Enters what is drafted from the stream as it stands. */
+/**
+ * Enters what is drafted from the stream as it stands.
+ * @param left aborts when nobody is there any more for whom it should begin
+ */
 export const follow = <D extends Draft>(
   room: Room,
   id: string,
   draft: (entries: readonly StoredEntry[]) => D,
+  left?: AbortSignal,
 ): Promise<{ readonly drafted: D; readonly entered: Entered }> =>
   inTurn(room, id, async () => {
+    if (left?.aborted === true) throw new Failure('LOG_BUSY', 'The caller has left')
     const drafted = draft(await readDecisionStream(room, id))
     return { drafted, entered: await enter(room, drafted) }
   })
 
 /**
  * Claims one use of an ALLOW before its effect.
- * @throws {@link Failure} INPUT_NOT_FOUND, INPUT_ERASED, INPUT_NOT_CLAIMABLE, INPUT_CLAIMED
+ * @throws {@link Failure} INPUT_NOT_FOUND, INPUT_ERASED, INPUT_NOT_CLAIMABLE, INPUT_CLAIMED, LOG_BUSY when the caller has left before its turn
  */
 export async function claim(
   room: Room,
   principal: Principal,
   id: string,
   { note }: ClaimRequest,
+  left?: AbortSignal,
 ): Promise<Claimed> {
-  const { drafted, entered } = await follow(room, id, (entries) => {
+  const draft = (entries: readonly StoredEntry[]) => {
     const [first] = entries
     if (first === undefined) throw new Failure('INPUT_NOT_FOUND', `No such decision: ${id}`)
     const { status, maxUses, mode } = effectOf(decisionOf(first), entries)
@@ -103,7 +109,8 @@ export async function claim(
       use: uses + 1,
     }
     return { kind: 'execution' as const, ...nextPlace(entries), matter, use: uses + 1, maxUses }
-  })
+  }
+  const { drafted, entered } = await follow(room, id, draft, left)
   const { appended, signed } = entered
   return {
     id,

@@ -4,6 +4,7 @@
 // load by themselves. In the `each` profile signing takes long, and whatever is there goes.
 import { Failure } from '../base/failure.ts'
 import type { Profile } from '../dossier/kinds.ts'
+import type { Claimed } from '../wire/decision.ts'
 import type { EscalationView } from '../wire/escalations.ts'
 import type { GatewayAnswer } from '../wire/gateway.ts'
 import { OpenCalls } from './open-calls.ts'
@@ -134,11 +135,11 @@ export type RemoteService = Service & {
 }
 
 /** Methods whose calls are gathered, or left. */
-type Special = 'executeGateway' | 'notarise' | 'readEscalation' | 'submit' | 'submitEvaluated'
+type Special =
+  'claim' | 'executeGateway' | 'notarise' | 'readEscalation' | 'submit' | 'submitEvaluated'
 
 const methods = [
   'authenticate',
-  'claim',
   'erase',
   'readDecision',
   'listDecisions',
@@ -217,6 +218,8 @@ export function connectService(
   ) as unknown as Omit<Service, Special>
   return {
     ...forwarded,
+    claim: (principal, id, request, left) =>
+      connection.callUntil('claim', [principal, id, request], left) as Promise<Claimed>,
     readEscalation: (tenant, id, waitMs, left) =>
       connection.callUntil('readEscalation', [tenant, id, waitMs], left) as Promise<EscalationView>,
     executeGateway: (principal, request, left) =>

@@ -188,8 +188,17 @@ export interface Service {
    * @param bound what the API key is bound to
    */
   dryRun(tenant: string, request: EvaluationRequest, bound?: Bound): Promise<string>
-  /** @throws INPUT_NOT_CLAIMABLE, INPUT_CLAIMED */
-  claim(principal: Principal, id: string, request: ClaimRequest): Promise<Claimed>
+  /**
+   * Claims one use of an ALLOW before its effect.
+   * @param left aborts when the caller has left: what has not begun is not done for them
+   * @throws INPUT_NOT_CLAIMABLE, INPUT_CLAIMED, LOG_BUSY when the caller has left before it began
+   */
+  claim(
+    principal: Principal,
+    id: string,
+    request: ClaimRequest,
+    left?: AbortSignal,
+  ): Promise<Claimed>
   /**
    * Erases every payload of the decision's stream; gives the index of the erasure entry.
    * @param action id of the action that two leads have signed for exactly this

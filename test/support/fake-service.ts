@@ -332,7 +332,7 @@ export class FakeService implements Service {
 
   // Async, so that what is thrown is a rejection as the port promises.
   // eslint-disable-next-line @typescript-eslint/require-await
-  async claim(principal: Principal, id: string, request: { note?: string }): Promise<Claimed> {
+  async claim(...[principal, id, request]: Parameters<Service['claim']>): Promise<Claimed> {
     this.#note('claim', principal, id, request)
     const { view } = this.#decision(id)
     if (view.status !== 'ALLOW')

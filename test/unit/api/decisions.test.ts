@@ -221,6 +221,21 @@ describe('claiming and erasing over HTTP', () => {
     expect(service.asked.at(-1)?.args.slice(1)).toEqual([id, {}])
   })
 
+  it('says that the caller has left, once he was told that time is up', async () => {
+    const { ask, notarise, service } = createEdge({ requestTimeoutMs: 100 })
+    const id = await notarise()
+    const left = Promise.withResolvers<undefined>()
+    service.claim = (_principal, _id, _request, signal) => {
+      signal?.addEventListener('abort', () => {
+        left.resolve(undefined)
+      })
+      return new Promise(() => undefined)
+    }
+    const late = await ask(`/v1/decisions/${id}/claim`, { method: 'POST' })
+    expect(late.status).toBe(503)
+    await left.promise
+  })
+
   it('tells why a decision cannot be claimed', async () => {
     const { ask, notarise } = createEdge()
     const id = await notarise({ ...decision, status: 'BLOCK' })

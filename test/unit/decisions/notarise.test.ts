@@ -134,6 +134,29 @@ describe('using a decision', () => {
     expect(await verdict(test, id)).toBe('valid')
   })
 
+  it('claims nothing for those who have left before their turn', async () => {
+    const test = await foundTestService()
+    const { id } = await test.notarise(requestOf(1))
+    const leaver = new AbortController()
+    const first = test.service.claim(test.principal, id, {})
+    const waiting = failing(test.service.claim(test.principal, id, {}, leaver.signal))
+    leaver.abort()
+    expect((await first).use).toBe(1)
+    expect(await waiting).toBe('LOG_BUSY')
+    expect((await test.service.claim(test.principal, id, {})).use).toBe(2)
+  })
+
+  it('claims for who leaves once it has begun', async () => {
+    const test = await foundTestService()
+    const { id } = await test.notarise(requestOf(1))
+    const { signal } = new AbortController()
+    let asked = 0
+    // There when its turn comes, and never again.
+    Object.defineProperty(signal, 'aborted', { get: () => asked++ > 0 })
+    expect((await test.service.claim(test.principal, id, {}, signal)).use).toBe(1)
+    expect(asked).toBe(1)
+  })
+
   it('counts uses up to the limit and without one', async () => {
     const test = await foundTestService()
     const thrice = await test.notarise(requestOf(1, { maxUses: 3 }))

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Failure } from '../../../src/base/failure.ts'
@@ -137,6 +138,12 @@ describe('the service across a message port', () => {
     const signals: (AbortSignal | undefined)[] = []
     const { remote } = connect(
       partly({
+        claim: async (_principal, _id, _request, left) => {
+          // Both messages have come by then.
+          await setImmediate()
+          signals.push(left)
+          throw new Failure('INPUT_CLAIMED', 'Used')
+        },
         executeGateway: (_principal, _request, left) => {
           signals.push(left)
           return Promise.reject(new Failure('LOG_BUSY', 'Not now'))
@@ -173,6 +180,10 @@ describe('the service across a message port', () => {
     leaver.abort()
     await expect(remote.executeGateway(asked, request)).rejects.toMatchObject({ code: 'LOG_BUSY' })
     expect(signals.slice(3).map((signal) => signal?.aborted)).toEqual([false, undefined])
+    await expect(remote.claim(asked, 'a', {}, AbortSignal.abort())).rejects.toMatchObject({
+      code: 'INPUT_CLAIMED',
+    })
+    expect(signals.slice(5).map((signal) => signal?.aborted)).toEqual([true])
   })
 
   it('turns a foreign error into a bug without its message', async () => {

@@ -15,7 +15,7 @@ export function hashFilter(text: string): number {
 }
 
 /** How many indexes one step of a list passes over. */
-const stepEntries = 65_536
+const stepEntries = 16_384
 /** How many rows it reads: each may lie on a page of its own, and who knows the hash makes names that all have the same. */
 export const stepRows = 256
 
@@ -32,30 +32,17 @@ interface Part {
 
 type Step = (start: number, end: number, limit: number) => Part
 
-/** A condition on decisions, and the values of its question marks. */
-interface Condition {
-  readonly sql: string
-  readonly values: readonly (number | string)[]
-}
+/** What stands in the place of the names of a statement. */
+type Values = Readonly<Record<string, number | string>>
+
+/** Standings of the decisions that a step passes over: those of all decisions would be read again in every step. */
+const ofStep =
+  'SELECT s.idx FROM standings s WHERE s.tenant = @tenant AND s.idx >= @start AND s.idx < @end'
 
 /** Decisions that are something else than they were made as, by the step that was last. */
-const forced = (more: string): string =>
-  `SELECT s.idx FROM standings s WHERE s.tenant = ? AND s.status IS NOT NULL ${more} AND s.step =
+const forced = (more = ''): string =>
+  `${ofStep} AND s.status IS NOT NULL ${more} AND s.step =
      (SELECT max(x.step) FROM standings x WHERE x.tenant = s.tenant AND x.idx = s.idx AND x.status IS NOT NULL)`
-
-// The unary plus keeps a condition from choosing the index: a list goes over all decisions anyhow.
-function inForceCondition(tenant: number, status: string): Condition {
-  return {
-    sql: `AND ((status_hash = ? AND status = ? AND +idx NOT IN (${forced('')})) OR +idx IN (${forced('AND s.status = ?')}))`,
-    values: [hashFilter(status), status, tenant, tenant, status],
-  }
-}
-
-function byCondition(tenant: number, by: NonNullable<DecisionQuery['by']>): Condition {
-  return by === 'decision'
-    ? { sql: `AND +idx NOT IN (${forced('')})`, values: [tenant] }
-    : { sql: `AND idx IN (${forced('AND s.way = ?')})`, values: [tenant, by] }
-}
 
 /** The state in which one ends up whose time has passed. */
 const lapsed: Readonly<Record<StandingWay, string>> = {
@@ -63,31 +50,41 @@ const lapsed: Readonly<Record<StandingWay, string>> = {
   override: 'expired',
 }
 
-function standingCondition(
-  tenant: number,
-  { state, way }: NonNullable<DecisionQuery['standing']>,
-  now: number,
-): Condition {
-  const of = (more: string, ...values: readonly (number | string)[]): Condition => ({
-    sql: `AND idx IN (SELECT s.idx FROM standings s WHERE s.tenant = ? AND s.way = ? AND ${more})`,
-    values: [tenant, way, ...values],
-  })
-  if (state === 'any') return of('TRUE')
-  if (state === 'open') return of('s.until >= ?', now)
-  if (state === lapsed[way]) return of('(s.state = ? OR s.until < ?)', state, now)
-  return of('s.state = ? AND (s.until IS NULL OR s.until >= ?)', state, now)
+function standingCondition({ state, way }: NonNullable<DecisionQuery['standing']>): string {
+  if (state === 'any') return 'TRUE'
+  if (state === 'open') return 's.until >= @now'
+  if (state === lapsed[way]) return '(s.state = @state OR s.until < @now)'
+  return 's.state = @state AND (s.until IS NULL OR s.until >= @now)'
 }
 
 /** What is asked of decisions besides what they were made as. */
-function conditionsOf(
-  tenant: number,
-  { by, inForce, now = 0, standing }: DecisionQuery,
-): readonly Condition[] {
-  return [
-    ...(inForce === undefined ? [] : [inForceCondition(tenant, inForce)]),
-    ...(by === undefined ? [] : [byCondition(tenant, by)]),
-    ...(standing === undefined ? [] : [standingCondition(tenant, standing, now)]),
-  ]
+function conditionsOf({ by, inForce, standing }: DecisionQuery): readonly string[] {
+  const asked: string[] = []
+  // The unary plus keeps a condition from choosing the index: a list goes over all decisions anyhow.
+  if (inForce !== undefined)
+    asked.push(`AND ((status_hash = @inForceHash AND status = @inForce AND +idx NOT IN (${forced()}))
+       OR +idx IN (${forced('AND s.status = @inForce')}))`)
+  if (by === 'decision') asked.push(`AND +idx NOT IN (${forced()})`)
+  else if (by !== undefined) asked.push(`AND idx IN (${forced('AND s.way = @by')})`)
+  if (standing !== undefined)
+    asked.push(`AND idx IN (${ofStep} AND s.way = @way AND ${standingCondition(standing)})`)
+  return asked
+}
+
+/** What the names in statements stand for, but the bounds of a step. */
+function valuesOf(tenant: number, query: DecisionQuery): Values {
+  const { action, actor, by, inForce, now = 0, standing, status } = query
+  const texts = { action, actor, inForce, status }
+  const hashes = Object.entries(texts).map(([name, text = '']) => [`${name}Hash`, hashFilter(text)])
+  return {
+    ...(Object.fromEntries(hashes) as Values),
+    by: by ?? '',
+    inForce: inForce ?? '',
+    now,
+    state: standing?.state ?? '',
+    tenant,
+    way: standing?.way ?? '',
+  }
 }
 
 /** A list that is being made: decisions of [start, end), from the end down. */
@@ -101,7 +98,7 @@ export interface DecisionScan {
 export class DecisionList {
   readonly #db: Database
   readonly #timeAt: Statement<[tenant: number, index: number], number>
-  readonly #lists = new Map<string, Statement<(number | string)[], ListedRow>>()
+  readonly #lists = new Map<string, Statement<[Values], ListedRow>>()
 
   constructor(db: Database) {
     this.#db = db
@@ -113,12 +110,15 @@ export class DecisionList {
   /** Where to look for the decisions of a tenant whose log has `size` entries, and how. */
   scan(tenant: number, size: number, query: DecisionQuery): DecisionScan {
     const asked = columns.filter((column) => query[column] !== undefined)
-    const texts = asked.map((column) => query[column] ?? '')
-    const conditions = conditionsOf(tenant, query)
-    const wanted = [...texts.map(hashFilter), ...conditions.flatMap(({ values }) => values)]
+    const values = valuesOf(tenant, query)
     const isAsked = (row: ListedRow): boolean =>
       asked.every((column) => row[column] === query[column])
-    const list = this.#list(asked, conditions.map(({ sql }) => sql).join(' '))
+    const list = this.#list(
+      [
+        ...asked.map((column) => `AND ${column}_hash = @${column}Hash`),
+        ...conditionsOf(query),
+      ].join(' '),
+    )
     return {
       start: query.since === undefined ? 0 : this.#firstAt(tenant, size, query.since),
       end: Math.min(
@@ -128,7 +128,7 @@ export class DecisionList {
       step: (start, end, limit) => {
         const rows: Listed[] = []
         let read = 0
-        for (const row of list.iterate(tenant, start, end, ...wanted)) {
+        for (const row of list.iterate({ ...values, end, start })) {
           if (isAsked(row)) rows.push(toListed(row))
           if (++read === stepRows || rows.length === limit) return { rows, low: row.idx }
         }
@@ -149,18 +149,16 @@ export class DecisionList {
     return low
   }
 
-  #list(asked: readonly string[], more: string): Statement<(number | string)[], ListedRow> {
-    const name = `${asked.join()} ${more}`
-    const known = this.#lists.get(name)
+  #list(conditions: string): Statement<[Values], ListedRow> {
+    const known = this.#lists.get(conditions)
     if (known) return known
-    const conditions = asked.map((column) => `AND ${column}_hash = ?`)
-    const made = this.#db.prepare<(number | string)[], ListedRow>(
+    const made = this.#db.prepare<[Values], ListedRow>(
       `SELECT stream, idx, time, erased, status, actor, action
        FROM entries INDEXED BY entries_decision
-       WHERE status_hash IS NOT NULL AND tenant = ? AND idx >= ? AND idx < ? ${conditions.join(' ')} ${more}
+       WHERE status_hash IS NOT NULL AND tenant = @tenant AND idx >= @start AND idx < @end ${conditions}
        ORDER BY idx DESC`,
     )
-    this.#lists.set(name, made)
+    this.#lists.set(conditions, made)
     return made
   }
 }

@@ -1,5 +1,13 @@
+import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
-import { collect, hashFilter, takeTurns } from '../../../src/store/sqlite-decisions.ts'
+import {
+  collect,
+  DecisionList,
+  hashFilter,
+  takeTurns,
+} from '../../../src/store/sqlite-decisions.ts'
+import { migrate } from '../../../src/store/sqlite-schema.ts'
+import type { DecisionQuery } from '../../../src/store/store.ts'
 
 describe('the hash of a filter', () => {
   it('is what it always was', () => {
@@ -19,8 +27,8 @@ describe('the hash of a filter', () => {
 describe('a long list', () => {
   const row = (index: number) => ({ stream: `s-${index}`, index, time: index, filter: null })
 
-  /** Decisions at the indexes given in a log of 200,000; keeps what was asked. */
-  const scanOf = (indexes: readonly number[], start = 0, end = 200_000) => {
+  /** Decisions at the indexes given in a log of 50,000; keeps what was asked. */
+  const scanOf = (indexes: readonly number[], start = 0, end = 50_000) => {
     const asked: [start: number, end: number, limit: number][] = []
     return {
       asked,
@@ -42,27 +50,27 @@ describe('a long list', () => {
   const run = <T>(work: () => T): Promise<T> => Promise.resolve(work())
 
   it('is made in steps that lose nothing where they meet', async () => {
-    const meeting = [0, 3391, 3392, 68_927, 68_928, 134_463, 134_464, 199_999]
+    const meeting = [0, 847, 848, 17_231, 17_232, 33_615, 33_616, 49_999]
     const { scan, asked } = scanOf(meeting)
     expect((await collect(scan, 100, takeTurns(), run)).map(({ index }) => index)).toEqual(
       meeting.toReversed(),
     )
     expect(asked.map(([low, high]) => [low, high])).toEqual([
-      [134_464, 200_000],
-      [68_928, 134_464],
-      [3392, 68_928],
-      [0, 3392],
+      [33_616, 50_000],
+      [17_232, 33_616],
+      [848, 17_232],
+      [0, 848],
     ])
   })
 
   it('ends when it is full', async () => {
-    const { scan, asked } = scanOf([199_999, 100_000, 90_000, 1])
+    const { scan, asked } = scanOf([49_999, 25_000, 24_000, 1])
     expect((await collect(scan, 2, takeTurns(), run)).map(({ index }) => index)).toEqual([
-      199_999, 100_000,
+      49_999, 25_000,
     ])
     expect(asked).toEqual([
-      [134_464, 200_000, 2],
-      [68_928, 134_464, 1],
+      [33_616, 50_000, 2],
+      [17_232, 33_616, 1],
     ])
   })
 
@@ -95,7 +103,7 @@ describe('a long list', () => {
       return { low, rows: [] }
     }
     const nextTurn = takeTurns()
-    const list = () => collect({ start: 0, end: 200_000, step }, 9, nextTurn, run)
+    const list = () => collect({ start: 0, end: 50_000, step }, 9, nextTurn, run)
     let other = setImmediate(function again() {
       others++
       other = setImmediate(again)
@@ -112,5 +120,32 @@ describe('a long list', () => {
     const closing = <T>(work: () => T): Promise<T> =>
       calls++ === 0 ? run(work) : Promise.reject(new Error('closed'))
     await expect(collect(scanOf([]).scan, 9, takeTurns(), closing)).rejects.toThrow('closed')
+  })
+})
+
+describe('a step of a list', () => {
+  const escalation = (state: string) => ({ state, way: 'escalation' }) as const
+
+  it.each<[string, number, DecisionQuery]>([
+    ['a status in force', 2, { inForce: 'ALLOW', limit: 9 }],
+    ['what nobody overruled', 1, { by: 'decision', limit: 9 }],
+    ['what somebody overruled', 1, { by: 'override', limit: 9 }],
+    ['any state', 1, { limit: 9, standing: escalation('any') }],
+    ['what is open', 1, { limit: 9, now: 1, standing: escalation('open') }],
+    ['what timed out', 1, { limit: 9, now: 1, standing: escalation('timed-out') }],
+    ['what was rejected', 1, { limit: 9, now: 1, standing: escalation('rejected') }],
+  ])('reads no standings but those of its own decisions: %s', (_, lookups, query) => {
+    const db = new Database(':memory:')
+    migrate(db, 0)
+    const asked: string[] = []
+    const watched = { prepare: (sql: string) => (asked.push(sql), db.prepare(sql)) }
+    new DecisionList(watched as unknown as typeof db).scan(1, 9, query)
+    // A plan does not depend on the values.
+    const sql = (asked.at(-1) ?? '').replace(/@\w+/g, '1')
+    const plan = db.prepare<[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all()
+    const reads = plan.map(({ detail }) => detail).filter((line) => line.startsWith('SEARCH s '))
+    expect(reads).toHaveLength(lookups)
+    for (const read of reads) expect(read).toContain('(tenant=? AND idx>? AND idx<?)')
+    db.close()
   })
 })

@@ -75,7 +75,7 @@ export const webhookRoutes = (
       summary: 'Lets the webhook, and nobody else, be told of a test',
       writes: true,
       replies: { 202: { description: 'It waits', type: json, schema: webhookTestedSchema } },
-      failures: ['INPUT_NOT_FOUND'],
+      failures: ['INPUT_EXISTS', 'INPUT_NOT_FOUND'],
     },
     async (call, { caller, tenant }) =>
       jsonReply(202, await service.testWebhook(tenant, idOf(call), caller)),

@@ -1,31 +1,44 @@
-// What is done to a tenant and not to a decision is told in its stream `admin`, in the order in which it happened.
+// What is done to a tenant and not to a decision is told in its stream `admin`, in the order in which it happened. What may be refused is refused before
+// the stream gets longer than a dossier may be, so that whatever was made can still be undone in it: nothing that undoes is ever refused.
 import { encodeHex } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
+import { limits } from '../base/limits.ts'
 import type { AdminMatter } from '../dossier/matters.ts'
 import type { Effect } from '../store/store.ts'
+import { inTurn } from './follow-up.ts'
 import { enter, type Entered, type Room } from './room.ts'
 
 /**
- * Enters an act behind those that were told before, whoever else tells of one meanwhile.
- * @param check rejects where the act may not be, as things stand behind the last one; asked again where another was faster
+ * Enters an act behind those that were told before: those of one tenant go one after the other.
+ * @param check rejects where the act may not be, as things stand behind the last one; given the step that it would get
  */
-export async function enterAdmin(
+export const enterAdmin = (
   room: Room,
   matter: AdminMatter,
   effects: readonly Effect[] = [],
-  check: () => Promise<void> = () => Promise.resolve(),
-): Promise<Entered> {
-  const attempts = 8
-  for (let attempt = 1; ; attempt++) {
+  check: (seq: number) => Promise<void> | void = () => undefined,
+): Promise<Entered> =>
+  inTurn(room, 'admin', async () => {
     const head = await room.store.readStreamHead(room.tenant.name, 'admin')
     const seq = head === undefined ? 0 : head.seq + 1
     const prev = head === undefined ? null : encodeHex(head.leafHash)
-    await check()
-    try {
-      return await enter(room, { effects, kind: 'admin', matter, prev, seq, stream: 'admin' })
-    } catch (error) {
-      const raced = error instanceof Failure && error.code === 'LOG_CONFLICT'
-      if (!raced || attempt === attempts) throw error
-    }
-  }
+    await check(seq)
+    return enter(room, { effects, kind: 'admin', matter, prev, seq, stream: 'admin' })
+  })
+
+const full = (what: string, seq: number): Failure =>
+  new Failure('INPUT_EXISTS', `Administration has too many entries for ${what}: ${seq}`)
+
+/** Sees that webhooks leave place for API keys. @throws {@link Failure} INPUT_EXISTS */
+export function expectWebhookSpace(seq: number): void {
+  if (seq >= limits.webhookEntries) throw full('webhooks to be made or tested', seq)
+}
+
+/** Sees that there is place for an API key, and for revoking it and all others. @throws {@link Failure} INPUT_EXISTS */
+export async function expectKeySpace({ store, tenant }: Room, seq: number): Promise<void> {
+  const { adminReserve, dossierEntries } = limits
+  const kept = await store.listApiKeys(tenant.name)
+  const counting = kept.filter(({ revokedAt }) => revokedAt === null).length
+  // Its own two entries, and one for each other.
+  if (seq + 2 + counting + adminReserve > dossierEntries) throw full('another API key', seq)
 }

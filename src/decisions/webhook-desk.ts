@@ -15,7 +15,7 @@ import {
   type WebhookRequest,
   type WebhookView,
 } from '../wire/webhooks.ts'
-import { enterAdmin } from './admin-entry.ts'
+import { enterAdmin, expectWebhookSpace } from './admin-entry.ts'
 import { announce } from './announce.ts'
 import type { Room } from './room.ts'
 import {
@@ -73,7 +73,8 @@ function viewOf(
 }
 
 /** @throws {@link Failure} INPUT_EXISTS */
-async function expectRoom({ store, tenant }: Room): Promise<void> {
+async function expectRoom({ store, tenant }: Room, seq: number): Promise<void> {
+  expectWebhookSpace(seq)
   const { hooks } = webhookLimits
   if ((await store.listWebhooks(tenant.name)).length >= hooks)
     throw new Failure('INPUT_EXISTS', `There are as many webhooks as may be: ${hooks}`)
@@ -104,7 +105,7 @@ export async function addWebhook(
     room,
     { action: 'webhook.create', by, detail, subject: record.id, time: createdAt },
     [{ type: 'webhook', webhook: storeWebhook(record) }],
-    () => expectRoom(room),
+    (seq) => expectRoom(room, seq),
   )
   const shown = given === undefined ? prefix + secret.use(encodeBase64) : null
   return { secret: shown, webhook: told }
@@ -144,19 +145,35 @@ export async function removeWebhook(room: Room, id: string, by: Caller): Promise
   return { createdAt, description: '', id, kinds: [], url: '(damaged in the database)' }
 }
 
-/** Lets a webhook be told of a test, and nobody else; gives the index of the entry that says so. @throws {@link Failure} INPUT_NOT_FOUND */
+/** Webhooks of which a test is on its way into the log, by room. */
+const testing = new WeakMap<Room, Set<string>>()
+
+/**
+ * Lets a webhook be told of a test, and nobody else; gives the index of the entry that says so.
+ * @throws {@link Failure} INPUT_NOT_FOUND, LOG_BUSY while another test of it is entered, INPUT_EXISTS where the log has too many acts for one
+ */
 export async function testWebhook(
   room: Room,
   id: string,
   by: Caller,
 ): Promise<{ readonly webhook: string; readonly index: number }> {
   readWebhook(await find(room, id))
-  const { appended } = await enterAdmin(
-    room,
-    { action: 'webhook.test', by, detail: {}, subject: id, time: room.clock() },
-    [announce(room, 'webhook.test', { webhook: id })],
-  )
-  return { index: appended.index, webhook: id }
+  const busy = testing.get(room) ?? new Set()
+  testing.set(room, busy)
+  // Many at once would keep waiting whoever administers besides.
+  if (busy.has(id)) throw new Failure('LOG_BUSY', `Another test of the webhook is under way: ${id}`)
+  busy.add(id)
+  try {
+    const { appended } = await enterAdmin(
+      room,
+      { action: 'webhook.test', by, detail: {}, subject: id, time: room.clock() },
+      [announce(room, 'webhook.test', { webhook: id })],
+      expectWebhookSpace,
+    )
+    return { index: appended.index, webhook: id }
+  } finally {
+    busy.delete(id)
+  }
 }
 
 /** The webhooks of a tenant, what waits for them, and what was given up. */

@@ -193,6 +193,24 @@ describe('a webhook', () => {
     ).rejects.toMatchObject({ code: 'INPUT_NOT_FOUND' })
   })
 
+  it('is tried out once at a time, and hinders nobody who administers meanwhile', async () => {
+    const { at } = await founded()
+    const { webhook } = await add(at)
+    const test = () => at.service.testWebhook('default', webhook.id, founder)
+    const many = Promise.allSettled(Array.from({ length: 32 }, test))
+    const made = Array.from({ length: 32 }, () =>
+      at.service.createApiKey('default', 'ann', ['decisions:read'], founder),
+    )
+    expect(new Set((await Promise.all(made)).map(({ apiKey }) => apiKey.id)).size).toBe(32)
+    const refused = (await many).flatMap((one) =>
+      one.status === 'rejected' ? [one.reason as unknown] : [],
+    )
+    expect(refused).toHaveLength(31)
+    for (const failure of refused) expect(failure).toMatchObject({ code: 'LOG_BUSY' })
+    expect(await test()).toMatchObject({ webhook: webhook.id })
+    expect(await at.service.takeDeliveries(9)).toHaveLength(2)
+  })
+
   it('keeps its secret when the master key is exchanged', async () => {
     const { at } = await founded()
     const { secret } = await add(at)

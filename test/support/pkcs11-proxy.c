@@ -1,5 +1,6 @@
 /* A PKCS#11 module that passes calls on to REAL, logs those of interest to LOG, and does to a call what the file RULE.<call> says: once, once in each
-   process, or always; after so many milliseconds: "code 48 once 0", "code 179 each 500", "pass 0 always 30000", "crash 0 once 0". */
+   process, or always; after so many milliseconds: "code 48 once 0", "code 179 each 500", "pass 0 always 30000", "crash 0 once 0". "done 0 always 900" makes
+   the call first and then waits. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,7 +23,7 @@ static void note(const char *name) {
   }
 }
 
-static CK_RV ruled(const char *name, int *followed) {
+static CK_RV ruled(const char *name, int *followed, unsigned long *later) {
   char path[4096], action[16], times[16];
   unsigned long value, delay;
   note(name);
@@ -35,6 +36,10 @@ static CK_RV ruled(const char *name, int *followed) {
   /* Of several processes one may remove the file. */
   if (!strcmp(times, "once") && unlink(path)) return CKR_OK;
   if (!strcmp(times, "each") && (*followed)++) return CKR_OK;
+  if (!strcmp(action, "done")) {
+    *later = delay;
+    return CKR_OK;
+  }
   usleep(delay * 1000);
   if (!strcmp(action, "code")) return value;
   if (!strcmp(action, "crash")) raise(SIGSEGV);
@@ -44,8 +49,11 @@ static CK_RV ruled(const char *name, int *followed) {
 #define PROXY(name, parameters, arguments) \
   static CK_RV proxy_##name parameters { \
     static int followed; \
-    CK_RV rv = ruled(#name, &followed); \
-    return rv == CKR_OK ? real->name arguments : rv; \
+    unsigned long later = 0; \
+    CK_RV rv = ruled(#name, &followed, &later); \
+    if (rv == CKR_OK) rv = real->name arguments; \
+    usleep(later * 1000); \
+    return rv; \
   }
 
 PROXY(C_GetSlotList, (CK_BBOOL a, CK_SLOT_ID_PTR b, CK_ULONG_PTR c), (a, b, c))

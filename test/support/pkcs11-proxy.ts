@@ -56,8 +56,12 @@ export function buildProxy(directory: string): Proxy {
   return {
     module,
     rule(call, action, value, times, delayMs = 0) {
+      // SoftHSM writes its token anew at each login: one that is killed while it does leaves none. So it logs in before it waits to be killed.
+      const asleep = call === 'C_Login' ? 'done' : 'pass'
       const what =
-        action === 'sleep' ? `pass 0 ${times} ${value}` : `${action} ${value} ${times} ${delayMs}`
+        action === 'sleep'
+          ? `${asleep} 0 ${times} ${value}`
+          : `${action} ${value} ${times} ${delayMs}`
       // Renamed into place, for another process may read at any time.
       writeFileSync(`${rule}.new`, `${what}\n`)
       renameSync(`${rule}.new`, `${rule}.${call}`)

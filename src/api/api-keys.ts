@@ -85,7 +85,6 @@ const createRoute = (
         schema: apiKeyRequestSchema,
       },
       replies: { 201: { description: 'It is made', type: json, schema: apiKeyCreatedSchema } },
-      failures: ['INPUT_EXISTS'],
     },
     async (call, principal) => {
       const { environment, owner, policies, scopes } = await call.json(

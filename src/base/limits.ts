@@ -20,9 +20,8 @@ export const limits = Object.freeze({
   dossierBytes: 64 * 1024 * 1024,
   /** Entries of one dossier. */
   dossierEntries: 10_000,
-  /** Entries of a tenant's administration before a webhook is made or tested, and those that are left for other acts than making and revoking API keys. */
-  webhookEntries: 5000,
-  adminReserve: 1000,
+  /** Entries of a tenant's administration beyond which no webhook is made or tested: the rest of a dossier is for other acts. */
+  webhookEntries: 8000,
   /** A line of a period file that is neither a dossier nor a leaf. */
   periodHeadBytes: 4 * 1024 * 1024,
   /** A trust root file. */

@@ -1,5 +1,4 @@
-// What is done to a tenant and not to a decision is told in its stream `admin`, in the order in which it happened. What may be refused is refused before
-// the stream gets longer than a dossier may be, so that whatever was made can still be undone in it: nothing that undoes is ever refused.
+// What is done to a tenant and not to a decision is told in its stream `admin`, in the order in which it happened.
 import { encodeHex } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { limits } from '../base/limits.ts'
@@ -26,19 +25,11 @@ export const enterAdmin = (
     return enter(room, { effects, kind: 'admin', matter, prev, seq, stream: 'admin' })
   })
 
-const full = (what: string, seq: number): Failure =>
-  new Failure('INPUT_EXISTS', `Administration has too many entries for ${what}: ${seq}`)
-
-/** Sees that webhooks leave place for API keys. @throws {@link Failure} INPUT_EXISTS */
+/** Sees that webhooks leave place for other acts. @throws {@link Failure} INPUT_EXISTS */
 export function expectWebhookSpace(seq: number): void {
-  if (seq >= limits.webhookEntries) throw full('webhooks to be made or tested', seq)
-}
-
-/** Sees that there is place for an API key, and for revoking it and all others. @throws {@link Failure} INPUT_EXISTS */
-export async function expectKeySpace({ store, tenant }: Room, seq: number): Promise<void> {
-  const { adminReserve, dossierEntries } = limits
-  const kept = await store.listApiKeys(tenant.name)
-  const counting = kept.filter(({ revokedAt }) => revokedAt === null).length
-  // Its own two entries, and one for each other.
-  if (seq + 2 + counting + adminReserve > dossierEntries) throw full('another API key', seq)
+  if (seq >= limits.webhookEntries)
+    throw new Failure(
+      'INPUT_EXISTS',
+      `The log has too many acts for another webhook or test: ${seq}`,
+    )
 }

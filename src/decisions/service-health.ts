@@ -1,5 +1,6 @@
 // What a service says of itself. Anybody may ask: it comes from the table of failures and from counts; paths and causes are for the log.
 import { asFailure, type Failure, type FailureCode } from '../base/failure.ts'
+import { limits } from '../base/limits.ts'
 import type { StoreReader } from '../store/store.ts'
 import type { Health } from './service.ts'
 
@@ -33,9 +34,11 @@ export async function tellHealth(sources: HealthSources): Promise<Health> {
   const keysSaid = outage === undefined ? keys.summary : `${outage.code}: ${outage.title}`
   const webhooks = await webhookSummary(sources)
   const overrides = await overrideSummary(sources)
+  const administration = await adminSummary(sources)
   return {
     ready: trouble === undefined && !closing && outage === undefined,
     parts: {
+      ...(administration === undefined ? {} : { administration }),
       keys: keysSaid,
       log: trouble === undefined ? 'ok' : `${trouble.code}: ${trouble.title}`,
       ...(overrides === undefined ? {} : { overrides }),
@@ -53,6 +56,18 @@ function outageOf(keys: HealthSources['keys']): Failure | undefined {
   } catch (error) {
     return asFailure(error)
   }
+}
+
+/** How many of the tenants that are open have so many acts told in their log that webhooks are refused; undefined where none has, or nobody can say. */
+async function adminSummary({ store, tenants }: HealthSources): Promise<string | undefined> {
+  let nearly = 0
+  for (const tenant of tenants()) {
+    const head = await store()
+      ?.readStreamHead(tenant, 'admin')
+      .catch(() => undefined)
+    if (head !== undefined && head.seq + 1 >= limits.webhookEntries) nearly++
+  }
+  return nearly === 0 ? undefined : `${nearly} with too many entries for webhooks`
 }
 
 /** How many decisions were overruled within 24 hours in the tenants that are open; undefined where none was, or nobody can say. */

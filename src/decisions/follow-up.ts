@@ -6,6 +6,7 @@ import { Failure } from '../base/failure.ts'
 import { formatEnvelope } from '../dossier/dsse.ts'
 import type { DecisionMatter, ExecutionMatter } from '../dossier/matters.ts'
 import { limits } from '../base/limits.ts'
+import { Lines } from '../base/lines.ts'
 import { isUuid } from '../base/uuid.ts'
 import { matterOf, readCheckedStream } from './checked.ts'
 import type { ClaimRequest, Claimed } from '../wire/decision.ts'
@@ -42,25 +43,12 @@ export function nextPlace(entries: readonly StoredEntry[]): Pick<Draft, 'stream'
   return { stream: last.stream, seq: last.seq + 1, prev: encodeHex(last.leafHash) }
 }
 
-/** The last follow-up of each stream that is under way: those of one stream go one after the other. */
-const underWay = new Map<string, Promise<unknown>>()
+/** Follow-ups that are under way: those of one stream go one after the other. */
+const underWay = new Lines()
 
 /** Works on the stream of a decision after what came before, so that neither takes the other's place. */
-export async function inTurn<T>(room: Room, id: string, work: () => Promise<T>): Promise<T> {
-  const name = `${room.instance.id} ${room.tenant.name} ${id}`
-  const before = underWay.get(name)
-  const turn = (async () => {
-    // Whether it succeeded is for its own caller to hear.
-    await before?.catch(() => undefined)
-    return work()
-  })()
-  underWay.set(name, turn)
-  try {
-    return await turn
-  } finally {
-    if (underWay.get(name) === turn) underWay.delete(name)
-  }
-}
+export const inTurn = <T>(room: Room, id: string, work: () => Promise<T>): Promise<T> =>
+  underWay.run(`${room.instance.id} ${room.tenant.name} ${id}`, work)
 
 /**
  * Enters what is drafted from the stream as it stands.

@@ -1,6 +1,7 @@
 // Where orders about keys come in: one at a time for each log, each carried out while decisions go on. It also watches the key providers, says how it
 // stands with keys, and ends signing when no provider has been well for too long: nobody would know whether the keys could ever be opened again.
 import { asFailure, Failure } from '../base/failure.ts'
+import { Lines } from '../base/lines.ts'
 import type { Caller } from '../dossier/matters.ts'
 import type { KekKind, KekProvider } from '../kek/kek.ts'
 import { KekWatch, type KekHealth } from '../kek/kek-watch.ts'
@@ -73,7 +74,7 @@ const recovery: Caller = { type: 'local', id: 'recovery', owner: 'countersign' }
 export class KeyDesk {
   readonly #parts: KeyDeskParts
   readonly #rooms = new Map<string, Room>()
-  readonly #busy = new Map<string, Promise<unknown>>()
+  readonly #lines = new Lines()
   readonly #orders = new UnderWay()
   readonly #foundings = new UnderWay()
   readonly #canary: KeyCanary
@@ -254,7 +255,7 @@ export class KeyDesk {
   /** Waits for the orders that are being carried out, and ends. */
   async close(): Promise<void> {
     this.#watch.close()
-    await Promise.allSettled(this.#busy.values())
+    await this.#lines.settled()
     this.#rooms.clear()
   }
 
@@ -273,26 +274,18 @@ export class KeyDesk {
     }
   }
 
-  async #serially(
+  #serially(
     room: Room,
     by: Caller,
     order: string,
     work: (work: KeyWork) => Promise<void>,
   ): Promise<KeyOrderDone> {
     const tenant = room.tenant.name
-    const before = this.#busy.get(tenant)
-    const done = (async () => {
-      await before?.catch(() => undefined)
+    return this.#lines.run(tenant, async () => {
       const keyWork = new KeyWork(room, this.#tools(), by)
       await work(keyWork)
       return { notes: keyWork.notes, order, steps: keyWork.steps, tenant }
-    })()
-    this.#busy.set(tenant, done)
-    try {
-      return await done
-    } finally {
-      if (this.#busy.get(tenant) === done) this.#busy.delete(tenant)
-    }
+    })
   }
 
   /**

@@ -1,7 +1,10 @@
 import { EventEmitter } from 'node:events'
 import { PassThrough, Readable, Writable } from 'node:stream'
+import type { Command } from 'commander'
 import type { Composition, ReadingService } from '../../../src/cli/composition.ts'
+import { createProgram } from '../../../src/cli/program.ts'
 import { runCli } from '../../../src/cli/run.ts'
+import { Output } from '../../../src/cli/terminal.ts'
 import { FakeService } from '../../support/fake-service.ts'
 
 /** What a test may put around a command. */
@@ -72,4 +75,22 @@ export const closedPipe = (writes = 0): Writable => {
       done(left-- > 0 ? null : Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
     },
   })
+}
+
+const withAll = (command: Command): readonly Command[] => [
+  command,
+  ...command.commands.flatMap(withAll),
+]
+
+/** The program, and every command and group in it; nothing is run by them. */
+export function listCommands(): readonly Command[] {
+  const stream = new PassThrough()
+  const stdin = new PassThrough()
+  const context = {
+    compose: () => Promise.reject(new Error('Nothing is run by this')),
+    err: new Output(stream),
+    io: { cwd: '/', env: {}, signals: new EventEmitter(), stderr: stream, stdin, stdout: stream },
+    out: new Output(stream),
+  }
+  return withAll(createProgram(context, '0.0.0', { debug: false, exit: 0 }))
 }

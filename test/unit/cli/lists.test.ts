@@ -1,34 +1,9 @@
-import { EventEmitter } from 'node:events'
-import { PassThrough } from 'node:stream'
-import type { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
-import type { Context } from '../../../src/cli/command.ts'
-import { createProgram } from '../../../src/cli/program.ts'
-import { Output } from '../../../src/cli/terminal.ts'
 import { FakeService } from '../../support/fake-service.ts'
-import { run } from './harness.ts'
-
-const stream = new PassThrough()
-const context: Context = {
-  compose: () => Promise.reject(new Error('Nothing is run by this')),
-  err: new Output(stream),
-  io: {
-    cwd: '/',
-    env: {},
-    signals: new EventEmitter(),
-    stderr: stream,
-    stdin: new PassThrough(),
-    stdout: stream,
-  },
-  out: new Output(stream),
-}
-
-const all = (command: Command): readonly Command[] => [command, ...command.commands.flatMap(all)]
+import { listCommands, run } from './harness.ts'
 
 /** Every command that lists, whatever is added to them. */
-const lists = all(createProgram(context, '0.0.0', { debug: false, exit: 0 })).filter(
-  (command) => command.name() === 'list',
-)
+const lists = listCommands().filter((command) => command.name() === 'list')
 
 /** Under which name each group's list has its things: the one that the HTTP API has for them. */
 const names: Readonly<Record<string, string>> = {

@@ -1,37 +1,15 @@
-import { EventEmitter } from 'node:events'
-import { PassThrough } from 'node:stream'
 import type { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { failureCodes } from '../../../src/base/failure.ts'
-import type { Context } from '../../../src/cli/command.ts'
 import { exitCodes } from '../../../src/cli/complain.ts'
 import type { Composition } from '../../../src/cli/composition.ts'
 import { signalExit } from '../../../src/cli/interrupt.ts'
-import { createProgram } from '../../../src/cli/program.ts'
-import { Output } from '../../../src/cli/terminal.ts'
-import { closedPipe, run, type Ran } from './harness.ts'
-
-const stream = new PassThrough()
-const context: Context = {
-  compose: () => Promise.reject(new Error('Nothing is run by this')),
-  err: new Output(stream),
-  io: {
-    cwd: '/',
-    env: {},
-    signals: new EventEmitter(),
-    stderr: stream,
-    stdin: new PassThrough(),
-    stdout: stream,
-  },
-  out: new Output(stream),
-}
-
-const all = (command: Command): readonly Command[] => [command, ...command.commands.flatMap(all)]
+import { closedPipe, listCommands, run, type Ran } from './harness.ts'
 
 const pathOf = (command: Command): readonly string[] =>
   command.parent === null ? [] : [...pathOf(command.parent), command.name()]
 
-const commands = all(createProgram(context, '0.0.0', { debug: false, exit: 0 })).slice(1)
+const commands = listCommands().slice(1)
 const named = commands.map((command) => [pathOf(command).join(' '), command] as const)
 /** Every command that does something, whatever is added to them; and every one that does not go on without being told what to do. */
 const leaves = named.filter(([, { commands: below }]) => below.length === 0)
